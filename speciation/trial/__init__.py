@@ -1,0 +1,1 @@
+"""What a trial is: its task, its identity, and how its curves are read."""
