@@ -1,0 +1,1 @@
+"""Turns the wheel: from a configuration to filled slots, stored rows and a next generation."""

@@ -1,0 +1,1 @@
+"""Looks on: figures and reports, drawn from the tables alone."""

@@ -1,0 +1,1 @@
+"""The science of evolving transformers that grok: values in, values out."""

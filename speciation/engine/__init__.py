@@ -1,0 +1,1 @@
+"""Training: many trials at once, each exactly as if it were alone."""

@@ -1,0 +1,1 @@
+"""How a generation becomes the next: fitness, selection, offspring, fame."""

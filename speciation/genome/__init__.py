@@ -1,0 +1,1 @@
+"""What evolves: genes, genomes, and the operators that make new ones."""

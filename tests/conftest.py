@@ -1,0 +1,36 @@
+"""What every test gets: strict numerics, reproducible examples, one thread a process.
+
+Tests are strict where production is kind: a warning is an error (``pyproject.toml``), and NumPy
+raises where it would otherwise write a NaN.
+"""
+
+from __future__ import annotations
+
+import os
+
+# Read when NumPy and torch start their thread pools, so before either is imported. Several test
+# processes share the cores, and results must not depend on how many threads summed them.
+for _pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_pool, "1")
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "local",
+    deadline=None,  # shared machines pause; pytest-timeout catches what hangs
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
+)
+settings.register_profile("ci", settings.get_profile("local"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture(autouse=True)
+def numpy_raises() -> Iterator[None]:
+    """Division by zero, overflow and invalid values raise; an underflow to zero is harmless."""
+    with np.errstate(divide="raise", over="raise", invalid="raise", under="ignore"):
+        yield
