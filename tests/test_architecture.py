@@ -1,0 +1,250 @@
+"""The import rules of the project, as a test.
+
+Two ways of looking, because either alone can be fooled: the source of every module is read,
+imports inside functions included, and a fresh interpreter shows what an import really loads.
+The rules themselves are tested on planted violations, so that they cannot fall asleep.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("speciation", "cluster", "dashboards")
+
+# Which rooms a room may enter, besides itself. Inner rooms first: this is the reading order.
+SEEDS = ("speciation.seeds",)
+GENOME = (*SEEDS, "speciation.genome")
+TRIAL = (*GENOME, "speciation.trial")
+TABLES = (*TRIAL, "speciation.tables")
+EVOLUTION = (*TABLES, "speciation.evolution")
+MAY_ENTER: dict[str, tuple[str, ...]] = {
+    "speciation.seeds": (),
+    "speciation.genome": SEEDS,
+    "speciation.trial": GENOME,
+    "speciation.engine": TRIAL,
+    "speciation.tables": TRIAL,
+    "speciation.evolution": TABLES,
+    "speciation.analysis": EVOLUTION,
+    "cluster": ("speciation",),
+    # The front door: a command may draw a report.
+    "cluster.cli": ("speciation", "cluster", "dashboards.report"),
+    # Looking on means reading what was written, never running it.
+    "dashboards": (
+        "speciation.tables",
+        "speciation.analysis",
+        "speciation.evolution.fitness",
+        "speciation.genome.diversity",
+    ),
+}
+
+# A heavy library has one door, so that it can be missing everywhere else.
+DOORS: dict[str, tuple[str, ...]] = {
+    "torch": ("speciation.engine",),
+    "ray": ("cluster.ray_executor",),
+    "plotly": ("dashboards",),
+    "dash": ("dashboards.lab",),
+    "click": ("cluster.cli",),
+    "rich_click": ("cluster.cli",),
+    "rich": ("cluster.cli", "cluster.progress"),
+}
+
+# Science is values in, values out: same arguments, same answer, on any day and any machine.
+IMPURE = (
+    "time",
+    "datetime",
+    "random",
+    "secrets",
+    "uuid",
+    "socket",
+    "http",
+    "urllib",
+    "requests",
+)
+PURE = ("speciation", "cluster.campaign")
+CLOCKS = {"speciation.engine": ("time",)}  # a row says how long its trial took
+
+
+def project_modules() -> list[str]:
+    """Every module by its full name, packages by the name of their ``__init__``."""
+    files = (path for top in PACKAGES for path in (ROOT / top).rglob("*.py"))
+    return sorted(".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files)
+
+
+MODULES = project_modules()
+
+
+def source_of(module: str) -> str:
+    """The text of a module."""
+    return ROOT.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8")
+
+
+def inside(module: str, rooms: tuple[str, ...]) -> bool:
+    """Whether a module is one of the rooms, or in one of them."""
+    return any(f"{module}.".startswith(f"{room}.") for room in rooms)
+
+
+def room_of(module: str) -> str | None:
+    """The narrowest room that a module is in."""
+    return max((room for room in MAY_ENTER if inside(module, (room,))), key=len, default=None)
+
+
+def imported(source: str) -> Iterator[str]:
+    """Full names that a source imports, at any depth; a relative one keeps its dots.
+
+    ``from a import b`` gives ``a.b``, since ``b`` may be a module.
+    """
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names)
+            case ast.ImportFrom(module=origin, names=names, level=level):
+                prefix = "." * level + (f"{origin}." if origin else "")
+                yield from (prefix + alias.name for alias in names)
+            case ast.Call(func=function, args=[ast.Constant(value=str(name)), *_]) if (
+                ast.unparse(function).split(".")[-1] in ("import_module", "__import__")
+            ):
+                yield name
+
+
+def global_seeds(source: str) -> Iterator[str]:
+    """Calls that draw from, or set, a stream that nobody passed in."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            unseeded = name.endswith("default_rng") and not (node.args or node.keywords)
+            if unseeded or name.endswith(("manual_seed", "manual_seed_all", "random.seed")):
+                yield ast.unparse(node)
+
+
+def objection(module: str, target: str) -> str | None:
+    """Why a module may not import a name; ``None`` where it may."""
+    room, library = room_of(module), target.split(".")[0]
+    if target.startswith("."):
+        return "import it by its full name"
+    if library in PACKAGES and room and not inside(target, (room, *MAY_ENTER[room])):
+        return f"{room} may not enter that room"
+    if library in DOORS and not inside(module, DOORS[library]):
+        return f"{library} has its door in {' and '.join(DOORS[library])}"
+    clocked = any(inside(module, (m,)) and library in names for m, names in CLOCKS.items())
+    if inside(module, PURE) and library in IMPURE and not clocked:
+        return "what it needs comes as an argument"
+    return None
+
+
+def violations(module: str, source: str) -> list[str]:
+    """What a source breaks, were it the given module: a sentence for each import or call."""
+    reasons = {target: objection(module, target) for target in imported(source)}
+    broken = [f"{module} imports {t}: {why}" for t, why in reasons.items() if why]
+    if room_of(module) is None:
+        broken.append(f"{module} is in no room: give it one in MAY_ENTER")
+    if inside(module, PURE):
+        broken += [f"{module} calls {call}: pass a generator" for call in global_seeds(source)]
+    return broken
+
+
+def neighbours(module: str) -> set[str]:
+    """Modules of the project that a module imports, or imports a name from."""
+    targets = set(imported(source_of(module)))
+    return (targets | {target.rpartition(".")[0] for target in targets}) & set(MODULES)
+
+
+def loaded_by(module: str) -> set[str]:
+    """Heavy libraries that a fresh interpreter holds after one import."""
+    code = f"import sys, {module}; print(*sorted({set(DOORS)} & set(sys.modules)))"
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    return set(run.stdout.split())
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if not m.endswith("__init__")])
+def test_module_keeps_the_import_rules(module: str) -> None:
+    assert violations(module, source_of(module)) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("speciation.genome.genes", "from speciation.trial import task"),
+        ("speciation.genome.genes", "from speciation.trial.task import Task"),
+        ("speciation.tables.readers", "import speciation.engine.engine"),
+        ("speciation.engine.engine", "from speciation.tables import readers"),
+        ("speciation.evolution.fitness", "def f():\n    from speciation.engine import engine"),
+        ("speciation.trial.task", "import cluster.config"),
+        ("cluster.driver", "from dashboards import report"),
+        ("cluster.cli", "from dashboards.figures import throughput"),
+        ("dashboards.report", "from cluster.config import RunConfig"),
+        ("dashboards.report", "from speciation.engine.engine import Engine"),
+        ("dashboards.report", "from speciation.evolution.generation import found"),
+        ("speciation.evolution.fitness", "import torch.nn.functional as F"),
+        ("cluster.driver", "import ray"),
+        ("cluster.driver", "import importlib\nimportlib.import_module('ray')"),
+        ("cluster.config", "import plotly.graph_objects as go"),
+        ("dashboards.report", "from rich import print"),
+        ("speciation.genome.genes", "from . import genome"),
+        ("speciation.genome.genes", "from .genome import Genome"),
+        ("speciation.evolution.selection", "import random"),
+        ("speciation.tables.store", "from datetime import datetime"),
+        ("cluster.campaign", "import time"),
+        ("speciation.genome.operators", "import numpy as np\nrng = np.random.default_rng()"),
+        ("speciation.engine.reference", "import torch\ntorch.manual_seed(0)"),
+        ("speciation.newcomer", ""),
+    ],
+)
+def test_planted_violation_is_seen(module: str, source: str) -> None:
+    assert len(violations(module, source)) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("speciation.evolution.generation", "from speciation.genome.genome import Genomes"),
+        ("speciation.engine.engine", "import time\nimport torch"),
+        ("cluster.cli", "from dashboards.report import report\nimport rich_click as click"),
+        ("cluster.ray_executor", "import ray\nfrom speciation.engine.engine import Engine"),
+        ("cluster.driver", "import time"),
+        ("dashboards.report", "from speciation.tables.readers import trials_frame"),
+        ("speciation.seeds", "import numpy as np\nrng = np.random.default_rng(3)"),
+    ],
+)
+def test_allowed_import_is_left_alone(module: str, source: str) -> None:
+    assert violations(module, source) == []
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    TopologicalSorter({module: neighbours(module) for module in MODULES}).prepare()
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.endswith("__init__")])
+def test_package_file_holds_a_docstring_and_nothing_else(module: str) -> None:
+    tree = ast.parse(source_of(module))
+    assert ast.get_docstring(tree)
+    assert len(tree.body) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "allowed"),
+    [
+        ("speciation.tables.readers", set()),
+        ("speciation.evolution.fitness", set()),
+        ("cluster.campaign", set()),
+        ("cluster.config", set()),
+        ("dashboards.report", {"plotly"}),
+        ("cluster.cli", {"click", "plotly", "rich", "rich_click"}),
+    ],
+)
+def test_offline_module_loads_neither_torch_nor_ray(module: str, allowed: set[str]) -> None:
+    assert loaded_by(module) <= allowed
+
+
+def test_a_fresh_interpreter_shows_what_was_loaded() -> None:
+    assert "torch" in loaded_by("speciation.engine.engine")
