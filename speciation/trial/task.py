@@ -37,6 +37,10 @@ PERMUTATIONS = ("s5-compose", "s5-conjugate")
 OPERATIONS = (*COMMUTATIVE, *ORDERED, DIVISION, *PERMUTATIONS)
 
 
+def _is_prime(number: int) -> bool:
+    return number > 1 and all(number % divisor for divisor in range(2, int(number**0.5) + 1))
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """What has to be learned, from which share, and how often it is looked at.
@@ -187,7 +191,3 @@ def _permutation_table(operation: str) -> tuple[Pairs, Pairs, Pairs]:
     if operation == "s5-conjugate":
         product = np.take_along_axis(product, np.argsort(a, axis=1), axis=1)  # a∘b∘a⁻¹
     return left, right, np.array([number[tuple(row)] for row in product.tolist()])
-
-
-def _is_prime(number: int) -> bool:
-    return number > 1 and all(number % divisor for divisor in range(2, int(number**0.5) + 1))

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speciation.genome.genome import Genome, content_hash
+from speciation.genome.canonical import content_hash
+from speciation.genome.genome import Genome
 from speciation.trial.task import Task
 
 # The meaning of a trial. Raise it whenever any trial's result changes on purpose.

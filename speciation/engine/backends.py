@@ -1,0 +1,101 @@
+"""How the two functions of ``training.py`` are executed: eagerly, or as compiled graphs.
+
+A backend trains a *block*: a fixed number of slots, the same for every engine of a device type. An
+engine with more slots has more blocks. Since every operation sees the same shapes however many
+slots there are, a trial's bits cannot depend on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from speciation.engine.training import Program, State, evaluate, train_step
+
+
+class Backend(Protocol):
+    """Trains the slots of one block."""
+
+    def run(self, steps: int) -> Tensor:
+        """Train every slot for some steps, then evaluate: ``(S, len(SEEN))`` on the device."""
+        ...
+
+
+class EagerBackend:
+    """``torch``: every operation as it is written."""
+
+    def __init__(self, program: Program, state: State) -> None:
+        self._program, self._state = program, state
+
+    @torch.no_grad()
+    def run(self, steps: int) -> Tensor:
+        """See :class:`Backend`."""
+        for _ in range(steps):
+            train_step(self._program, self._state)
+        return evaluate(self._program, self._state)
+
+
+class GraphBackend:
+    """``graph``: compiled by torch.compile and, on CUDA, replayed as one graph an interval.
+
+    Args:
+        compiled: The compiled pair of :func:`compile_pair`, shared by all blocks of an engine.
+    """
+
+    def __init__(self, program: Program, state: State, compiled: CompiledPair) -> None:
+        self._program, self._state, self._compiled = program, state, compiled
+        self._graphs: dict[int, tuple[torch.cuda.CUDAGraph, Tensor]] = {}
+
+    @torch.no_grad()
+    def run(self, steps: int) -> Tensor:
+        """See :class:`Backend`."""
+        if self._state.weight.device.type != "cuda":
+            return self._plainly(steps)
+        if steps not in self._graphs:
+            self._graphs[steps] = self._record(steps)
+        graph, seen = self._graphs[steps]
+        graph.replay()
+        return seen
+
+    def _plainly(self, steps: int) -> Tensor:
+        train, look = self._compiled
+        for _ in range(steps):
+            train(self._state)
+        return look(self._state)
+
+    def _record(self, steps: int) -> tuple[torch.cuda.CUDAGraph, Tensor]:
+        """Capture an interval. Warm-up trains, so the state is put back as it was."""
+        saved = [tensor.clone() for tensor in tensors(self._state)]
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            self._plainly(1)
+        torch.cuda.current_stream().wait_stream(stream)
+        for tensor, before in zip(tensors(self._state), saved, strict=True):
+            tensor.copy_(before)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            seen = self._plainly(steps)
+        return graph, seen
+
+
+CompiledPair = tuple[Callable[[State], None], Callable[[State], Tensor]]
+
+
+def compile_pair(program: Program) -> CompiledPair:
+    """Both functions, compiled for one program; static shapes, one graph each."""
+    if program.model.layers > 1:  # autograd inside: left to the CUDA graph alone
+        return partial(train_step, program), partial(evaluate, program)
+    step = torch.compile(partial(train_step, program), fullgraph=True, dynamic=False)
+    look = torch.compile(partial(evaluate, program), fullgraph=True, dynamic=False)
+    return step, look
+
+
+def tensors(state: State) -> list[Tensor]:
+    """Every tensor of a state."""
+    parts = list(state._replace(schedule=None))  # type: ignore[arg-type]
+    return [*(part for part in parts if part is not None), *state.schedule]

@@ -1,0 +1,234 @@
+"""One step and one evaluation of many trials: the only training mathematics there is.
+
+Every backend runs these two functions; backends differ in how the functions are executed, never in
+what they say. All that changes between trials or steps is a tensor of :class:`State`.
+
+Axes: S slots, P parameters, E examples of the task.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from speciation.engine import model as factored
+from speciation.engine import optimizer, plain, streams
+from speciation.engine.layout import Layout, layout
+from speciation.engine.loss import judge, mean_loss_and_gradient
+from speciation.engine.model import Examples
+from speciation.engine.optimizer import Schedule
+from speciation.engine.recipe import RECIPE_COLUMNS
+from speciation.trial.task import Task, table
+from speciation.trial.trial import ModelShape
+
+# Columns of what :func:`evaluate` returns; the names of ``Curves``.
+SEEN = (
+    "train_loss",
+    "train_accuracy",
+    "validation_loss",
+    "validation_accuracy",
+    "zero_gradient_share",
+    "gap_q10",
+    "gap_q50",
+    "gap_q90",
+    "learning_rate",
+)
+_GAP_QUANTILES = (0.1, 0.5, 0.9)
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is the same for all slots: the task, the model, where weights lie.
+
+    ``answers`` is the whole table of the task, three ``(E,)`` int64 tensors on the device;
+    ``chunk`` is how many of its examples an evaluation takes at a time (a constant of the
+    device type, since it decides the order of sums).
+    """
+
+    task: Task
+    model: ModelShape
+    plan: Layout
+    answers: Examples
+    chunk: int
+
+
+class State(NamedTuple):
+    """Everything that a slot is; all tensors are updated in place."""
+
+    weight: Tensor  # (S, P)
+    mean: Tensor  # (S, P)
+    square: Tensor  # (S, P)
+    recipe: Tensor  # (columns, S)
+    schedule: Schedule  # (S,) each
+    key: Tensor  # (S, 2) int64, words of the seed
+    order: Tensor  # (S, E) int32, train examples first
+
+
+def program(task: Task, model: ModelShape, device: torch.device, chunk: int) -> Program:
+    """Bring a task and a model onto a device."""
+    columns = table(task.operation, task.modulus)
+    answers = Examples(*(torch.from_numpy(column.copy()).to(device) for column in columns))
+    return Program(task, model, layout(task, model), answers, chunk)
+
+
+def empty_state(run: Program, slots: int, dtype: torch.dtype) -> State:
+    """Slots with nothing in them: zeros, which train harmlessly to zeros."""
+    device = run.answers.left.device
+
+    def zeros(*shape: int, of: torch.dtype = dtype) -> Tensor:
+        return torch.zeros(shape, dtype=of, device=device)
+
+    schedule = Schedule(
+        step=zeros(slots, of=torch.int64),
+        loss_mean=zeros(slots),
+        loss_variance=zeros(slots),
+        decaying=zeros(slots, of=torch.bool),
+        decay=zeros(slots),
+    )
+    examples = run.answers.left.shape[0]
+    return State(
+        weight=zeros(slots, run.plan.size),
+        mean=zeros(slots, run.plan.size),
+        square=zeros(slots, run.plan.size),
+        recipe=zeros(len(RECIPE_COLUMNS), slots),
+        schedule=schedule,
+        key=zeros(slots, 2, of=torch.int64),
+        order=torch.arange(examples, dtype=torch.int32, device=device).repeat(slots, 1),
+    )
+
+
+def train_step(run: Program, state: State) -> None:
+    """One optimiser step of every slot, in place."""
+    recipe = _recipe(state)
+    loss, grads = gradients(run, state, step_examples(run, state))
+    flat = optimizer.clip(factored.flatten(run.plan, grads), recipe["grad_clip"])
+    optimizer.adamw(
+        state.weight,
+        flat,
+        state.mean,
+        state.square,
+        state.schedule.step + 1,
+        optimizer.learning_rate(state.schedule, recipe),
+        recipe,
+    )
+    optimizer.advance_schedule(state.schedule, loss, recipe)
+
+
+def step_examples(run: Program, state: State) -> Examples:
+    """The examples of each slot's coming step, ``(S, B)`` each."""
+    train = state.order[:, : run.task.train_count]
+    if run.task.batch is not None:
+        train = streams.minibatch(state.key, state.schedule.step, train, run.task.batch)
+    index = train.long()
+    return Examples(*(column[index] for column in run.answers))
+
+
+def gradients(run: Program, state: State, examples: Examples) -> tuple[Tensor, dict[str, Tensor]]:
+    """Mean loss ``(S,)`` and gradients by name of the coming step, dropout included."""
+    recipe = _recipe(state)
+    weights = factored.mask_padding(run.plan, run.plan.split(state.weight))
+    layer_scale, ratio = recipe["layer_scale"], recipe["inverse_embed_ratio"]
+    batch, width = examples.left.shape[1], run.model.d_model
+    shape = (2 * run.model.layers, batch, width)
+    if run.model.layers > 1:
+        kept = torch.stack([_noise(state, shape, lane) for lane in (1, 2, 0)], dim=3)
+        return plain.loss_and_gradients(
+            weights,
+            examples,
+            layers=run.model.layers,
+            heads=run.model.heads,
+            layer_scale=layer_scale,
+            inverse_embed_ratio=ratio,
+            noise=[(kept[:, 2 * i], kept[:, 2 * i + 1]) for i in range(run.model.layers)],
+        )
+    kept = _noise(state, shape, lane=0)
+    noise = factored.Noise(kept[:, 0], kept[:, 1])
+    passed = factored.forward(
+        weights,
+        examples,
+        heads=run.model.heads,
+        layer_scale=layer_scale,
+        inverse_embed_ratio=ratio,
+        noise=noise,
+    )
+    loss, gradient = mean_loss_and_gradient(passed.logits, examples.answer)
+    grads = factored.backward(
+        weights, passed, gradient, layer_scale=layer_scale, inverse_embed_ratio=ratio, noise=noise
+    )
+    return loss, grads
+
+
+def evaluate(run: Program, state: State) -> Tensor:
+    """What is seen of each slot on the whole train and validation sets, ``(S, len(SEEN))``."""
+    slots = state.weight.shape[0]
+    weights = factored.mask_padding(run.plan, run.plan.split(state.weight))
+    judged = [
+        judge(_evaluation_logits(run, state, weights, chunk), chunk.answer)
+        for chunk in _chunks(run, slots)
+    ]
+    order = state.order.long()
+    train_count = run.task.train_count
+    loss = torch.cat([part.loss for part in judged], dim=1).gather(1, order)
+    gap = torch.cat([part.gap for part in judged], dim=1).gather(1, order)
+    wrong = torch.cat([part.wrong for part in judged], dim=1).gather(1, order)
+    correct = (gap > 0).to(loss.dtype)
+    gaps = gap[:, :train_count].sort(dim=1).values
+    places = [round(q * (train_count - 1)) for q in _GAP_QUANTILES]
+    return torch.stack(
+        [
+            loss[:, :train_count].mean(1),
+            correct[:, :train_count].mean(1),
+            loss[:, train_count:].mean(1),
+            correct[:, train_count:].mean(1),
+            (wrong[:, :train_count] == 0).to(loss.dtype).mean(1),
+            *(gaps[:, place] for place in places),
+            optimizer.learning_rate(state.schedule, _recipe(state)),
+        ],
+        dim=1,
+    )
+
+
+def _evaluation_logits(
+    run: Program, state: State, weights: dict[str, Tensor], examples: Examples
+) -> Tensor:
+    recipe = _recipe(state)
+    layer_scale, ratio = recipe["layer_scale"], recipe["inverse_embed_ratio"]
+    if run.model.layers > 1:
+        return plain.logits(
+            weights,
+            examples,
+            layers=run.model.layers,
+            heads=run.model.heads,
+            layer_scale=layer_scale,
+            inverse_embed_ratio=ratio,
+            noise=None,
+        )
+    return factored.forward(
+        weights,
+        examples,
+        heads=run.model.heads,
+        layer_scale=layer_scale,
+        inverse_embed_ratio=ratio,
+        noise=None,
+    ).logits
+
+
+def _chunks(run: Program, slots: int) -> list[Examples]:
+    """The whole table in pieces, each ``(S, chunk)``."""
+    pieces = zip(*(column.split(run.chunk) for column in run.answers), strict=True)
+    return [Examples(*(part.expand(slots, -1) for part in piece)) for piece in pieces]
+
+
+def _noise(state: State, shape: tuple[int, ...], lane: int) -> Tensor:
+    """Dropout factors of the coming step, ``(S, *shape)``: 0 or what keeps the mean."""
+    threshold = _recipe(state)["dropout_threshold"]
+    kept = streams.kept(state.key, state.schedule.step, threshold, shape, lane)
+    scale = streams.keep_scale(threshold).view(-1, *(1 for _ in shape))
+    return kept.to(state.weight.dtype) * scale
+
+
+def _recipe(state: State) -> dict[str, Tensor]:
+    return dict(zip(RECIPE_COLUMNS, state.recipe.unbind(0), strict=True))
