@@ -1,0 +1,303 @@
+"""Every failure a cluster can suffer, as values: no process dies in this file."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster.campaign import (
+    ActorLost,
+    Append,
+    Campaign,
+    CapacityChanged,
+    Close,
+    Command,
+    Event,
+    Fail,
+    Finished,
+    Stopped,
+    Submit,
+)
+from speciation.trial.trial import Trial, TrialResult, failed
+from tests.cluster.synthetic import result, trials
+
+a, b, c, d, e = trials(5)
+
+
+def finished(*trials: Trial) -> Finished:
+    return Finished(tuple(result(t) for t in trials))
+
+
+def appended(*trials: Trial) -> Append:
+    return Append(tuple(result(t) for t in trials))
+
+
+def lost(*trials: Trial) -> ActorLost:
+    return ActorLost("gpu-0", trials, "out of memory")
+
+
+def same(commands: list[Command], expected: list[Command]) -> bool:
+    """Results hold arrays, so commands are compared by what they are about."""
+    return [_about(x) for x in commands] == [_about(x) for x in expected]
+
+
+def _about(command: Command) -> object:
+    if isinstance(command, Append):
+        return "append", tuple((r.trial.id, r.outcome) for r in command.results)
+    return command
+
+
+# -- Nothing goes wrong -------------------------------------------------------------------
+
+
+def test_work_is_submitted_stored_and_closed():
+    campaign = Campaign([a, b], max_in_flight=10)
+    assert campaign.start() == [Submit((a, b))]
+    assert same(campaign.handle(finished(b)), [appended(b)])
+    assert campaign.done == 1
+    assert same(campaign.handle(finished(a)), [appended(a), Close()])
+    assert (campaign.done, campaign.total, campaign.in_flight) == (2, 2, 0)
+
+
+def test_nothing_to_do_closes_at_once_and_once():
+    campaign = Campaign([], max_in_flight=10)
+    assert campaign.start() == [Close()]
+    assert campaign.handle(Finished(())) == []
+
+
+def test_a_trial_given_twice_is_run_once():
+    assert Campaign([a, a], max_in_flight=9).start() == [Submit((a,))]
+
+
+def test_back_pressure_holds_work_back():
+    campaign = Campaign([a, b, c, d], max_in_flight=2)
+    assert campaign.start() == [Submit((a, b))]
+    assert same(campaign.handle(finished(a)), [appended(a), Submit((c,))])
+    assert campaign.in_flight == 2
+
+
+def test_more_actors_get_more_work():
+    campaign = Campaign([a, b, c, d], max_in_flight=1)
+    assert campaign.start() == [Submit((a,))]
+    assert campaign.handle(CapacityChanged(3)) == [Submit((b, c))]
+
+
+def test_fewer_actors_get_no_more_until_the_rest_is_done():
+    campaign = Campaign([a, b, c], max_in_flight=2)
+    campaign.start()
+    assert campaign.handle(CapacityChanged(0)) == []
+    assert same(campaign.handle(finished(a)), [appended(a)])
+    assert same(campaign.handle(finished(b)), [appended(b), Submit((c,))])
+
+
+# -- Late, twice, unknown -----------------------------------------------------------------
+
+
+def test_a_repeated_result_is_dropped():
+    campaign = Campaign([a, b], max_in_flight=9)
+    campaign.start()
+    campaign.handle(finished(a))
+    assert campaign.handle(finished(a)) == []
+    assert same(campaign.handle(finished(b, b, a)), [appended(b), Close()])
+
+
+def test_a_result_of_another_campaign_is_dropped():
+    campaign = Campaign([a], max_in_flight=9)
+    campaign.start()
+    assert campaign.handle(finished(e)) == []
+
+
+def test_a_lost_trial_whose_result_comes_late_is_not_run_again():
+    campaign = Campaign([a, b, c], max_in_flight=9)
+    campaign.start()
+    assert campaign.handle(lost(a, b, c)) == [Submit((a, b), apart=True)]
+    assert same(campaign.handle(finished(c)), [appended(c)])
+    assert same(campaign.handle(finished(a, b)), [appended(a, b), Close()])
+
+
+def test_a_late_result_pardons_a_trial_that_was_given_up():
+    campaign = Campaign([a, b], max_in_flight=9, max_strikes=1)
+    campaign.start()
+    assert campaign.handle(lost(a)) == [Fail((a,), "poison: out of memory")]
+    assert campaign.failed == 1
+    assert same(campaign.handle(finished(a)), [appended(a)])
+    assert (campaign.failed, campaign.done) == (0, 1)
+    assert campaign.handle(finished(a)) == []
+
+
+# -- Actors die ---------------------------------------------------------------------------
+
+
+def test_an_actor_that_held_nothing_costs_nothing():
+    campaign = Campaign([a], max_in_flight=9)
+    campaign.start()
+    assert campaign.handle(lost()) == []
+    assert same(campaign.handle(finished(a)), [appended(a), Close()])
+
+
+def test_what_had_finished_is_not_blamed():
+    campaign = Campaign([a, b, c], max_in_flight=9)
+    campaign.start()
+    campaign.handle(finished(a))
+    assert campaign.handle(lost(a, b, c)) == [Submit((b,), apart=True)]
+    assert campaign.suspects == 2
+
+
+def test_what_was_elsewhere_is_not_blamed():
+    campaign = Campaign([a, b, c, d], max_in_flight=9)
+    campaign.start()
+    campaign.handle(lost(a, b))
+    assert campaign.suspects == 2
+    assert campaign.in_flight == 3  # a apart; c and d go on
+
+
+def test_suspects_run_in_halves_one_pack_at_a_time():
+    campaign = Campaign([a, b, c, d, e], max_in_flight=9)
+    campaign.start()
+    assert campaign.handle(lost(a, b, c, d)) == [Submit((a, b), apart=True)]
+    assert same(campaign.handle(finished(a)), [appended(a)])
+    assert same(campaign.handle(finished(b)), [appended(b), Submit((c, d), apart=True)])
+    assert campaign.handle(lost(c, d)) == [Submit((c,), apart=True)]
+    assert same(campaign.handle(finished(c)), [appended(c), Submit((d,), apart=True)])
+    assert same(campaign.handle(finished(d, e)), [appended(d, e), Close()])
+
+
+def test_poison_is_given_up_after_killing_alone_three_times():
+    campaign = Campaign([a, b], max_in_flight=9)
+    campaign.start()
+    assert campaign.handle(lost(a, b)) == [Submit((a,), apart=True)]
+    assert campaign.handle(lost(a)) == [Submit((a,), apart=True)]
+    assert campaign.handle(lost(a)) == [Submit((a,), apart=True)]
+    assert campaign.handle(lost(a)) == [
+        Fail((a,), "poison: out of memory"),
+        Submit((b,), apart=True),
+    ]
+    assert same(campaign.handle(finished(b)), [appended(b), Close()])
+    assert (campaign.done, campaign.failed) == (2, 1)
+
+
+def test_an_actor_lost_twice_in_one_breath_counts_once():
+    campaign = Campaign([a], max_in_flight=9, max_strikes=2)
+    campaign.start()
+    assert campaign.handle(lost(a)) == [Submit((a,), apart=True)]
+    assert campaign.handle(lost(a)) == [Fail((a,), "poison: out of memory"), Close()]
+    assert campaign.handle(lost(a)) == []
+
+
+def test_fresh_work_goes_on_beside_suspects():
+    campaign = Campaign([a, b, c, d], max_in_flight=2)
+    campaign.start()
+    assert campaign.handle(lost(a, b)) == [Submit((a,), apart=True), Submit((c, d))]
+
+
+# -- Results that say failed --------------------------------------------------------------
+
+
+def test_a_failed_result_is_tried_again_and_then_believed():
+    campaign = Campaign([a], max_in_flight=9)
+    campaign.start()
+    said = Finished((failed(a, "ECC error"),))
+    assert campaign.handle(said) == [Submit((a,))]
+    assert campaign.handle(said) == [Submit((a,))]
+    assert same(campaign.handle(said), [Append(said.results), Close()])
+    assert campaign.failed == 1
+    assert campaign.handle(said) == []
+
+
+# -- Stopping -----------------------------------------------------------------------------
+
+
+def test_after_a_stop_results_are_taken_in_and_nothing_is_submitted():
+    campaign = Campaign([a, b, c], max_in_flight=2)
+    campaign.start()
+    assert campaign.handle(Stopped()) == []
+    assert same(campaign.handle(finished(a)), [appended(a)])
+    assert campaign.handle(lost(b)) == []
+
+
+def test_a_stop_after_the_last_result_still_closes():
+    campaign = Campaign([a], max_in_flight=2)
+    campaign.start()
+    campaign.handle(Stopped())
+    assert same(campaign.handle(finished(a)), [appended(a), Close()])
+
+
+# -- Laws ---------------------------------------------------------------------------------
+
+SOME = trials(24)
+
+
+class Chaos:
+    """Actors that hold what they are given, and die of poison or for no reason."""
+
+    def __init__(self, campaign: Campaign, poison: set[str], rng: random.Random) -> None:
+        self.campaign, self.poison, self.rng = campaign, poison, rng
+        self.hands: list[list[Trial]] = [[], [], []]
+        self.runs: dict[str, int] = {}
+        self.stored: list[TrialResult] = []
+        self.given_up: set[str] = set()
+        self.closed = 0
+
+    def execute(self, commands: list[Command]) -> None:
+        for command in commands:
+            if isinstance(command, Submit) and command.apart:
+                self.hands.append(list(command.trials))
+            elif isinstance(command, Submit):
+                for t in command.trials:
+                    self.hands[self.rng.randrange(3)].append(t)
+            elif isinstance(command, Append):
+                self.stored += command.results
+            elif isinstance(command, Fail):
+                self.given_up |= {t.id for t in command.trials}
+            else:
+                self.closed += 1
+
+    def happen(self) -> Event:
+        hand = self.rng.choice([h for h in self.hands if h])
+        held, hand[:] = tuple(hand), []
+        for t in held:
+            self.runs[t.id] = self.runs.get(t.id, 0) + 1
+        if any(t.id in self.poison for t in held) or self.rng.random() < 0.2:
+            return ActorLost("x", held, "boom")
+        return finished(*held, *held[:1])
+
+
+@given(st.sets(st.integers(0, 23), max_size=2), st.integers(1, 30), st.integers(0))
+def test_whatever_happens_every_trial_ends_once(poisoned, max_in_flight, seed):
+    campaign = Campaign(SOME, max_in_flight=max_in_flight, max_strikes=10**9)
+    poison = {SOME[i].id for i in poisoned}
+    chaos = Chaos(campaign, set(), random.Random(seed))
+    chaos.execute(campaign.start())
+    while not chaos.closed:
+        # The poison works for a while only, so that the campaign must end.
+        chaos.poison = poison if sum(chaos.runs.values()) < 300 else set()
+        chaos.execute(campaign.handle(chaos.happen()))
+        assert campaign.in_flight == sum(map(len, chaos.hands))
+    assert sorted(r.trial.id for r in chaos.stored) == sorted(t.id for t in SOME)
+    assert chaos.closed == 1
+
+
+@pytest.mark.parametrize("slots", [1, 2, 7, 64, 2048])
+@pytest.mark.parametrize("place", ["first", "middle", "last"])
+def test_poison_is_found_in_logarithmic_time_and_no_innocent_suffers(slots, place):
+    pack = trials(slots)
+    bad = pack[{"first": 0, "middle": slots // 2, "last": slots - 1}[place]]
+    campaign = Campaign(pack, max_in_flight=slots)
+    waiting = campaign.start()
+    deaths, given_up = 0, []
+    while waiting:
+        command = waiting.pop()
+        if isinstance(command, Submit):
+            killed = bad in command.trials
+            deaths += killed
+            event = lost(*command.trials) if killed else finished(*command.trials)
+            waiting += campaign.handle(event)
+        elif isinstance(command, Fail):
+            given_up += command.trials
+    assert given_up == [bad]
+    assert deaths <= math.ceil(math.log2(slots)) + 3
+    assert campaign.done == slots
