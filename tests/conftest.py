@@ -19,6 +19,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Shared contracts are imported by test modules; their failures should read like those of tests.
+pytest.register_assert_rewrite("tests.contracts")
+
 settings.register_profile(
     "local",
     deadline=None,  # shared machines pause; pytest-timeout catches what hangs
