@@ -194,8 +194,11 @@ class Genomes:
 class GenomeKind(Protocol):
     """All that the evolutionary loop knows of genomes.
 
-    P genomes of G columns; D is the dimension of the unit vector (not necessarily G).
+    P genomes of G columns; D is the dimension of the unit vector (not necessarily G). A kind is
+    a constant: hashable, and without state that changes.
     """
+
+    def __hash__(self) -> int: ...
 
     @property
     def name(self) -> str:

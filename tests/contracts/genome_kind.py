@@ -81,7 +81,7 @@ class GenomeKindContract:
         assert 0 < donated.mean() < 1
 
     def test_mutants_are_valid_and_different(self, kind, population):
-        mutants = kind.mutate(population, 0.3, 0.0, rng())
+        mutants = kind.mutate(population, 0.3, 0.0, rng(1))
         for genome in mutants:
             kind.validate(genome)
         assert (mutants.values != population.values).any(axis=1).mean() > 0.5

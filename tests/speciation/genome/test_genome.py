@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from tests.contracts.genome_kind import GenomeKindContract
 
 from speciation.genome.genes import GENES, GROUPS
 from speciation.genome.genome import (
@@ -21,6 +20,8 @@ from speciation.genome.genome import (
     genome_from_json,
     kind_named,
 )
+from tests.contracts.genome_kind import GenomeKindContract
+from tests.contracts.toy_kind import TOY
 
 COLUMNS = HYPER17.columns
 units = arrays(np.float64, (3, len(COLUMNS)), elements=st.floats(0.0, 1.0))
@@ -47,6 +48,13 @@ class TestHyper17(GenomeKindContract):
     @pytest.fixture
     def kind(self):
         return HYPER17
+
+
+class TestToy(GenomeKindContract):
+    @pytest.fixture
+    def kind(self, monkeypatch):
+        monkeypatch.setitem(KINDS, TOY.name, TOY)
+        return TOY
 
 
 # -- Identity -----------------------------------------------------------------------------
@@ -161,7 +169,7 @@ def test_mixed_or_missing_genomes_make_no_population():
         Genomes.of([])
     with pytest.raises(GenomeError, match="toy stands among hyper17"):
         Genomes.of([population()[0], Genome("toy", (("x", 1.0),))])
-    with pytest.raises(GenomeError, match="'dropout' is missing"):
+    with pytest.raises(GenomeError, match="'learning_rate' is missing"):
         Genomes.of([Genome("hyper17", population()[0].genes[:6])])
 
 
