@@ -8,7 +8,7 @@ slots there are, a trial's bits cannot depend on it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Protocol
 
 import torch
@@ -86,6 +86,7 @@ class GraphBackend:
 CompiledPair = tuple[Callable[[State], None], Callable[[State], Tensor]]
 
 
+@cache
 def compile_pair(program: Program) -> CompiledPair:
     """Both functions, compiled for one program; static shapes, one graph each."""
     if program.model.layers > 1:  # autograd inside: left to the CUDA graph alone

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from speciation import seeds
 from speciation.engine.backends import Backend, EagerBackend, GraphBackend, compile_pair
+from speciation.engine.devices import keep_freed_memory
 from speciation.engine.layout import Layout, scale_vectors, unit_parameters
 from speciation.engine.recipe import initial_scale, recipe_row
 from speciation.engine.training import SEEN, Program, State, empty_state, program
@@ -36,7 +37,7 @@ PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
 # Slots a block and examples an evaluation takes at a time, by device type. They decide shapes and
 # so bits: constants, never tuned to the slot count or the machine.
 BLOCK_SLOTS = {"cpu": 8, "cuda": 512}
-CHUNK = {"cpu": 1024, "cuda": 9409}
+CHUNK = {"cpu": 512, "cuda": 9409}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,8 @@ class Engine:
 
     def __init__(self, spec: EngineSpec, clock: Callable[[], float] = time.perf_counter) -> None:
         device = torch.device(spec.device)
+        if device.type == "cpu":
+            keep_freed_memory()
         self.spec = spec
         self.slots = spec.slots
         self.trial_steps = 0

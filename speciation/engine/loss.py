@@ -11,10 +11,13 @@ Axes: S slots, B examples, V padded vocabulary.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+LOG2_E = math.log2(math.e)
 
 
 class Judged(NamedTuple):
@@ -28,34 +31,38 @@ class Judged(NamedTuple):
 class _Odds(NamedTuple):
     others: Tensor  # (S, B, V) exp(z_c - z_y - shift), zero at the correct class
     total: Tensor  # (S, B, 1) their sum
-    shift: Tensor  # (S, B, 1)
+    own: Tensor  # (S, B, 1) exp(-shift), the correct class itself
+    loss: Tensor  # (S, B, 1)
     gap: Tensor  # (S, B, 1)
+    correct: Tensor  # (S, B, V) bool
 
 
 def judge(logits: Tensor, answer: Tensor) -> Judged:
-    """Loss, gap and share of wrong probability of every example."""
+    """Loss, gap and share of wrong probability of every example; uses up the logits."""
     odds = _odds(logits, answer)
-    loss = odds.shift + torch.log1p(odds.total + torch.expm1(-odds.shift))
-    wrong = odds.total / (odds.total + torch.exp(-odds.shift))
-    return Judged(loss[..., 0], odds.gap[..., 0], wrong[..., 0])
+    wrong = odds.total / (odds.total + odds.own)
+    return Judged(odds.loss[..., 0], odds.gap[..., 0], wrong[..., 0])
 
 
 def mean_loss_and_gradient(logits: Tensor, answer: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean loss of each slot ``(S,)`` and its gradient by the logits ``(S, B, V)``."""
+    """Mean loss of each slot ``(S,)`` and its gradient by the logits ``(S, B, V)``.
+
+    Uses up the logits.
+    """
     odds = _odds(logits, answer)
-    loss = odds.shift + torch.log1p(odds.total + torch.expm1(-odds.shift))
-    share = 1.0 / ((odds.total + torch.exp(-odds.shift)) * logits.shape[1])
-    column = torch.arange(logits.shape[-1], device=logits.device)
-    correct = column == answer[..., None]
-    gradient = torch.where(correct, -odds.total * share, odds.others * share)
-    return loss[..., 0].mean(1), gradient
+    share = 1.0 / ((odds.total + odds.own) * logits.shape[1])
+    gradient = torch.where(odds.correct, -odds.total * share, odds.others.mul_(share))
+    return odds.loss[..., 0].mean(1), gradient
 
 
 def _odds(logits: Tensor, answer: Tensor) -> _Odds:
-    own = logits.gather(-1, answer[..., None])
     column = torch.arange(logits.shape[-1], device=logits.device)
-    delta = (logits - own).masked_fill(column == answer[..., None], -torch.inf)
+    correct = column == answer[..., None]
+    delta = logits.sub_(logits.gather(-1, answer[..., None])).masked_fill_(correct, -torch.inf)
     greatest = delta.amax(-1, keepdim=True)
     shift = greatest.clamp(min=0.0)
-    others = (delta - shift).exp()
-    return _Odds(others, others.sum(-1, keepdim=True), shift, -greatest)
+    # In base 2: the exponential that CPU libraries do not slow down where it underflows.
+    others = delta.sub_(shift).mul_(LOG2_E).exp2_()
+    total = others.sum(-1, keepdim=True)
+    loss = shift + torch.log1p(total + torch.expm1(-shift))
+    return _Odds(others, total, torch.exp(-shift), loss, -greatest, correct)

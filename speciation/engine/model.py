@@ -36,6 +36,9 @@ class Examples(NamedTuple):
     answer: Tensor
 
 
+_Three = tuple[Tensor, Tensor, Tensor]
+
+
 class Noise(NamedTuple):
     """Dropout of one step: what is kept of both residual branches ``(S, B, D)``, rescaled."""
 
@@ -53,8 +56,9 @@ class _Attention(NamedTuple):
     normed: _Normed  # rows (S, R, D)
     key: Tensor  # (S, R, D)
     query: Tensor  # (S, 1, D)
-    rows: tuple[Tensor, Tensor, Tensor]  # values met by each example, (S, B or 1, D)
-    weights: tuple[Tensor, Tensor, Tensor]  # softmax over the three, (S, B, H)
+    rows: _Three  # values met by each example, (S, B or 1, D)
+    weights: _Three  # softmax over the three, (S, B, H)
+    spread: _Three  # the same for every column, (S, B, D)
     mixed: Tensor  # (S, B, D)
     index: Tensor  # (S * 2 B,) flat table rows of a and b
 
@@ -164,10 +168,9 @@ def _attend(
     met = both.view(slots * rows, -1).index_select(0, index).view(slots, 2, batch, -1)
     values = (met[:, 0, :, :width], met[:, 1, :, :width], value[:, -1:])
     mix = _softmax3(met[:, 0, :, width:], met[:, 1, :, width:], score[:, -1:])
-    mixed = sum(
-        (_spread(w, width) * v for w, v in zip(mix, values, strict=True)), torch.zeros_like(query)
-    )
-    return table[:, -1:], _Attention(normed, key, query, values, mix, mixed, index)
+    spread = (_spread(mix[0], width), _spread(mix[1], width), _spread(mix[2], width))
+    mixed = _sum_of_products(spread, values)
+    return table[:, -1:], _Attention(normed, key, query, values, mix, spread, mixed, index)
 
 
 def _attend_back(
@@ -181,19 +184,14 @@ def _attend_back(
     slots, rows, width = passed.key.shape
     heads = passed.weights[0].shape[-1]
     head = width // heads
-    dweights = [(dmixed * v).unflatten(-1, (heads, head)).sum(-1) for v in passed.rows]
-    mean = sum(
-        (w * dw for w, dw in zip(passed.weights, dweights, strict=True)),
-        torch.zeros_like(dweights[0]),
-    )
-    dscores = [w * (dw - mean) for w, dw in zip(passed.weights, dweights, strict=True)]
-    dvalues = [_spread(w, width) * dmixed for w in passed.weights]
+    a, b, c = ((dmixed * v).unflatten(-1, (heads, head)).sum(-1) for v in passed.rows)
+    mean = _sum_of_products(passed.weights, (a, b, c))
+    dscores = [w * (dw - mean) for w, dw in zip(passed.weights, (a, b, c), strict=True)]
+    dvalues = [w * dmixed for w in passed.spread]
 
-    # Examples add up into the rows of the table in the order of the batch, with no atomics.
-    met = [torch.cat([dvalues[i], dscores[i]], dim=-1) for i in (0, 1)]
-    flat = torch.stack(met, dim=1).view(-1, width + heads)
-    dtable = flat.new_zeros(slots * rows, width + heads)
-    dtable = dtable.index_put((passed.index,), flat, accumulate=True).view(slots, rows, -1)
+    met = torch.cat([dvalues[0], dscores[0], dvalues[1], dscores[1]], dim=-1)
+    met = met.unflatten(-1, (2, width + heads)).transpose(1, 2).reshape(-1, width + heads)
+    dtable = add_rows(passed.index, met, slots * rows).view(slots, rows, -1)
     last = torch.cat([dvalues[2].sum(1, keepdim=True), dscores[2].sum(1, keepdim=True)], dim=-1)
     dtable = torch.cat([dtable[:, :-1], last], dim=1)
 
@@ -220,11 +218,32 @@ def _table_rows(examples: Examples, slots: int, rows: int) -> Tensor:
     """Flat rows met by each example: all of a slot's ``a``, then all of its ``b``."""
     offset = torch.arange(slots, device=examples.left.device)[:, None] * rows
     left = offset + examples.left
-    right = offset + (rows - 1) // 2 + examples.right
+    right = offset + ((rows - 1) // 2) + examples.right
     return torch.stack([left, right], dim=1).view(-1)
 
 
-def _softmax3(a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+@torch.library.custom_op("speciation::add_rows", mutates_args=())
+def add_rows(index: Tensor, source: Tensor, rows: int) -> Tensor:
+    """Sums the rows of ``source`` that share an index, ``(N, C)`` → ``(rows, C)``.
+
+    In the order of ``source``: torch sorts on CUDA and goes one by one on a single CPU thread. An
+    operator of its own, because a compiler would turn it into atomic additions, whose order is
+    that of the day.
+    """
+    return source.new_zeros(rows, source.shape[1]).index_put_((index,), source, accumulate=True)
+
+
+@add_rows.register_fake
+def _(index: Tensor, source: Tensor, rows: int) -> Tensor:
+    return source.new_empty(rows, source.shape[1])
+
+
+def _sum_of_products(left: _Three, right: _Three) -> Tensor:
+    total = torch.addcmul(left[0] * right[0], left[1], right[1])
+    return torch.addcmul(total, left[2], right[2])
+
+
+def _softmax3(a: Tensor, b: Tensor, c: Tensor) -> _Three:
     top = torch.maximum(torch.maximum(a, b), c)
     a, b, c = (a - top).exp(), (b - top).exp(), (c - top).exp()
     inverse = 1.0 / (a + b + c)

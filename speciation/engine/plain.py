@@ -65,7 +65,7 @@ def loss_and_gradients(
             inverse_embed_ratio=inverse_embed_ratio,
             noise=noise,
         )
-    loss, gradient = mean_loss_and_gradient(out.detach(), examples.answer)
+    loss, gradient = mean_loss_and_gradient(out.detach().clone(), examples.answer)
     grads = torch.autograd.grad(out, list(leaves.values()), gradient)
     return loss, dict(zip(leaves, grads, strict=True))
 

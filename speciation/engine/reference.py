@@ -191,7 +191,7 @@ class ReferenceTrial:
         lanes = []
         for lane in (1, 2, 0):
             words = _dropout_words(self.trial.seed, self.step, int(np.prod(shape)), lane)
-            lanes.append((words >= threshold).reshape(shape))
+            lanes.append((words >= threshold - DROPOUT_LEVELS // 2).reshape(shape))
         keep = np.stack(lanes, axis=2) * (DROPOUT_LEVELS / (DROPOUT_LEVELS - threshold))
         factors = torch.from_numpy(keep).to(self.dtype)
         return [(factors[2 * i], factors[2 * i + 1]) for i in range(self.trial.model.layers)]
@@ -239,10 +239,6 @@ def _load(model: nn.Module, plan: Layout, weights: dict[str, np.ndarray]) -> Non
 
 
 def _dropout_words(seed: int, step: int, count: int, lane: int) -> np.ndarray:
-    """16-bit numbers: the low and high half of each word of the dropout stream."""
-    blocks = np.arange((count + 7) // 8, dtype=np.uint64)
-    low, high = (np.uint64(word) for word in seeds.key_words(seed))
-    constants = [np.full(1, word, dtype=np.uint64) for word in (step, Purpose.DROPOUT, lane)]
-    four = seeds.philox((blocks, *constants), (np.full(1, low), np.full(1, high)))
-    words = np.stack(four, axis=1).reshape(-1)
-    return np.stack([words & np.uint64(0xFFFF), words >> np.uint64(16)], axis=1).reshape(-1)[:count]
+    """16-bit signed numbers: the low and high half of each word of the dropout stream."""
+    words = seeds.bits(seed, Purpose.DROPOUT, step, (count + 1) // 2, lane=lane)
+    return words.astype("<u4").view("<i2").astype(np.int64)[:count]

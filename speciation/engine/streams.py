@@ -53,21 +53,17 @@ def kept(
     """Which activations dropout keeps: those whose 16 random bits are not below the threshold.
 
     Activation ``i`` of the flattened shape uses the low (``i`` even) or high (``i`` odd) half of
-    word ``i // 2``. ``lane`` tells token positions apart; the position of ``=`` is lane 0.
+    word ``i // 2``, read as a signed number. ``lane`` tells token positions apart; the position of
+    ``=`` is lane 0.
     """
     count = torch.Size(shape).numel()
-    halves = _halves(words(key, Purpose.DROPOUT, step, (count + 1) // 2, lane))[:, :count]
-    # Compared as signed 16-bit numbers: flipping the top bit keeps the order.
-    limit = (threshold.to(torch.int64) - DROPOUT_LEVELS // 2).to(torch.int32)[:, None]
-    return (halves >= limit).view(key.shape[0], *shape)
+    word = words(key, Purpose.DROPOUT, step, (count + 1) // 2, lane).to(torch.int32)
+    # Shifted to the top of 32 bits, a half compares with the shifted limit as it would alone.
+    limit = ((threshold.to(torch.int64) - DROPOUT_LEVELS // 2) << 16).to(torch.int32)[:, None]
+    halves = torch.stack([(word << 16) >= limit, word >= limit], dim=-1)
+    return halves.flatten(1)[:, :count].view(key.shape[0], *shape)
 
 
 def keep_scale(threshold: Tensor) -> Tensor:
     """What kept activations are multiplied by, so that dropout keeps the mean."""
     return DROPOUT_LEVELS / (DROPOUT_LEVELS - threshold)
-
-
-def _halves(word: Tensor) -> Tensor:
-    """Low and high 16 bits of each 32-bit word, less 32,768: ``(S, n)`` → ``(S, 2 n)`` int32."""
-    low, high = word & 0xFFFF, word >> 16
-    return (torch.stack([low, high], dim=-1) - 0x8000).to(torch.int32).flatten(1)

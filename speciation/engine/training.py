@@ -9,6 +9,7 @@ Axes: S slots, P parameters, E examples of the task.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -39,7 +40,7 @@ SEEN = (
 _GAP_QUANTILES = (0.1, 0.5, 0.9)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Program:
     """What is the same for all slots: the task, the model, where weights lie.
 
@@ -67,8 +68,9 @@ class State(NamedTuple):
     order: Tensor  # (S, E) int32, train examples first
 
 
+@cache
 def program(task: Task, model: ModelShape, device: torch.device, chunk: int) -> Program:
-    """Bring a task and a model onto a device."""
+    """Bring a task and a model onto a device; engines of one process share it."""
     columns = table(task.operation, task.modulus)
     answers = Examples(*(torch.from_numpy(column.copy()).to(device) for column in columns))
     return Program(task, model, layout(task, model), answers, chunk)

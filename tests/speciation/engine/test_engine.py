@@ -1,0 +1,186 @@
+"""The engine keeps its word: a trial's bits are its own, wherever and beside whomever it trains."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from tests.speciation.engine.making import SMALL, random_trials, with_genes
+
+from speciation.engine.engine import BLOCK_SLOTS, Engine, EngineSpec, make_engine
+from speciation.engine.reference import ReferenceTrial
+from speciation.trial.trial import Curves, ModelShape, Outcome, Trial, TrialResult
+
+SHAPE = ModelShape(d_model=16, heads=2, d_ff=24)
+HORIZON = 60
+WAYS = [
+    pytest.param(("torch", "cpu"), id="torch-cpu"),
+    pytest.param(("graph", "cpu"), id="graph-cpu", marks=pytest.mark.slow),
+    pytest.param(("torch", "cuda"), id="torch-cuda", marks=pytest.mark.gpu),
+    pytest.param(("graph", "cuda"), id="graph-cuda", marks=pytest.mark.gpu),
+]
+
+
+def engine(slots: int, way: tuple[str, str] = ("torch", "cpu"), **settings) -> Engine:
+    backend, device = way
+    spec = EngineSpec(SMALL, SHAPE, slots=slots, backend=backend, device=device, **settings)
+    return make_engine(spec)
+
+
+def run_all(trials: list[Trial], own: Engine) -> dict[str, TrialResult]:
+    """Every trial to its end, each free slot refilled at once."""
+    waiting, done = list(trials), {}
+    while waiting or own.occupied:
+        entering, waiting = waiting[: own.free], waiting[own.free :]
+        own.admit(entering)
+        done |= {result.trial.id: result for result in own.advance()}
+    return done
+
+
+def bits(result: TrialResult) -> tuple[bytes, ...]:
+    """Everything a result says, to the last bit; wall time aside."""
+    assert result.curves is not None
+    curves = [getattr(result.curves, field.name) for field in dataclasses.fields(Curves)]
+    rest = dataclasses.replace(result, wall_seconds=0.0, curves=None)
+    return (*(curve.tobytes() for curve in curves), repr(rest).encode())
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def way(request) -> tuple[str, str]:
+    """Backend and device: every way that this machine has keeps the same promises."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def alone(way) -> dict[str, tuple[bytes, ...]]:
+    """Each of some trials, trained in an engine of one slot."""
+    found = {}
+    for trial in random_trials(3, horizon=HORIZON):
+        found |= {key: bits(result) for key, result in run_all([trial], engine(1, way)).items()}
+    return found
+
+
+@pytest.mark.parametrize("slots", [2, 7, BLOCK_SLOTS["cpu"] + 1, 40])
+def test_a_trial_is_the_same_alone_and_in_company(alone, way, slots):
+    """Packs of many sizes; the trials sit in the first, a middle and the last slot."""
+    mine = random_trials(3, horizon=HORIZON)
+    others = random_trials(slots, seed=1, horizon=HORIZON)
+    places = sorted({0, slots // 2, slots - 1})
+    pack = others[:slots]
+    for place, trial in zip(places, mine, strict=False):
+        pack[place] = trial
+    done = run_all(pack, engine(slots, way))
+    for trial in mine[: len(places)]:
+        assert bits(done[trial.id]) == alone[trial.id]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("slots", [264, 1000])
+def test_a_trial_is_the_same_in_a_large_pack(alone, way, slots):
+    mine = random_trials(3, horizon=HORIZON)
+    pack = [mine[0], *random_trials(slots - 3, seed=1, horizon=HORIZON), *mine[1:]]
+    done = run_all(pack, engine(slots, way))
+    assert all(bits(done[trial.id]) == alone[trial.id] for trial in mine)
+
+
+def test_a_trial_is_the_same_after_any_refill(alone, way):
+    """More trials than slots, of different lengths: slots are refilled mid-run."""
+    mine = random_trials(3, horizon=HORIZON)
+    short = random_trials(6, seed=2, horizon=15)
+    middle = random_trials(6, seed=3, horizon=35)
+    done = run_all([*short, mine[0], *middle, *mine[1:]], engine(3, way))
+    assert len(done) == 15
+    assert all(bits(done[trial.id]) == alone[trial.id] for trial in mine)
+
+
+def test_a_trial_is_the_same_beside_a_neighbour_that_breaks(alone, way):
+    mine = random_trials(3, horizon=HORIZON)
+    wild = [
+        with_genes(trial, weight_decay=1e38)
+        for trial in random_trials(3, seed=4, horizon=HORIZON)
+    ]
+    done = run_all([wild[0], mine[0], wild[1], mine[1], mine[2], wild[2]], engine(6, way))
+    assert all(done[trial.id].outcome == Outcome.DIVERGED for trial in wild)
+    assert all("non-finite" in (done[trial.id].reason or "") for trial in wild)
+    assert all(bits(done[trial.id]) == alone[trial.id] for trial in mine)
+
+
+def test_the_horizon_does_not_change_what_happens_before_it():
+    trial = random_trials(1, horizon=30)[0]
+    longer = dataclasses.replace(trial, horizon=60)
+    assert trial.id == longer.id
+    short = run_all([trial], engine(1))[trial.id].curves
+    long = run_all([longer], engine(1))[trial.id].curves
+    count = len(short.step)
+    assert np.array_equal(short.validation_loss, long.validation_loss[:count])
+    assert len(long.step) > count
+
+
+def test_results_follow_the_reference(way):
+    """Not bit for bit (other kernels, other sums) but far closer than chaos would allow."""
+    trial = random_trials(1, horizon=20)[0]
+    seen = run_all([trial], engine(1, way))[trial.id].curves
+    twin = ReferenceTrial(trial)
+    for i in range(len(seen.step)):
+        for _ in range(SMALL.eval_interval):
+            twin.train_step()
+        expected = twin.evaluate()
+        assert seen.train_loss[i] == pytest.approx(expected.train_loss, rel=1e-3)
+        assert seen.validation_loss[i] == pytest.approx(expected.validation_loss, rel=1e-3)
+
+
+def test_a_censored_trial_says_what_it_saw():
+    trial = random_trials(1, horizon=22)[0]
+    result = run_all([trial], engine(1))[trial.id]
+    assert result.outcome == Outcome.CENSORED
+    assert result.steps_run == 25  # the first evaluation at or after the horizon
+    assert result.examples_seen == 25 * SMALL.batch
+    assert list(result.curves.step) == [5, 10, 15, 20, 25]
+    assert result.final_train_loss == result.curves.train_loss[-1]
+    assert (result.backend, result.precision) == ("torch", "float32")
+    assert "torch" in result.versions
+
+
+def test_slots_are_counted_and_evicted_trials_come_back():
+    own, trials = engine(4), random_trials(3)
+    own.admit(trials)
+    assert (own.slots, own.occupied, own.free) == (4, 3, 1)
+    own.advance()
+    assert own.trial_steps == 3 * SMALL.eval_interval
+    assert own.evict() == trials
+    assert own.occupied == 0
+
+
+def test_an_idle_engine_does_nothing():
+    own = engine(4)
+    assert own.advance() == []
+    assert own.trial_steps == 0
+
+
+def test_what_does_not_fit_is_refused():
+    own, trials = engine(2), random_trials(3)
+    with pytest.raises(ValueError, match="3 trials do not fit into 2 free slots"):
+        own.admit(trials)
+    stranger = dataclasses.replace(trials[0], task=dataclasses.replace(SMALL, modulus=11))
+    with pytest.raises(ValueError, match="this engine trains"):
+        own.admit([stranger])
+    assert own.occupied == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"slots": 0}, "at least 1 slot"),
+        ({"backend": "magic"}, "backend must be one of"),
+        ({"precision": "float8"}, "precision must be one of"),
+    ],
+)
+def test_an_impossible_engine_is_refused_in_a_sentence(settings, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        EngineSpec(SMALL, SHAPE, **({"slots": 1} | settings))
+
+
+def test_a_device_that_is_not_there_is_refused_in_a_sentence():
+    with pytest.raises(ValueError, match="'cuda:99' is not there"):
+        engine(1, ("torch", "cuda:99"))
