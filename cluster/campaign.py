@@ -8,7 +8,9 @@ disks, so every failure the cluster can suffer is tested here with plain values.
 Blame follows one rule: *only what was running can be at fault*. When an actor dies, the trials
 it held are suspects. They are run again apart from all others, in halves, and a half that kills
 its actor is halved again; so a trial that kills is alone after log2(n) losses, while every
-innocent has finished. What still kills alone, three times, is recorded as failed.
+innocent has finished. What still kills alone, three times, is recorded as failed. And where
+actors die again and again while nothing ever finishes, it is not the trials: the campaign is
+abandoned.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from dataclasses import dataclass
 from speciation.trial.trial import Outcome, Trial, TrialResult
 
 MAX_STRIKES = 3
+# More than bisection can take to find one culprit among 2**20 trials on a single actor.
+MAX_BARREN_LOSSES = 24
 
 # -- Events: what happened ----------------------------------------------------------------
 
@@ -85,7 +89,14 @@ class Close:
     """Every trial has an end. Said once."""
 
 
-Command = Submit | Append | Fail | Close
+@dataclass(frozen=True, slots=True)
+class Abandon:
+    """Whatever is wrong, it is not one of the trials: stop, and say so."""
+
+    reason: str
+
+
+Command = Submit | Append | Fail | Close | Abandon
 
 
 class Campaign:
@@ -95,10 +106,16 @@ class Campaign:
         trials: The work, in order of submission; repeated ids count once.
         max_in_flight: Most trials submitted at a time (the back-pressure), at least 1.
         max_strikes: A trial that killed alone, or came back failed, so often is given up.
+        max_barren_losses: Actors lost in a row, with no result in between, that are too many.
     """
 
     def __init__(
-        self, trials: Iterable[Trial], *, max_in_flight: int, max_strikes: int = MAX_STRIKES
+        self,
+        trials: Iterable[Trial],
+        *,
+        max_in_flight: int,
+        max_strikes: int = MAX_STRIKES,
+        max_barren_losses: int = MAX_BARREN_LOSSES,
     ) -> None:
         self._open = {trial.id: trial for trial in trials}
         self._total = len(self._open)
@@ -110,6 +127,8 @@ class Campaign:
         self._given_up: set[str] = set()
         self._max_in_flight = max(max_in_flight, 1)
         self._max_strikes = max_strikes
+        self._max_barren_losses = max_barren_losses
+        self._barren_losses = 0  # in a row, without a result in between
         self._stopped = self._closed = False
 
     @property
@@ -169,6 +188,7 @@ class Campaign:
                     continue
                 self._given_up.discard(key)  # late, and good after all
             fresh.append(result)
+            self._barren_losses = 0
         return [Append(tuple(fresh))] if fresh else []
 
     def _fails(self, key: str) -> bool:
@@ -185,6 +205,10 @@ class Campaign:
 
     def _lost(self, event: ActorLost) -> list[Command]:
         pack = tuple(t for t in event.trials if self._take(t.id))
+        self._barren_losses += bool(pack)
+        if self._barren_losses == self._max_barren_losses:
+            self._stopped = True
+            return [Abandon(event.reason)]
         if len(pack) > 1:
             half = (len(pack) + 1) // 2
             self._suspects.extendleft([pack[half:], pack[:half]])

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
+from cluster.executor import EnginePlan
 from speciation.genome.genome import KINDS, Genome
 from speciation.trial.task import Task
 from speciation.trial.trial import (
@@ -40,6 +41,9 @@ _ANY = genome()
 def trial(number: int, horizon: int = 100, of: Genome | None = None) -> Trial:
     """A trial told apart by its seed."""
     return Trial(of or _ANY, TASK, MODEL, seed=number, horizon=horizon)
+
+
+PLAN = EnginePlan(TASK, MODEL)
 
 
 def trials(count: int, horizon: int = 100) -> list[Trial]:
@@ -90,17 +94,28 @@ def result(trial: Trial) -> TrialResult:
     )
 
 
-@dataclass
-class SyntheticEngine:
-    """Slots that count evaluations instead of training."""
+@dataclass(frozen=True)
+class Behaviour:
+    """How synthetic engines behave. Called with a plan, makes one; picklable."""
 
-    slots: int
+    slots: int = 4
     seconds: float = 0.0  # that an advance takes
     poison: frozenset[str] = frozenset()  # ids of trials that raise
     killer: frozenset[str] = frozenset()  # ids of trials that take the process with them
     hanging: frozenset[str] = frozenset()  # ids of trials that never come back
-    trial_steps: int = 0
-    _slots: list[tuple[Trial, int]] = field(default_factory=list)
+
+    def __call__(self, plan: EnginePlan) -> SyntheticEngine:
+        return SyntheticEngine(self)
+
+
+class SyntheticEngine:
+    """Slots that count evaluations instead of training."""
+
+    def __init__(self, behaviour: Behaviour = Behaviour()) -> None:
+        self.behaviour = behaviour
+        self.slots = behaviour.slots
+        self.trial_steps = 0
+        self._slots: list[tuple[Trial, int]] = []
 
     @property
     def occupied(self) -> int:
@@ -115,14 +130,14 @@ class SyntheticEngine:
         self._slots += [(trial, 0) for trial in trials]
 
     def advance(self) -> list[TrialResult]:
-        time.sleep(self.seconds)
+        time.sleep(self.behaviour.seconds)
         still, finished = [], []
         for trial, step in self._slots:
-            if trial.id in self.poison:
+            if trial.id in self.behaviour.poison:
                 raise RuntimeError("CUDA error: an illegal memory access was encountered")
-            if trial.id in self.killer:
+            if trial.id in self.behaviour.killer:
                 os._exit(1)
-            if trial.id in self.hanging:
+            if trial.id in self.behaviour.hanging:
                 time.sleep(3600)
             ran = step + trial.task.eval_interval
             self.trial_steps += trial.task.eval_interval

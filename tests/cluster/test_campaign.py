@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.campaign import (
+    MAX_BARREN_LOSSES,
+    Abandon,
     ActorLost,
     Append,
     Campaign,
@@ -194,6 +196,18 @@ def test_fresh_work_goes_on_beside_suspects():
     assert campaign.handle(lost(a, b)) == [Submit((a,), apart=True), Submit((c, d))]
 
 
+def test_actors_that_die_of_everything_end_the_campaign_and_blame_nobody():
+    campaign = Campaign(trials(4096), max_in_flight=4096)
+    commands, losses = campaign.start(), 0
+    while isinstance(command := commands[0], Submit):
+        losses += 1
+        commands = campaign.handle(lost(*command.trials))
+        commands = [x for x in commands if not isinstance(x, Fail)]
+    assert commands == [Abandon("out of memory")]
+    assert losses == MAX_BARREN_LOSSES
+    assert campaign.failed <= 4
+
+
 # -- Results that say failed --------------------------------------------------------------
 
 
@@ -268,7 +282,9 @@ class Chaos:
 
 @given(st.sets(st.integers(0, 23), max_size=2), st.integers(1, 30), st.integers(0))
 def test_whatever_happens_every_trial_ends_once(poisoned, max_in_flight, seed):
-    campaign = Campaign(SOME, max_in_flight=max_in_flight, max_strikes=10**9)
+    campaign = Campaign(
+        SOME, max_in_flight=max_in_flight, max_strikes=10**9, max_barren_losses=10**9
+    )
     poison = {SOME[i].id for i in poisoned}
     chaos = Chaos(campaign, set(), random.Random(seed))
     chaos.execute(campaign.start())

@@ -1,0 +1,382 @@
+"""What a run is: every setting, its range, and how it is read from YAML.
+
+A configuration is checked once, at the border, and trusted from there on. What it says about
+*science* (task, model, genomes, evolution, arithmetic) is hashed into the run's id; where and
+on what it runs is not, nor for how many generations. So a run can be moved to another machine
+or extended, and starting the same file again continues the same run.
+
+Errors are one sentence: which file, which key, what it says and what would be right.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from cluster.config_sentences import hint, listed, sentence
+from cluster.yaml_text import YamlError, read_yaml
+from speciation.evolution.fitness import LANDSCAPES
+from speciation.evolution.generation import EvolutionParams
+from speciation.evolution.selection import STRATEGIES
+from speciation.genome.genome import KINDS, Genome, GenomeError, content_hash
+from speciation.genome.library import load_genome
+from speciation.trial.task import OPERATIONS, TRACKS, Task
+from speciation.trial.trial import SEMANTICS, ModelShape, Trial
+
+PRESETS = Path(__file__).parent / "presets"
+PROJECT = Path(__file__).parents[1]
+DEFAULT_TRACK = "add97-mb512"
+HALL_OF_FAME = "hall_of_fame"
+RUN_PREFIX = "run:"
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used: one sentence for whoever wrote it."""
+
+
+def _one_of(registry: Iterable[str]) -> AfterValidator:
+    def check(value: str) -> str:
+        if value not in registry:
+            raise ValueError(f"must be one of {listed(registry)}{hint(value, registry)}")
+        return value
+
+    return AfterValidator(check)
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True
+    )
+
+
+# -- Sections -----------------------------------------------------------------------------
+
+
+class TaskSettings(_Settings):
+    """A task of one's own, in place of a track."""
+
+    operation: Annotated[str, _one_of(OPERATIONS)] = "add"
+    modulus: int = Field(97, strict=True, ge=2, le=1000)
+    train_fraction: float = Field(0.5, strict=True, ge=0.01, le=0.99)
+    batch: int | None = Field(512, strict=True, ge=1, le=65536)
+    symmetric: bool = Field(False, strict=True)
+    eval_interval: int = Field(25, strict=True, ge=1, le=1000)
+
+    @model_validator(mode="after")
+    def _is_a_task(self) -> Self:
+        Task(**self.model_dump())
+        return self
+
+
+class ModelSettings(_Settings):
+    """Sizes of the transformer."""
+
+    layers: int = Field(1, strict=True, ge=1, le=12)
+    d_model: int = Field(32, strict=True, ge=1, le=1024)
+    heads: int = Field(4, strict=True, ge=1, le=64)
+    d_ff: int = Field(64, strict=True, ge=1, le=4096)
+
+    @model_validator(mode="after")
+    def _is_a_shape(self) -> Self:
+        ModelShape(**self.model_dump())
+        return self
+
+
+class RadiationSettings(_Settings):
+    """Mutation: how far a gene moves (unit scale) and how often."""
+
+    dose: float = Field(0.1, strict=True, gt=0, le=1)
+    rate: float = Field(0.2, strict=True, ge=0, le=1)
+
+
+class EvolutionSettings(_Settings):
+    """The population, how it is judged, and how the next one is made."""
+
+    population: int = Field(64, strict=True, ge=2, le=100_000)
+    generations: int = Field(10, strict=True, ge=1, le=100_000)
+    seeds: int = Field(4, strict=True, ge=1, le=10_000, description="trials of a genome")
+    landscape: Annotated[str, _one_of(LANDSCAPES)] = "sprinter"
+    selection: Annotated[str, _one_of(STRATEGIES)] = "tournament3"
+    elites: int = Field(2, strict=True, ge=0, le=10_000)
+    aliens: int = Field(2, strict=True, ge=0, le=10_000)
+    crossover: float = Field(0.7, strict=True, ge=0, le=1, description="share with 2 parents")
+    keep_groups: float = Field(0.5, strict=True, ge=0, le=1, description="share of those")
+    radiation: RadiationSettings = RadiationSettings()
+    gate: float = Field(0.5, strict=True, gt=0, lt=1, description="Sniper's success bound")
+    strictness: float = Field(0.5, strict=True, gt=0, lt=1, description="Hall of Fame's bound")
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Self:
+        self.params()
+        return self
+
+    def params(self) -> EvolutionParams:
+        """What a step of evolution takes.
+
+        Raises:
+            ValueError: The numbers do not go together.
+        """
+        return EvolutionParams(
+            population=self.population,
+            elites=self.elites,
+            aliens=self.aliens,
+            crossover_share=self.crossover,
+            keep_groups_share=self.keep_groups,
+            dose=self.radiation.dose,
+            rate=self.radiation.rate,
+            strategy=self.selection,
+        )
+
+
+class ConfirmSettings(_Settings):
+    """How many seeds that evolution never saw the champion is confirmed on."""
+
+    seeds: int = Field(64, strict=True, ge=1, le=1_000_000)
+
+
+class EngineSettings(_Settings):
+    """How trials are computed; ``auto`` is decided where the device is."""
+
+    backend: Literal["auto", "torch", "graph"] = "auto"
+    precision: Literal["float32", "float64"] = "float32"
+    slots: int | None = Field(None, strict=True, ge=1, le=1_000_000)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+class Ancestor(_Settings):
+    """A genome to begin with, written out."""
+
+    kind: Annotated[str, _one_of(KINDS)] = "hyper17"
+    genes: dict[str, float]
+
+    @model_validator(mode="after")
+    def _is_a_genome(self) -> Self:
+        KINDS[self.kind].validate(self.genome())
+        return self
+
+    def genome(self) -> Genome:
+        """The genome itself."""
+        return Genome(self.kind, tuple(self.genes.items()))
+
+
+def _ancestor(value: Any) -> Ancestor | str:
+    if isinstance(value, str | Ancestor):
+        return value
+    if isinstance(value, Mapping):
+        return Ancestor.model_validate(dict(value))
+    raise ValueError(
+        f"must be a path to a genome JSON, {HALL_OF_FAME!r}, '{RUN_PREFIX}<run>', "
+        "or a mapping with kind and genes"
+    )
+
+
+def _listing(value: Any) -> Any:
+    if not isinstance(value, list | tuple):
+        raise ValueError("must be a list")
+    return tuple(value)
+
+
+def _slug(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", value):
+        raise ValueError("must be up to 40 of a-z, 0-9 and -, not beginning with -")
+    return value
+
+
+class RunConfig(_Settings):
+    """Everything that a run is told. Frozen, and complete: see :func:`load_config`."""
+
+    name: Annotated[str, AfterValidator(_slug)] = "run"
+    seed: int = Field(1, strict=True, ge=0, le=2**63 - 1)
+    kind: Annotated[str, _one_of(KINDS)] = "hyper17"
+    track: Annotated[str, _one_of(TRACKS)] | None = None
+    task: TaskSettings | None = None
+    horizon: int | None = Field(None, strict=True, ge=1, le=10_000_000)
+    model: ModelSettings = ModelSettings()
+    evolution: EvolutionSettings = EvolutionSettings()
+    ancestors: Annotated[
+        tuple[Annotated[Ancestor | str, BeforeValidator(_ancestor)], ...],
+        BeforeValidator(_listing),
+    ] = ()
+    confirm: ConfirmSettings = ConfirmSettings()
+    engine: EngineSettings = EngineSettings()
+    executor: Literal["local", "ray"] = "ray"
+    address: str | None = None
+    store: str = Field("results", min_length=1, max_length=1000)
+
+    @model_validator(mode="after")
+    def _has_one_task(self) -> Self:
+        if self.track is not None and self.task is not None:
+            raise ValueError("track and task exclude each other; keep one of them")
+        if self.task is not None and self.horizon is None:
+            raise ValueError("a task of your own needs a horizon (in steps) beside it")
+        interval = self.the_task().eval_interval
+        if self.the_horizon() < interval:
+            raise ValueError(
+                f"horizon is {self.the_horizon()}, but must be at least one evaluation "
+                f"interval ({interval} steps)"
+            )
+        for ancestor in self.ancestors:
+            if isinstance(ancestor, Ancestor) and ancestor.kind != self.kind:
+                raise ValueError(f"an ancestor is {ancestor.kind}, but kind is {self.kind}")
+        return self
+
+    def the_task(self) -> Task:
+        """The task, whether a track's or one's own."""
+        if self.task is not None:
+            return Task(**self.task.model_dump())
+        return TRACKS[self.track or DEFAULT_TRACK].task
+
+    def the_horizon(self) -> int:
+        """Steps after which a trial is censored."""
+        return self.horizon or TRACKS[self.track or DEFAULT_TRACK].horizon
+
+    def the_model(self) -> ModelShape:
+        """The transformer's sizes."""
+        return ModelShape(**self.model.model_dump())
+
+    def trial(self, genome: Genome, seed: int) -> Trial:
+        """One genome from one seed, as this run trains it."""
+        return Trial(genome, self.the_task(), self.the_model(), seed, self.the_horizon())
+
+    def science(self) -> dict[str, Any]:
+        """All that rows of this run depend on, as plain values."""
+        evolution = self.evolution.model_dump()
+        del evolution["generations"]
+        return {
+            "seed": self.seed,
+            "kind": self.kind,
+            "task": self.the_task().as_dict(),
+            "model": self.the_model().as_dict(),
+            "horizon": self.the_horizon(),
+            "evolution": evolution,
+            "ancestors": [a if isinstance(a, str) else a.genome().id for a in self.ancestors],
+            "backend": self.engine.backend,
+            "precision": self.engine.precision,
+            "semantics": SEMANTICS,
+        }
+
+    def config_hash(self) -> str:
+        """Content hash of :meth:`science`."""
+        return content_hash(self.science())
+
+    def run_id(self) -> str:
+        """The run's name in the store: readable, and equal for equal science."""
+        return f"{self.name}-{self.config_hash()[:8]}"
+
+
+# -- Reading ------------------------------------------------------------------------------
+
+
+def presets() -> list[str]:
+    """Names of the configurations that come with the project."""
+    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+
+
+def load_config(source: str, overrides: Mapping[str, Any] | None = None) -> RunConfig:
+    """A configuration from a YAML file or a preset.
+
+    Args:
+        source: Path of a file, or the name of a preset.
+        overrides: Values by dotted key (``evolution.generations``) that go before the file's.
+
+    Raises:
+        ConfigError: The file or a value in it cannot be used.
+    """
+    path = _find(source)
+    try:
+        raw = read_yaml(path)
+    except YamlError as error:
+        raise ConfigError(str(error)) from error
+    if raw is None:
+        raw = {}
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: expected keys and values (name: ..., seed: ...) at the top")
+    stem = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")[:40]
+    return make_config({"name": stem or "run"} | raw, str(path), overrides, path.parent)
+
+
+def make_config(
+    raw: Mapping[str, Any],
+    where: str,
+    overrides: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
+) -> RunConfig:
+    """A configuration from plain values.
+
+    Args:
+        raw: What a YAML file or a manifest says.
+        where: Names the source in errors.
+        overrides: Values by dotted key that go before the source's; None changes nothing.
+        folder: Where paths of ancestors begin, before the working folder and the project's.
+
+    Raises:
+        ConfigError: A value cannot be used.
+    """
+    given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    merged = _merge(raw, given)
+    try:
+        config = RunConfig.model_validate(merged)
+    except ValidationError as error:
+        raise ConfigError(sentence(RunConfig, where, error, set(given))) from None
+    ancestors = tuple(
+        _load_ancestor(where, i, ancestor, folder)
+        for i, ancestor in enumerate(config.ancestors)
+    )
+    return config.model_copy(update={"ancestors": ancestors})
+
+
+def _find(source: str) -> Path:
+    path = Path(source)
+    if path.suffix in (".yaml", ".yml") or path.exists():
+        return path
+    if source in presets():
+        return PRESETS / f"{source}.yaml"
+    raise ConfigError(
+        f"{source}: there is no such file, nor a preset of that name "
+        f"({listed(presets())}){hint(source, presets())}"
+    )
+
+
+def _merge(raw: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(raw)
+    for key, value in overrides.items():
+        section, _, rest = key.partition(".")
+        if not rest:
+            merged[section] = value
+        elif isinstance(inner := merged.get(section, {}), Mapping):
+            merged[section] = _merge(inner, {rest: value})
+    return merged
+
+
+def _load_ancestor(
+    where: str, index: int, ancestor: Ancestor | str, folder: Path | None
+) -> Ancestor | str:
+    """Genomes are read when the configuration is, so that it says all that the run needs."""
+    if not isinstance(ancestor, str):
+        return ancestor
+    if ancestor == HALL_OF_FAME or ancestor.startswith(RUN_PREFIX):
+        return ancestor
+    places = [p / ancestor for p in (folder, Path.cwd(), PROJECT) if p is not None]
+    path = next((p for p in places if p.is_file()), None)
+    if path is None:
+        raise ConfigError(
+            f"{where}: ancestors.{index} is {ancestor!r}, but there is no such genome file; "
+            f"give a path, {HALL_OF_FAME!r} or '{RUN_PREFIX}<run>'"
+        )
+    try:
+        genome, _ = load_genome(path)
+    except (GenomeError, OSError) as error:
+        raise ConfigError(f"{where}: ancestors.{index}: {error}") from error
+    return Ancestor(kind=genome.kind, genes=dict(genome.genes))

@@ -1,0 +1,110 @@
+"""Where trials are trained, seen from the driver: hand some in, ask what happened.
+
+An executor owns engines and their slots. It decides nothing: it may lose trials, and then says
+which, but it never retries, blames or stores. ``tests/contracts/executor.py`` is what every
+implementation must pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from cluster.campaign import Event
+from speciation.trial.task import Task
+from speciation.trial.trial import ModelShape, Trial, TrialResult
+
+
+class ExecutorError(RuntimeError):
+    """There is nowhere to train: one sentence that says why and what to do."""
+
+
+class Executor(Protocol):
+    """Slots on some devices, and a queue in front of them."""
+
+    @property
+    def capacity(self) -> int:
+        """Slots that can be used at the moment; 0 while everything is starting."""
+        ...
+
+    @property
+    def occupied(self) -> int:
+        """Slots with a trial in them, as last heard."""
+        ...
+
+    @property
+    def trial_steps(self) -> int:
+        """Training steps done so far, over all slots, as last heard."""
+        ...
+
+    def submit(self, trials: Sequence[Trial], apart: bool = False) -> None:
+        """Take trials into the queue. Returns at once.
+
+        Args:
+            trials: What to train; all of the task and model the executor was made for.
+            apart: Train these together on one actor that holds nothing else meanwhile.
+        """
+        ...
+
+    def wait(self, timeout_s: float) -> list[Event]:
+        """What happened: ``Finished`` and ``ActorLost`` events.
+
+        Returns as soon as something did, and after about ``timeout_s`` seconds if nothing
+        has (somewhat later where training itself cannot be interrupted).
+
+        Raises:
+            ExecutorError: Nothing can be trained here, now or later.
+        """
+        ...
+
+    def close(self) -> list[Event]:
+        """Stop within seconds and give everything back; what had finished and was not yet told.
+
+        Unfinished trials are dropped. A second call does nothing.
+        """
+        ...
+
+
+class EngineLike(Protocol):
+    """What an executor needs of an engine; see ``speciation.engine.engine.Engine``."""
+
+    slots: int
+    trial_steps: int
+
+    @property
+    def occupied(self) -> int:
+        """Slots with a trial in them."""
+        ...
+
+    @property
+    def free(self) -> int:
+        """Slots without."""
+        ...
+
+    def admit(self, trials: Sequence[Trial]) -> None:
+        """Put trials into free slots."""
+        ...
+
+    def advance(self) -> list[TrialResult]:
+        """Train every occupied slot to its next evaluation; the trials that ended there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EnginePlan:
+    """Which engine is wanted; ``auto`` and None are decided where the device is.
+
+    Picklable, so that an actor can be told.
+    """
+
+    task: Task
+    model: ModelShape
+    backend: str = "auto"
+    precision: str = "float32"
+    slots: int | None = None
+    device: str = "auto"
+
+
+# Builds an engine; called where it will run, and again after each loss.
+MakeEngine = Callable[[EnginePlan], EngineLike]
