@@ -53,6 +53,7 @@ class Program:
     model: ModelShape
     plan: Layout
     answers: Examples
+    train_count: int
     chunk: int
 
 
@@ -73,7 +74,7 @@ def program(task: Task, model: ModelShape, device: torch.device, chunk: int) -> 
     """Bring a task and a model onto a device; engines of one process share it."""
     columns = table(task.operation, task.modulus)
     answers = Examples(*(torch.from_numpy(column.copy()).to(device) for column in columns))
-    return Program(task, model, layout(task, model), answers, chunk)
+    return Program(task, model, layout(task, model), answers, task.train_count, chunk)
 
 
 def empty_state(run: Program, slots: int, dtype: torch.dtype) -> State:
@@ -121,7 +122,7 @@ def train_step(run: Program, state: State) -> None:
 
 def step_examples(run: Program, state: State) -> Examples:
     """The examples of each slot's coming step, ``(S, B)`` each."""
-    train = state.order[:, : run.task.train_count]
+    train = state.order[:, : run.train_count]
     if run.task.batch is not None:
         train = streams.minibatch(state.key, state.schedule.step, train, run.task.batch)
     index = train.long()
@@ -172,7 +173,7 @@ def evaluate(run: Program, state: State) -> Tensor:
         for chunk in _chunks(run, slots)
     ]
     order = state.order.long()
-    train_count = run.task.train_count
+    train_count = run.train_count
     loss = torch.cat([part.loss for part in judged], dim=1).gather(1, order)
     gap = torch.cat([part.gap for part in judged], dim=1).gather(1, order)
     wrong = torch.cat([part.wrong for part in judged], dim=1).gather(1, order)
