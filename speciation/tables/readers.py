@@ -1,0 +1,203 @@
+"""Reading a store: whole tables for the science, data frames for the rest.
+
+Every reader takes the union of all parts, drops duplicates, and leaves out damaged parts. What
+was left out stands in ``Scan.bad`` and in ``Store.bad_parts``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from speciation.genome.genome import Genome, GenomeError, kind_named
+from speciation.tables.files import StoreError
+from speciation.tables.schema import MILESTONES, Row
+from speciation.tables.store import Store, table_spec
+from speciation.trial.trial import Trial, answers
+
+
+def read(
+    store: Store,
+    table: str,
+    columns: Sequence[str] | None = None,
+    filters: pc.Expression | None = None,
+) -> pa.Table:
+    """A table: one row a key, sorted by key.
+
+    Args:
+        store: Where to read.
+        table: Which table.
+        columns: Which columns; all by default.
+        filters: Which rows, such as ``pc.field("run") == "sprinter-0f"``.
+
+    Raises:
+        NewerPart: A part was written by a newer version of this program.
+        StoreError: The store cannot be read, or a column is unknown.
+    """
+    for column in columns or ():
+        if column not in table_spec(table).columns:
+            raise StoreError(f"table {table!r} has no column {column!r}")
+    rows = store.scan(table).table
+    if filters is not None:
+        rows = rows.filter(filters)
+    return rows if columns is None else rows.select(list(columns))
+
+
+def trials_frame(
+    store: Store, run: str | None = None, trial_ids: Iterable[str] | None = None
+) -> pd.DataFrame:
+    """Trials, one row each, sorted by id. Milestones that were not reached are NaN.
+
+    Args:
+        store: Where to read.
+        run: Only trials that this run asked for. One that another run had computed before is
+            among them, when the plan says so, and stands in the generation that asked.
+        trial_ids: Only these; cheap in a large store.
+    """
+    if trial_ids is not None:
+        rows = store.select("trials", trial_ids).table
+    else:
+        rows = store.scan("trials").table
+    frame = _frame(rows)
+    return frame if run is None else _asked_by(store, run, frame)
+
+
+def curves_frame(store: Store, trial_ids: Iterable[str] | None = None) -> pd.DataFrame:
+    """Curves, one row a trial, sorted by trial id; each cell is an array over evaluations."""
+    if trial_ids is not None:
+        return _frame(store.select("curves", trial_ids).table)
+    return _frame(store.scan("curves").table)
+
+
+def generations_frame(store: Store, run: str | None = None) -> pd.DataFrame:
+    """Closed generations, one row a genome, sorted by run, generation and position."""
+    frame = _frame(_of_run(store, "generations", run))
+    return frame.sort_values(["run", "generation", "position"], ignore_index=True)
+
+
+def plans_frame(store: Store, run: str | None = None) -> pd.DataFrame:
+    """Planned generations, one row a genome, sorted by run, generation and position."""
+    return _frame(_of_run(store, "plans", run))
+
+
+def genomes_frame(
+    store: Store, run: str | None = None, genome_ids: Iterable[str] | None = None
+) -> pd.DataFrame:
+    """Genomes with their genes and births, one row each, sorted by id.
+
+    Args:
+        store: Where to read.
+        run: Only genomes born in this run, with their births there. Without it, a genome
+            that was born in several runs stands with its birth in the first by name.
+        genome_ids: Only these; cheap in a large store.
+    """
+    if genome_ids is not None:
+        rows = store.select("genomes", genome_ids).table
+    else:
+        rows = store.scan("genomes").table
+    if run is not None:
+        rows = rows.filter(pc.field("run") == run)
+    return _frame(rows).drop_duplicates("genome_id", ignore_index=True)
+
+
+def genome_of(store: Store, prefix: str) -> Genome:
+    """The genome whose id starts with a prefix.
+
+    Raises:
+        StoreError: No genome's id does, or several genomes' ids do, or its row is not one.
+    """
+    rows = store.scan("genomes").table
+    rows = rows.filter(pc.starts_with(rows["genome_id"], prefix))
+    ids = rows["genome_id"].unique().to_pylist()
+    if len(ids) != 1:
+        found = f"{len(ids)} genomes, such as {ids[0]} and {ids[1]}" if ids else "no genome"
+        raise StoreError(f"{found} in {store.uri} has an id that starts with {prefix!r}")
+    return genome_of_row(rows.slice(0, 1).to_pylist()[0])
+
+
+def genome_of_row(row: Row) -> Genome:
+    """The genome of a row of ``genomes``.
+
+    Raises:
+        StoreError: The row is not a genome, or not the one that its id names.
+    """
+    name = row["genome_id"]
+    try:
+        kind = kind_named(row["kind"])
+        genome = Genome(kind.name, tuple((gene, row[gene]) for gene in kind.columns))
+        kind.validate(genome)
+    except (GenomeError, KeyError) as error:
+        raise StoreError(f"genome {name} is not readable: {error}") from error
+    if genome.id != name:
+        raise StoreError(f"genome {name} is damaged: its genes have the id {genome.id}")
+    return genome
+
+
+def known_answers(store: Store, trials: Sequence[Trial]) -> dict[str, Row]:
+    """What the store already knows: trial id → row, for each trial that a row answers.
+
+    Args:
+        store: Where to read.
+        trials: Requests, each with its own horizon.
+    """
+    horizons = {trial.id: trial.horizon for trial in trials}
+    rows = rows_of(store.select("trials", horizons).table)
+    return {
+        row["trial_id"]: row
+        for row in rows
+        if answers(
+            row["outcome"], row["steps_to_grok"], row["steps_run"], horizons[row["trial_id"]]
+        )
+    }
+
+
+def rows_of(table: pa.Table) -> list[Row]:
+    """Rows as dictionaries of plain values: ``Table.to_pylist``, many times faster."""
+    columns = [_plain(column) for column in table.columns]
+    names = table.column_names
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _plain(column: pa.ChunkedArray) -> list[Any]:
+    if pa.types.is_list(column.type):
+        return column.to_pylist()
+    filled = column
+    if column.null_count and not pa.types.is_string(column.type):
+        filled = pc.fill_null(column, pa.scalar(0).cast(column.type))
+    values = filled.to_numpy().tolist()
+    if column.null_count:
+        for i in np.flatnonzero(pc.is_null(column).to_numpy()):
+            values[i] = None
+    return values
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    """The same types whatever the rows: milestones are floats, as some may be missing."""
+    for column in MILESTONES:
+        if column in table.column_names:
+            place = table.column_names.index(column)
+            table = table.set_column(place, column, table[column].cast(pa.float64()))
+    return table.to_pandas()
+
+
+def _of_run(store: Store, table: str, run: str | None) -> pa.Table:
+    if run is None:
+        return store.scan(table).table
+    return store.select(table, [run]).table
+
+
+def _asked_by(store: Store, run: str, trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials of a run's plans, and those that carry its name."""
+    plans = plans_frame(store, run)[["generation", "trial_ids"]].explode("trial_ids")
+    asked = plans.dropna().drop_duplicates("trial_ids").set_index("trial_ids")["generation"]
+    planned = trials["trial_id"].isin(asked.index)
+    own = trials[planned | (trials["run"] == run)].copy()
+    generation = own["trial_id"].map(asked)
+    own["generation"] = generation.where(generation.notna(), own["generation"])
+    own["run"] = run
+    return own.reset_index(drop=True)

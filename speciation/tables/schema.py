@@ -1,0 +1,380 @@
+"""What a row says: the columns, keys and preferences of every table.
+
+A row is a fact with a key. Two rows of one key are two reports of one fact, and a table's
+*preference* says which of them to believe, so that any number of writers may write the same fact
+and every reader comes to the same table. Gene columns come from the genome kinds: one column a
+gene, the union over kinds, null where a kind has no such gene.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from speciation.genome.genome import KINDS, Genome
+from speciation.trial.trial import SEMANTICS, Curves, Outcome, TrialResult
+
+SCHEMA_VERSION = 1
+"""Raised when a column changes its meaning; a new column alone does not need it."""
+
+Row = dict[str, Any]
+Ranks = NDArray[np.int64]
+
+_TEXT, _INT, _LONG, _REAL, _FLAG = (
+    pa.string(),
+    pa.int32(),
+    pa.int64(),
+    pa.float64(),
+    pa.bool_(),
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TableSpec:
+    """One table.
+
+    Args:
+        name: Its folder in a store.
+        columns: Name → type, in order.
+        key: Columns that tell facts apart.
+        required: Columns that a part must have, without nulls. The key is among them.
+        prefer: From rows to ranks, each of shape ``(rows,)``: among rows of one key the
+            smallest first rank wins, then the smallest second one, and so on. Rows that still
+            tie are told apart by their content.
+        weigh: From rows to how much of a part each takes, shape ``(rows,)``.
+    """
+
+    name: str
+    columns: Mapping[str, pa.DataType]
+    key: tuple[str, ...]
+    required: tuple[str, ...]
+    prefer: Callable[[pa.Table], Sequence[Ranks]]
+    weigh: Callable[[pa.Table], Ranks]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns as an Arrow schema."""
+        return pa.schema(list(self.columns.items()))
+
+    def empty(self) -> pa.Table:
+        """The table without rows."""
+        return self.schema.empty_table()
+
+
+# -- Which of two rows to believe --------------------------------------------------------
+
+
+def _more_telling_trial(table: pa.Table) -> list[Ranks]:
+    """A row that answers every horizon, then the longest censored one, a failure last.
+
+    So the chosen row answers a request whenever any row of the trial does.
+    """
+    order = pa.array(["", Outcome.CENSORED.value, Outcome.FAILED.value])
+    rank = pc.fill_null(pc.index_in(table["outcome"], value_set=order), 0)
+    return [_ranks(rank), -_ranks(table["steps_run"])]
+
+
+def _longest_curve(table: pa.Table) -> list[Ranks]:
+    return [-_ranks(pc.list_value_length(table["step"]))]
+
+
+def _earliest_birth(table: pa.Table) -> list[Ranks]:
+    last = np.iinfo(np.int32).max
+    return [_ranks(pc.fill_null(table["generation"], last))]
+
+
+def _any_row(_: pa.Table) -> list[Ranks]:
+    return []
+
+
+def _ranks(column: pa.ChunkedArray) -> Ranks:
+    return np.asarray(column.cast(pa.int64()).to_numpy())
+
+
+# -- How much of a part a row takes ------------------------------------------------------
+
+
+def _one_each(table: pa.Table) -> Ranks:
+    return np.ones(len(table), dtype=np.int64)
+
+
+def _evaluations(table: pa.Table) -> Ranks:
+    """About as much as the same number of scalar rows."""
+    return 1 + _ranks(pc.list_value_length(table["step"])) // 4
+
+
+# -- The tables ---------------------------------------------------------------------------
+
+_TRIALS = {
+    "trial_id": _TEXT,
+    "genome_id": _TEXT,
+    "kind": _TEXT,
+    "operation": _TEXT,
+    "modulus": _INT,
+    "train_fraction": _REAL,
+    "batch": _INT,  # 0: the whole train set
+    "symmetric": _FLAG,
+    "eval_interval": _INT,  # steps
+    "layers": _INT,
+    "d_model": _INT,
+    "heads": _INT,
+    "d_ff": _INT,
+    "seed": _LONG,
+    "semantics": _INT,
+    "horizon": _INT,  # steps
+    "to_horizon": _FLAG,
+    "outcome": _TEXT,
+    "learning_class": _TEXT,
+    "steps_to_grok": _INT,
+    "first_95": _INT,
+    "first_99": _INT,
+    "sustained_95": _INT,
+    "steps_to_memorise": _INT,
+    "validation_at_memorise": _REAL,
+    "least_validation_after_grok": _REAL,
+    "best_validation_accuracy": _REAL,
+    "final_train_accuracy": _REAL,
+    "final_validation_accuracy": _REAL,
+    "final_train_loss": _REAL,
+    "final_validation_loss": _REAL,
+    "steps_run": _INT,
+    "examples_seen": _LONG,
+    "efficiency": _REAL,
+    "wall_seconds": _REAL,
+    "backend": _TEXT,
+    "device": _TEXT,
+    "precision": _TEXT,
+    "versions": _TEXT,
+    "reason": _TEXT,
+    "run": _TEXT,
+    "generation": _INT,
+    "pool": _TEXT,
+}
+
+MILESTONES = ("steps_to_grok", "first_95", "first_99", "sustained_95", "steps_to_memorise")
+"""Integer columns of ``trials`` that are null where the milestone was not reached."""
+
+_CURVES: dict[str, pa.DataType] = {"trial_id": _TEXT} | {
+    field.name: pa.list_(_INT if field.name == "step" else pa.float32())
+    for field in dataclasses.fields(Curves)
+}
+
+_BIRTH = {
+    "genome_id": _TEXT,
+    "kind": _TEXT,
+    "name": _TEXT,
+    "origin": _TEXT,
+    "mother": _TEXT,
+    "father": _TEXT,
+    "donor_genes": pa.list_(_TEXT),  # genes taken from the father
+    "run": _TEXT,
+    "generation": _INT,
+}
+
+_GENERATIONS = {
+    "run": _TEXT,
+    "generation": _INT,
+    "genome_id": _TEXT,
+    "position": _INT,
+    "trials": _INT,
+    "successes": _INT,
+    "failed": _INT,
+    "rmst": _REAL,
+    "rmst_se": _REAL,
+    "ert": _REAL,
+    "sprinter": _REAL,
+    "sprinter_se": _REAL,
+    "tank": _REAL,
+    "tank_se": _REAL,
+    "sniper": _REAL,
+    "sniper_se": _REAL,
+    "passes_gate": _FLAG,
+    "best_validation": _REAL,
+    "rank": _INT,  # 0: best, by the run's landscape
+    "elite": _FLAG,
+    "elite_age": _INT,
+    "died": _FLAG,
+    "species": _TEXT,
+}
+
+_PLANS = {
+    "run": _TEXT,
+    "generation": _INT,
+    "position": _INT,
+    "genome_id": _TEXT,
+    "elite_age": _INT,
+    "seeds": pa.list_(_LONG),
+    "horizon": _INT,
+    "trial_ids": pa.list_(_TEXT),  # one a seed, in the order of seeds
+}
+
+
+def gene_columns() -> tuple[str, ...]:
+    """Every gene of every kind, sorted: the gene columns of ``genomes``."""
+    return tuple(sorted({gene for kind in KINDS.values() for gene in kind.columns}))
+
+
+def _genomes() -> dict[str, pa.DataType]:
+    return {**_BIRTH, **dict.fromkeys(gene_columns(), _REAL)}
+
+
+TABLES: dict[str, TableSpec] = {
+    spec.name: spec
+    for spec in (
+        TableSpec(
+            "trials",
+            _TRIALS,
+            ("trial_id",),
+            ("trial_id", "genome_id", "seed", "outcome", "steps_run"),
+            _more_telling_trial,
+            _one_each,
+        ),
+        TableSpec(
+            "curves", _CURVES, ("trial_id",), ("trial_id", "step"), _longest_curve, _evaluations
+        ),
+        TableSpec(
+            "genomes",
+            _genomes(),
+            ("genome_id", "run"),
+            ("genome_id", "kind", "run"),
+            _earliest_birth,
+            _one_each,
+        ),
+        TableSpec(
+            "generations",
+            _GENERATIONS,
+            ("run", "generation", "genome_id"),
+            ("run", "generation", "genome_id"),
+            _any_row,
+            _one_each,
+        ),
+        TableSpec(
+            "plans",
+            _PLANS,
+            ("run", "generation", "position"),
+            ("run", "generation", "position", "genome_id"),
+            _any_row,
+            _one_each,
+        ),
+    )
+}
+"""Every table by name."""
+
+
+# -- Rows of results ----------------------------------------------------------------------
+
+
+def result_rows(
+    results: Iterable[TrialResult], run: str, generation: int | None, pool: str
+) -> tuple[list[Row], list[Row]]:
+    """Rows of finished trials: for ``trials``, and for ``curves`` where there are any.
+
+    Args:
+        results: What an engine returned.
+        run: Id of the run that asked.
+        generation: The generation that asked, if one did.
+        pool: "A" for seeds of evolution, "B" for seeds of validation.
+    """
+    results = list(results)
+    told = {"run": run, "generation": generation, "pool": pool}
+    trials = [{**_trial_row(result), **told} for result in results]
+    curves = [
+        _curves_row(result.trial.id, result.curves)
+        for result in results
+        if result.curves is not None
+    ]
+    return trials, curves
+
+
+def genome_row(
+    genome: Genome,
+    *,
+    origin: str,
+    run: str,
+    generation: int,
+    mother: str | None = None,
+    father: str | None = None,
+    donor_genes: Sequence[str] = (),
+    name: str | None = None,
+) -> Row:
+    """Row of ``genomes``: the genes, and where they came from.
+
+    Args:
+        genome: The genes.
+        origin: The operator that made it.
+        run: Id of the run that it was born in.
+        generation: Of birth.
+        mother: Genome id, where there is one.
+        father: Genome id, where there is one.
+        donor_genes: Genes taken from the father.
+        name: What people call it.
+    """
+    birth = {
+        "genome_id": genome.id,
+        "kind": genome.kind,
+        "name": name,
+        "origin": origin,
+        "mother": mother,
+        "father": father,
+        "donor_genes": list(donor_genes),
+        "run": run,
+        "generation": generation,
+    }
+    return {**birth, **dict(genome.genes)}
+
+
+# Seed 1 of this science: efficiency 0 is grokking at this step, and a point is 20 steps less.
+_EFFICIENCY_ZERO, _STEPS_A_POINT = 2500, 20
+
+
+def _efficiency(steps_to_grok: int | None) -> float | None:
+    if steps_to_grok is None:
+        return None
+    return (_EFFICIENCY_ZERO - steps_to_grok) / _STEPS_A_POINT
+
+
+def _trial_row(result: TrialResult) -> Row:
+    trial = result.trial
+    task = trial.task.as_dict()
+    return {
+        "trial_id": trial.id,
+        "genome_id": trial.genome.id,
+        "kind": trial.genome.kind,
+        **task,
+        "batch": task["batch"] or 0,
+        **trial.model.as_dict(),
+        "seed": trial.seed,
+        "semantics": SEMANTICS,
+        "horizon": trial.horizon,
+        "to_horizon": trial.to_horizon,
+        "outcome": str(result.outcome),
+        "learning_class": None if result.learning_class is None else str(result.learning_class),
+        **dataclasses.asdict(result.milestones),
+        "best_validation_accuracy": result.best_validation_accuracy,
+        "final_train_accuracy": result.final_train_accuracy,
+        "final_validation_accuracy": result.final_validation_accuracy,
+        "final_train_loss": result.final_train_loss,
+        "final_validation_loss": result.final_validation_loss,
+        "steps_run": result.steps_run,
+        "examples_seen": result.examples_seen,
+        "efficiency": _efficiency(result.milestones.steps_to_grok),
+        "wall_seconds": result.wall_seconds,
+        "backend": result.backend,
+        "device": result.device,
+        "precision": result.precision,
+        "versions": result.versions,
+        "reason": result.reason,
+    }
+
+
+def _curves_row(trial_id: str, curves: Curves) -> Row:
+    return {
+        "trial_id": trial_id,
+        **{field.name: getattr(curves, field.name) for field in dataclasses.fields(curves)},
+    }

@@ -1,0 +1,400 @@
+"""The store: a grow-only set of facts in a folder or a bucket.
+
+    <root>/<table>/<sha256 of the bytes>.parquet     immutable parts
+    <root>/runs/<run>/manifest.json                  what each run was
+    <root>/quarantine/<table>/…                      parts that were not what their names say
+
+Parts are only ever added. Writing a fact twice is harmless, the union of two stores is a store,
+and so any number of writers, retries, copies and crashes needs no lock and no log. Compaction
+writes the merged parts first and removes the old ones later: who reads in between sees rows
+twice and drops them, never none.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.fs as pafs
+
+from speciation.tables import manifests, parts, upkeep
+from speciation.tables.files import StoreError, StoreFull, Vanished, open_files
+from speciation.tables.folder import QUARANTINE, PartFolder
+from speciation.tables.parts import NewerPart, PartError
+from speciation.tables.reports import (
+    BadPart,
+    Compacted,
+    Merged,
+    Scan,
+    StoreCheck,
+    StoreInfo,
+    TableInfo,
+)
+from speciation.tables.schema import TABLES, TableSpec
+from speciation.tables.union import union
+
+__all__ = ["NewerPart", "Store", "StoreError", "StoreFull", "table_spec"]
+
+CACHE_BYTES = 512 * 2**20
+# A reader lists again when parts vanish under it; nobody compacts this often.
+_LISTINGS = 20
+_TABLE = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+T = TypeVar("T")
+
+
+class Store:
+    """A store.
+
+    One object may be used by several threads. It remembers what it has read, so reading again
+    costs only what is new.
+
+    Args:
+        uri: A path, or a URI that starts with ``file://``, ``s3://`` or ``gs://``.
+        filesystem: An Arrow file system that ``uri`` is a path in.
+        cache_bytes: A table whose rows take more memory than this is read anew each time.
+
+    Raises:
+        StoreError: The URI is of no known kind.
+    """
+
+    def __init__(
+        self,
+        uri: str | Path,
+        filesystem: pafs.FileSystem | None = None,
+        *,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
+        self._files = open_files(uri, filesystem)
+        self._folders = {name: PartFolder(self._files, name) for name in TABLES}
+        self._cache_bytes = cache_bytes
+        self._lock = threading.RLock()
+        # Table → the parts in its union, and the union.
+        self._unions: dict[str, tuple[frozenset[str], pa.Table]] = {}
+        # Table → part → the part's first key column.
+        self._keys: dict[str, dict[str, pa.ChunkedArray]] = {name: {} for name in TABLES}
+        self._bad: dict[tuple[str, str], BadPart] = {}
+
+    @property
+    def uri(self) -> str:
+        """Where the store is."""
+        return self._files.uri
+
+    @property
+    def bad_parts(self) -> tuple[BadPart, ...]:
+        """Every part that this object ever had to leave out."""
+        return tuple(self._bad.values())
+
+    # -- Facts in -----------------------------------------------------------------------
+
+    def append(self, table: str, rows: pa.Table | Sequence[Mapping[str, Any]]) -> str | None:
+        """Add facts, all of them or none. Once this returns, a crash cannot lose them.
+
+        Args:
+            table: Name of the table.
+            rows: Rows; columns that are missing are null.
+
+        Returns:
+            Name of the part that holds them; None for no rows.
+
+        Raises:
+            StoreFull: The disk is full; nothing was written, and trying again is safe.
+            StoreError: A column is unknown or has a wrong type, or writing failed.
+        """
+        spec = table_spec(table)
+        given = _checked(spec, rows)
+        if not len(given):
+            return None
+        data = parts.encode(spec, _by_key(given, spec))
+        if len(data) > parts.PART_BYTES:
+            raise StoreError(
+                f"{len(given):,} rows of table {table!r} take {len(data):,} bytes, and a part "
+                f"may have {parts.PART_BYTES:,}: append them in smaller pieces"
+            )
+        return self._folders[table].add(data)
+
+    # -- Facts out ----------------------------------------------------------------------
+
+    def scan(self, table: str) -> Scan:
+        """A whole table: one row a key, sorted by key.
+
+        Raises:
+            NewerPart: A part was written by a newer version of this program.
+            StoreError: The store cannot be read.
+        """
+        spec = table_spec(table)
+        bad: list[BadPart] = []
+        fetched: dict[str, pa.Table | None] = {}
+
+        def read(name: str) -> pa.Table | None:
+            return self._read(spec, name, None, bad)
+
+        with self._lock:
+            nothing = (frozenset[str](), spec.empty())
+            names, known = self._unions.get(table, nothing)
+            there = self._fetch(spec, fetched, read, names)
+            if not names <= there:
+                # A part of the union is gone, so its rows may be too: start over.
+                names, known = nothing
+                there = self._fetch(spec, fetched, read, names)
+            new = {name: fetched[name] for name in there - names}
+            good = {name: rows for name, rows in new.items() if rows is not None}
+            rows = union([known, *good.values()], spec) if good else known
+            self._remember(table, names | good.keys(), rows)
+        return Scan(rows, tuple(bad))
+
+    def select(self, table: str, keys: Iterable[str]) -> Scan:
+        """The rows whose first key column (a trial's, genome's or run's id) is one of some.
+
+        Only parts that hold such rows are read, so asking a large store about few ids is
+        cheap, and between calls nothing but the ids is remembered.
+
+        Raises:
+            NewerPart: A part was written by a newer version of this program.
+            StoreError: The store cannot be read.
+        """
+        spec = table_spec(table)
+        column = spec.key[0]
+        wanted = pa.array(keys, pa.string()).unique()
+        bad: list[BadPart] = []
+        found: dict[str, pa.Table] = {}
+        with self._lock:
+            for _ in range(_LISTINGS):
+                try:
+                    for name in _parts_with(self._key_index(spec, bad), wanted):
+                        if name not in found:
+                            rows = self._read(spec, name, None, bad)
+                            if rows is not None:
+                                found[name] = rows.filter(pc.is_in(rows[column], wanted))
+                except Vanished:
+                    continue
+                return Scan(union(found.values(), spec), tuple(bad))
+        raise self._restless(table)
+
+    # -- Upkeep -------------------------------------------------------------------------
+
+    def info(self) -> StoreInfo:
+        """Counts and sizes. Reads the trials, and of other tables only the keys."""
+        trials = self.scan("trials")
+        bad = list(trials.bad)
+        facts = {name: self._keys_of(spec, bad) for name, spec in TABLES.items()}
+        counted = trials.table.group_by("outcome").aggregate([([], "count_all")])
+        outcomes = dict(zip(*(column.to_pylist() for column in counted.columns), strict=True))
+        return StoreInfo(
+            uri=self.uri,
+            tables=tuple(
+                TableInfo(
+                    name=name,
+                    parts=len(entries := folder.parts()),
+                    bytes=sum(entry.size for entry in entries),
+                    rows=len(facts[name]),
+                )
+                for name, folder in self._folders.items()
+            ),
+            outcomes=dict(sorted(outcomes.items())),
+            genomes=len(facts["genomes"]["genome_id"].unique()),
+            runs=self.runs(),
+            bad=tuple(dict.fromkeys(bad)),
+        )
+
+    def verify(self) -> StoreCheck:
+        """Read every byte again and say what is wrong. Changes nothing."""
+        return StoreCheck(
+            uri=self.uri,
+            tables=tuple(
+                upkeep.check(folder, TABLES[name]) for name, folder in self._folders.items()
+            ),
+            manifests=tuple(self._damaged_manifests()),
+        )
+
+    def compact(self, *, smaller_than: int | None = None) -> tuple[Compacted, ...]:
+        """Merge parts, so that there are fewer; no fact changes.
+
+        The same facts end as the same parts. Parts with columns that this program does not
+        know, or of a newer one, are left alone.
+
+        Args:
+            smaller_than: Merge only parts of fewer bytes than this; all by default.
+
+        Raises:
+            StoreFull: The disk is full; nothing was removed.
+        """
+        return tuple(
+            upkeep.compact(folder, TABLES[name], smaller_than)
+            for name, folder in self._folders.items()
+        )
+
+    def merge(self, other: Store) -> Merged:
+        """Take over all facts of another store, and the manifests of runs unknown here.
+
+        Tables of a newer program are taken too.
+        """
+        copied, present, bad = 0, 0, []
+        for name in other._files.folders(""):
+            if name in (manifests.RUNS, QUARANTINE) or not _TABLE.fullmatch(name):
+                continue
+            counts = upkeep.copy(PartFolder(other._files, name), PartFolder(self._files, name))
+            copied, present = copied + counts[0], present + counts[1]
+            bad += counts[2]
+        new_runs = [run for run in other.runs() if run not in self.runs()]
+        for run in new_runs:
+            self.write_manifest(run, other.read_manifest(run))
+        return Merged(copied, present, len(new_runs), tuple(bad))
+
+    # -- Manifests ----------------------------------------------------------------------
+
+    def write_manifest(self, run: str, manifest: Mapping[str, Any]) -> None:
+        """Write or replace the manifest of a run, in one step.
+
+        Raises:
+            StoreError: The run's name is not one, the manifest has no canonical JSON or is too
+                large, or writing failed.
+        """
+        manifests.write_manifest(self._files, run, manifest)
+
+    def read_manifest(self, run: str) -> dict[str, Any]:
+        """The manifest of a run.
+
+        Raises:
+            StoreError: There is no such run, or its manifest is damaged.
+        """
+        return manifests.read_manifest(self._files, run)
+
+    def runs(self) -> tuple[str, ...]:
+        """Runs that have a manifest, sorted by name."""
+        return manifests.runs(self._files)
+
+    # -- Inside -------------------------------------------------------------------------
+
+    def _fetch(
+        self,
+        spec: TableSpec,
+        fetched: dict[str, T],
+        read: Callable[[str], T],
+        known: frozenset[str] = frozenset(),
+    ) -> frozenset[str]:
+        """Read every part that is there, but for the known ones, into ``fetched``.
+
+        Returns:
+            The names of one listing, all of them fetched or known.
+        """
+        for _ in range(_LISTINGS):
+            names = [entry.name for entry in self._folders[spec.name].parts()]
+            try:
+                for name in names:
+                    if name not in fetched and name not in known:
+                        fetched[name] = read(name)
+            except Vanished:
+                continue  # compacted meanwhile: its facts stand in a part not yet listed
+            return frozenset(names)
+        raise self._restless(spec.name)
+
+    def _read(
+        self, spec: TableSpec, name: str, columns: Sequence[str] | None, bad: list[BadPart]
+    ) -> pa.Table | None:
+        """Rows of a part. A bad one is put aside and noted; its rows are None."""
+        folder = self._folders[spec.name]
+        try:
+            return folder.rows(spec, name, columns)
+        except PartError as error:
+            part = folder.put_aside(name, str(error))
+            self._bad[spec.name, name] = part
+            bad.append(part)
+            return None
+
+    def _key_index(self, spec: TableSpec, bad: list[BadPart]) -> dict[str, pa.ChunkedArray]:
+        """Part → its first key column, of every part that is there."""
+        index = self._keys[spec.name]
+
+        def read(name: str) -> pa.ChunkedArray:
+            rows = self._read(spec, name, spec.key[:1], bad)
+            return spec.empty()[spec.key[0]] if rows is None else rows[spec.key[0]]
+
+        there = self._fetch(spec, index, read)
+        for name in index.keys() - there:
+            del index[name]
+        return index
+
+    def _keys_of(self, spec: TableSpec, bad: list[BadPart]) -> pa.Table:
+        """The distinct keys of a table."""
+        fetched: dict[str, pa.Table | None] = {}
+        there = self._fetch(spec, fetched, lambda name: self._read(spec, name, spec.key, bad))
+        tables = [rows for name in there if (rows := fetched[name]) is not None]
+        keys = pa.concat_tables([spec.empty().select(spec.key), *tables])
+        return keys.group_by(list(spec.key)).aggregate([])
+
+    def _remember(self, table: str, names: frozenset[str], rows: pa.Table) -> None:
+        if rows.nbytes <= self._cache_bytes:
+            self._unions[table] = (names, rows)
+        else:
+            self._unions.pop(table, None)
+
+    def _damaged_manifests(self) -> Iterable[str]:
+        for run in self.runs():
+            try:
+                self.read_manifest(run)
+            except StoreError as error:
+                yield str(error)
+
+    def _restless(self, table: str) -> StoreError:
+        return StoreError(
+            f"the parts of table {table!r} in {self.uri} vanished during each of {_LISTINGS} "
+            "readings; is somebody deleting them? Try again when that is over"
+        )
+
+
+def table_spec(table: str) -> TableSpec:
+    """The table of a name.
+
+    Raises:
+        StoreError: There is none.
+    """
+    if table not in TABLES:
+        raise StoreError(f"there is no table {table!r}; the tables are {', '.join(TABLES)}")
+    return TABLES[table]
+
+
+def _checked(spec: TableSpec, rows: pa.Table | Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Rows as a table with exactly the columns of the spec."""
+    given = rows.column_names if isinstance(rows, pa.Table) else set().union(*rows)
+    for column in sorted(set(given) - spec.columns.keys()):
+        raise StoreError(f"table {spec.name!r} has no column {column!r}")
+    try:
+        table = rows if isinstance(rows, pa.Table) else _from_rows(spec, rows)
+        return parts.conform(spec, table)
+    except (PartError, pa.ArrowException) as error:
+        raise StoreError(f"these rows do not fit table {spec.name!r}: {error}") from error
+
+
+def _from_rows(spec: TableSpec, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    arrays = {}
+    for column, wanted in spec.columns.items():
+        try:
+            arrays[column] = pa.array([row.get(column) for row in rows], wanted)
+        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+            raise PartError(f"column {column!r} should be {wanted}: {error}") from error
+    return pa.table(arrays, schema=spec.schema)
+
+
+def _by_key(table: pa.Table, spec: TableSpec) -> pa.Table:
+    """Sorted by key, so that the same rows make the same part."""
+    return table.sort_by([(name, "ascending") for name in spec.key])
+
+
+def _parts_with(index: Mapping[str, pa.ChunkedArray], wanted: pa.Array) -> list[str]:
+    """The parts whose key column has one of the wanted values, found in one pass."""
+    names = list(index)
+    if not names or not len(wanted):
+        return []
+    lengths = np.array([len(index[name]) for name in names])
+    chunks = [chunk for name in names for chunk in index[name].chunks]
+    hits = pc.is_in(pa.chunked_array(chunks, pa.string()), value_set=wanted).to_numpy()
+    total = np.concatenate([[0], np.cumsum(hits)])
+    ends = np.cumsum(lengths)
+    return [names[i] for i in np.flatnonzero(total[ends] > total[ends - lengths])]

@@ -1,0 +1,147 @@
+"""The union of reports: one row a key, the same whatever the order they came in.
+
+Rows are sorted by key; where a key has several rows the table's preference decides, and where
+that ties, the content does, column by column. The best of bests is the best, so a union can be
+built up part by part, in any order, with the same result. No Python loop runs over rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from speciation.tables.schema import Ranks, TableSpec
+
+Bools = NDArray[np.bool_]
+
+# Odd constants with well-mixed bits (the fractions of the golden ratio and of √2).
+_MIX_PLACE, _MIX_VALUE = np.uint64(0x9E3779B97F4A7C15), np.uint64(0x6A09E667F3BCC909)
+
+
+def union(tables: Iterable[pa.Table], spec: TableSpec) -> pa.Table:
+    """One row a key out of many tables.
+
+    Args:
+        tables: Each with exactly the columns of the spec.
+        spec: The table that they are of.
+
+    Returns:
+        Rows sorted by key.
+    """
+    together = pa.concat_tables([spec.empty(), *tables])
+    together = _sort(together, spec.key)
+    repeats = _repeats(together, spec.key)
+    if not repeats.any():
+        return together.combine_chunks()
+    return together.filter(pa.array(_winners(together, repeats, spec))).combine_chunks()
+
+
+def _sort(table: pa.Table, key: tuple[str, ...]) -> pa.Table:
+    """Sorted by key; a single sorted part is common, and passes untouched."""
+    if len(key) == 1:
+        column = table[key[0]]
+        if pc.all(pc.less_equal(column[:-1], column[1:])).as_py() is not False:
+            return table
+    order = pc.sort_indices(table, sort_keys=[(name, "ascending") for name in key])
+    return table.take(order)
+
+
+def _repeats(table: pa.Table, key: tuple[str, ...]) -> Bools:
+    """Where a row has the key of the row before, shape ``(rows,)``."""
+    same = np.zeros(len(table), dtype=np.bool_)
+    if len(table) > 1:
+        same[1:] = True
+        for name in key:
+            column = table[name]
+            same[1:] &= pc.equal(column[1:], column[:-1]).to_numpy()
+    return same
+
+
+def _winners(table: pa.Table, repeats: Bools, spec: TableSpec) -> Bools:
+    """The rows to keep: those without a rival, and the best of each group of rivals."""
+    rivals = repeats.copy()
+    rivals[:-1] |= repeats[1:]
+    where = np.flatnonzero(rivals)
+    group = np.cumsum(~repeats[where], dtype=np.int64)
+    alive = np.arange(len(where))
+    for ranks in _all_ranks(table.take(pa.array(where)), spec):
+        alive = _best(alive, group, ranks)
+        if len(alive) == group[-1]:
+            break
+    first = np.concatenate([[True], group[alive][1:] != group[alive][:-1]])
+    keep = ~rivals
+    keep[where[alive[first]]] = True
+    return keep
+
+
+def _best(alive: Ranks, group: Ranks, ranks: Ranks) -> Ranks:
+    """Those of the living whose rank is the smallest of their group. Groups are in order."""
+    own, groups = ranks[alive], group[alive]
+    begins = np.flatnonzero(np.concatenate([[True], groups[1:] != groups[:-1]]))
+    least = np.minimum.reduceat(own, begins)
+    sizes = np.diff(np.append(begins, len(own)))
+    return alive[own == np.repeat(least, sizes)]
+
+
+def _all_ranks(table: pa.Table, spec: TableSpec) -> Iterator[Ranks]:
+    """What the table prefers, then a total order on content."""
+    yield from spec.prefer(table)
+    for name in spec.columns:
+        if name not in spec.key:
+            yield from _content_ranks(table[name].combine_chunks())
+
+
+def _content_ranks(column: pa.Array) -> Iterator[Ranks]:
+    """Ranks that differ where values do; a null comes first."""
+    yield pc.is_valid(column).to_numpy(zero_copy_only=False).astype(np.int64)
+    if pa.types.is_list(column.type):
+        yield from _list_ranks(column)
+    elif pa.types.is_string(column.type):
+        yield _text_ranks(column)
+    else:
+        yield _bits(column)
+
+
+def _text_ranks(column: pa.Array) -> Ranks:
+    encoded = pc.fill_null(column, "").dictionary_encode()
+    order = pc.rank(encoded.dictionary, tiebreaker="dense")
+    return np.asarray(order.take(encoded.indices).cast(pa.int64()).to_numpy())
+
+
+def _bits(column: pa.Array) -> Ranks:
+    """Numbers as integers. Floats by their bits: a total order, in which NaN has a place."""
+    if pa.types.is_floating(column.type):
+        real = pc.fill_null(column, 0.0).cast(pa.float64()).to_numpy(zero_copy_only=False)
+        return np.asarray(real).view(np.int64)
+    whole = column.cast(pa.int64())
+    return np.asarray(pc.fill_null(whole, 0).to_numpy(zero_copy_only=False))
+
+
+def _list_ranks(column: pa.Array) -> Iterator[Ranks]:
+    """Lists by length, then by a digest of what they hold."""
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+    yield lengths.astype(np.int64)
+    if pa.types.is_string(column.type.value_type):
+        yield _text_ranks(pc.binary_join(column, "\x1f"))
+    else:
+        yield _list_digests(_bits(column.flatten()), lengths.astype(np.int64))
+
+
+def _list_digests(values: Ranks, lengths: Ranks) -> Ranks:
+    """A 64-bit digest of each list.
+
+    Args:
+        values: All lists' values one after the other, shape ``(sum of lengths,)``.
+        lengths: Shape ``(lists,)``.
+    """
+    ends = np.cumsum(lengths)
+    place = np.arange(len(values)) - np.repeat(ends - lengths, lengths)
+    mixed = values.view(np.uint64) ^ (place.astype(np.uint64) * _MIX_PLACE)
+    mixed = (mixed ^ (mixed >> np.uint64(29))) * _MIX_VALUE
+    mixed ^= mixed >> np.uint64(32)
+    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed, dtype=np.uint64)])
+    return (sums[ends] - sums[ends - lengths]).view(np.int64)
