@@ -69,8 +69,10 @@ def wilson(
     centre = rate + z**2 / (2 * n)
     half = z * np.sqrt(rate * (1 - rate) / n + z**2 / (4 * n**2))
     scale = 1 + z**2 / n
-    # At the ends the bounds are 0 and 1 exactly, but not in floating point.
-    return np.clip((centre - half) / scale, 0, 1), np.clip((centre + half) / scale, 0, 1)
+    low, high = (centre - half) / scale, (centre + half) / scale
+    # Without any success the lower bound is 0, and without any failure the upper one is 1, but
+    # floating point may miss them by a bit.
+    return np.clip(np.minimum(low, rate), 0, 1), np.clip(np.maximum(high, rate), 0, 1)
 
 
 def fitness_table(

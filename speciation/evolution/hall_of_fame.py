@@ -1,8 +1,8 @@
 """The Hall of Fame: genomes that have shown how reliably they grok.
 
 A genome is judged by all its trials in all generations of seed pool A. Strictness is what its
-success rate must be at least, with 97.5 % confidence; so a genome that was lucky three times does
-not get in, and one that keeps grokking does, however many generations that takes.
+success rate must be at least, with 97.5 % confidence; so a genome that was lucky a few times
+does not get in, and one that keeps grokking does, however many generations that takes.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ def hall_of_fame(
 
     Args:
         trials: Rows of the ``trials`` table as for
-            :func:`~speciation.evolution.fitness.fitness_table`. Where there is a column ``pool``,
-            only rows of pool A count: pool B is for confirming what was selected here.
+            :func:`~speciation.evolution.fitness.fitness_table`. Where there is a column
+            ``pool``, only rows of pool A count: pool B confirms what was selected here.
         horizon: H in steps.
         landscape: The one to rank in.
         strictness: Least Wilson lower bound of the success rate, within (0, 1).
