@@ -14,6 +14,11 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
+# Made once: a generation hashes tens of thousands of trials.
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+)
+
 
 def canonical_json(value: Any) -> str:
     """The one JSON text of a value made of mappings, lists, strings, numbers, bools and None.
@@ -25,13 +30,10 @@ def canonical_json(value: Any) -> str:
         ValueError: A number is NaN or infinite, or two keys are one after composition.
         TypeError: A key is not a string, or a value has no JSON form.
     """
-    return json.dumps(
-        _canonical(value, "$"),
-        sort_keys=True,
-        ensure_ascii=False,
-        allow_nan=False,
-        separators=(",", ":"),
-    )
+    try:
+        return _ENCODER.encode(_canonical(value))
+    except _RefusedError as error:
+        raise error.kind(f"${error.path} {error.sentence}") from None
 
 
 def content_hash(value: Any) -> str:
@@ -40,36 +42,62 @@ def content_hash(value: Any) -> str:
     return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
-def _canonical(value: Any, path: str) -> Any:
-    """The value in built-in types only. ``path`` says where we are, for the error messages."""
+class _RefusedError(Exception):
+    """What is wrong, and on the way up, where."""
+
+    def __init__(self, kind: type[Exception], sentence: str) -> None:
+        super().__init__(sentence)
+        self.kind, self.sentence, self.path = kind, sentence, ""
+
+
+def _canonical(value: Any) -> Any:
+    """The value in built-in types only."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return unicodedata.normalize("NFC", value)
+        return _composed(value)
     if isinstance(value, Mapping):
-        return _canonical_mapping(value, path)
+        return _canonical_mapping(value)
     if isinstance(value, list | tuple):
-        return [_canonical(item, f"{path}[{i}]") for i, item in enumerate(value)]
-    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
-        return _canonical(value.item(), path)  # a NumPy scalar
+        return [_canonical_at(f"[{i}]", item) for i, item in enumerate(value)]
     if isinstance(value, int):
         return int(value)
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise ValueError(f"{path} is {value}: canonical JSON holds finite numbers only")
+            raise _RefusedError(
+                ValueError, f"is {value}: canonical JSON holds finite numbers only"
+            )
         return float(value) + 0.0  # minus zero becomes zero
-    raise TypeError(f"{path} is a {type(value).__name__}, which has no canonical JSON form")
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        return _canonical(value.item())  # a NumPy scalar
+    raise _RefusedError(
+        TypeError, f"is a {type(value).__name__}, which has no canonical JSON form"
+    )
 
 
-def _canonical_mapping(value: Mapping[Any, Any], path: str) -> dict[str, Any]:
+def _canonical_mapping(value: Mapping[Any, Any]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, item in value.items():
         if not isinstance(key, str):
-            raise TypeError(f"{path} has the key {key!r}: keys of canonical JSON are strings")
-        composed = unicodedata.normalize("NFC", key)
-        if composed in result:
-            raise ValueError(
-                f"{path} has the key {composed!r} twice in different Unicode forms"
+            raise _RefusedError(
+                TypeError, f"has the key {key!r}: keys of canonical JSON are strings"
             )
-        result[composed] = _canonical(item, f"{path}.{composed}")
+        composed = _composed(key)
+        if composed in result:
+            raise _RefusedError(
+                ValueError, f"has the key {composed!r} twice in different Unicode forms"
+            )
+        result[composed] = _canonical_at(f".{composed}", item)
     return result
+
+
+def _canonical_at(place: str, item: Any) -> Any:
+    try:
+        return _canonical(item)
+    except _RefusedError as error:
+        error.path = place + error.path
+        raise
+
+
+def _composed(text: str) -> str:
+    return str.__str__(text) if text.isascii() else unicodedata.normalize("NFC", text)
