@@ -113,6 +113,7 @@ class EvolutionSettings(_Settings):
     aliens: int = Field(2, strict=True, ge=0, le=10_000)
     crossover: float = Field(0.7, strict=True, ge=0, le=1, description="share with 2 parents")
     keep_groups: float = Field(0.5, strict=True, ge=0, le=1, description="share of those")
+    clones: float = Field(0.0, strict=True, ge=0, le=1, description="share of exact copies")
     radiation: RadiationSettings = RadiationSettings()
     gate: float = Field(0.5, strict=True, gt=0, lt=1, description="Sniper's success bound")
     strictness: float = Field(0.5, strict=True, gt=0, lt=1, description="Hall of Fame's bound")
@@ -133,10 +134,13 @@ class EvolutionSettings(_Settings):
             elites=self.elites,
             aliens=self.aliens,
             crossover_share=self.crossover,
-            keep_groups_share=self.keep_groups,
-            dose=self.radiation.dose,
-            rate=self.radiation.rate,
+            keep_groups=self.keep_groups,
+            clone_share=self.clones,
+            radiation_dose=self.radiation.dose,
+            radiation_rate=self.radiation.rate,
             strategy=self.selection,
+            landscape=self.landscape,
+            gate=self.gate,
         )
 
 

@@ -1,0 +1,69 @@
+"""Where Ray is, and who may enter: what has to be settled before Ray is asked anything.
+
+No Ray in here, so that a wrong address is told at once and a token exists before it is needed.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import tempfile
+from pathlib import Path
+
+from cluster.executor import ExecutorError
+
+PROBE_SECONDS = 5.0
+TOKEN_FILE = Path(".ray") / "auth_token"  # in the home folder, where Ray's own tools look
+
+
+def wanted_address(address: str | None) -> str | None:
+    """The cluster to join, from an argument or ``RAY_ADDRESS``; None is to start one here."""
+    address = address or os.environ.get("RAY_ADDRESS")
+    return None if address in (None, "", "local") else address
+
+
+def probe(address: str, seconds: float = PROBE_SECONDS) -> None:
+    """Check that something listens at an address; Ray itself would try for minutes.
+
+    Raises:
+        ExecutorError: The address is not one, or nothing answers there.
+    """
+    if address == "auto":
+        return
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ExecutorError(
+            f"address {address!r} is not one of Ray's; use host:port (6379 is Ray's usual "
+            "port), ray://host:port or auto"
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=seconds).close()
+    except OSError as error:
+        raise ExecutorError(
+            f"nothing answers at {address} ({error.strerror or error}); start a cluster with "
+            "`ray start --head`, or leave --address and RAY_ADDRESS away to use this machine"
+        ) from error
+
+
+def ensure_token() -> None:
+    """Let a token exist before Ray starts, readable by nobody else.
+
+    A Ray that is started without saying otherwise lets nobody in without its token. Where there
+    is none yet it would write one that all users of the machine can read.
+    """
+    decided = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+    path = Path.home() / TOKEN_FILE
+    if any(os.environ.get(name) for name in decided) or path.exists():
+        return
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError:
+        if path.exists():
+            return  # somebody was faster
+        # A home that cannot be written to.
+        descriptor, name = tempfile.mkstemp(prefix="speciation-ray-token-")
+        os.environ["RAY_AUTH_TOKEN_PATH"] = name
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32))

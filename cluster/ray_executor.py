@@ -1,0 +1,370 @@
+"""Training on every device that Ray knows: one actor a GPU or, without any, one a core.
+
+An actor holds an engine. Each call hands it trials, lets it train for about a second and
+returns what finished; the driver keeps exactly one call to every actor outstanding. So Ray sees
+a few calls a second however many trials there are, and an actor that dies costs only its
+unfinished steps. Actors are never restarted by Ray, which would hide why they died: their loss
+is an event, and they are replaced here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import ray
+import ray._private.worker
+
+import cluster
+import speciation
+from cluster.campaign import ActorLost, Event, Finished
+from cluster.engine_host import EngineHost, make_planned_engine
+from cluster.executor import EnginePlan, ExecutorError, MakeEngine
+from cluster.ray_address import ensure_token, probe, wanted_address
+from cluster.roster import Roster
+from speciation.trial.trial import Trial, TrialResult
+
+WORK_SECONDS = 1.0
+CLOSE_SECONDS = 5.0
+GROW_SECONDS = 5.0  # between looks for devices that joined
+MAX_FAILED_STARTS = 3
+
+# A call is hung when it takes much longer than calls did. The first may compile.
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+
+FIRST_DEADLINE = 900.0
+LEAST_DEADLINE = 30.0
+DEADLINE_FACTOR = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an actor says after each call."""
+
+    results: tuple[TrialResult, ...]
+    occupied: int
+    trial_steps: int
+
+
+class EngineActor:
+    """Runs in a process of its own, beside its device."""
+
+    def __init__(self, plan: EnginePlan, make: MakeEngine) -> None:
+        self._host = EngineHost(make(plan))
+
+    def slots(self) -> int:
+        """Answers once the engine is built."""
+        return self._host.slots
+
+    def work(self, trials: Sequence[Trial], seconds: float) -> Report:
+        """Take trials in and train for about so many seconds."""
+        results = self._host.work(trials, seconds)
+        return Report(tuple(results), self._host.occupied, self._host.trial_steps)
+
+
+@dataclass
+class _Place:
+    """A device's place in the crew, whoever holds it at the moment."""
+
+    name: str
+    starts: int = 0
+    actor: Any = None
+    call: Any = None  # the one outstanding reference
+    called_at: float = 0.0
+    calls: int = 0  # that this actor has answered
+    slots: int = 0  # 0 while it starts
+    occupied: int = 0
+    trial_steps: int = 0
+    finished_last: int = 0
+
+
+@dataclass
+class _Pace:
+    """How long calls take, and so when one is overdue."""
+
+    seconds: deque[float] = field(default_factory=lambda: deque(maxlen=256))
+
+    def deadline(self, first: bool) -> float:
+        if first or not self.seconds:
+            return FIRST_DEADLINE
+        slow = sorted(self.seconds)[int(0.99 * (len(self.seconds) - 1))]
+        return max(LEAST_DEADLINE, DEADLINE_FACTOR * slow)
+
+
+class RayExecutor:
+    """Engines on Ray; see ``cluster.executor.Executor``.
+
+    Args:
+        plan: Which engine; its device and slots are decided by each actor where they say so.
+        address: A running cluster's (``host:port``, ``auto`` or ``ray://…``); None starts one
+            here, for as long as this executor is open. Where this process uses Ray already,
+            that Ray is used, and left running.
+        label: What actors are called in Ray's dashboard.
+        most_actors: More are never useful.
+        make: Builds an engine in an actor; picklable.
+        work_seconds: How long a call trains.
+        clock: Seconds, never going back.
+
+    Raises:
+        ExecutorError: There is no such cluster, or no suitable device in it.
+    """
+
+    def __init__(
+        self,
+        plan: EnginePlan,
+        *,
+        address: str | None = None,
+        label: str = "engine",
+        most_actors: int = 1_000_000,
+        make: MakeEngine = make_planned_engine,
+        work_seconds: float = WORK_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._plan, self._make, self._label = plan, make, label
+        self._most_actors, self._work_seconds, self._clock = most_actors, work_seconds, clock
+        self._roster = Roster()
+        self._places: dict[str, _Place] = {}
+        self._pace = _Pace()
+        self._steps_before = self._failed_starts = 0
+        self._grown_at = -GROW_SECONDS
+        self._open = True
+        self._ours = not ray.is_initialized()
+        self.dashboard = _connect(address) if self._ours else None
+        try:
+            self._uses_gpus = plan.device != "cpu" and _resource("GPU") >= 1
+            if plan.device == "cuda" and not self._uses_gpus:
+                raise ExecutorError(
+                    "device is cuda, but Ray sees no GPU here; use --device auto, or --address "
+                    "of a cluster that has one"
+                )
+            self._grow()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def capacity(self) -> int:
+        """Slots of all actors that are ready."""
+        return sum(place.slots for place in self._places.values())
+
+    @property
+    def occupied(self) -> int:
+        """Slots with a trial in them, as last heard."""
+        return sum(place.occupied for place in self._places.values())
+
+    @property
+    def trial_steps(self) -> int:
+        """Training steps so far, over all actors, as last heard."""
+        return self._steps_before + sum(p.trial_steps for p in self._places.values())
+
+    @property
+    def actors(self) -> int:
+        """Actors that are ready to train."""
+        return sum(place.slots > 0 for place in self._places.values())
+
+    def submit(self, trials: Sequence[Trial], apart: bool = False) -> None:
+        """Take trials into the queue."""
+        self._roster.add(trials, apart)
+
+    def wait(self, timeout_s: float) -> list[Event]:
+        """What happened; see the protocol."""
+        if not self._open:
+            raise ExecutorError("this executor is closed; make a new one to go on")
+        self._grow()
+        for place in self._places.values():
+            self._feed(place)
+        if not any(place.call for place in self._places.values()):
+            time.sleep(timeout_s)
+            return []
+        events = [event for place in self._answered(timeout_s) for event in self._hear(place)]
+        return events + list(self._overdue())
+
+    def close(self) -> list[Event]:
+        """Hear what is being said, then give every device back."""
+        if not self._open:
+            return []
+        self._open = False
+        events: list[Event] = []
+        with contextlib.suppress(ray.exceptions.RayError, ExecutorError):
+            calls = [
+                place.call for place in self._places.values() if place.slots and place.call
+            ]
+            if calls:
+                ray.wait(calls, num_returns=len(calls), timeout=CLOSE_SECONDS)
+            for place in self._answered(0.0):
+                events += [e for e in self._hear(place) if isinstance(e, Finished)]
+        for place in self._places.values():
+            with contextlib.suppress(ray.exceptions.RayError, ValueError):
+                ray.kill(place.actor)
+        if self._ours:
+            ray.shutdown()
+        self._steps_before, self._places = self.trial_steps, {}
+        return events
+
+    # -- Actors -------------------------------------------------------------------------
+
+    def _grow(self) -> None:
+        """Give every device that Ray has an actor. Devices may join at any time."""
+        if self._clock() - self._grown_at < GROW_SECONDS:
+            return
+        self._grown_at = self._clock()
+        kind = "gpu" if self._uses_gpus else "cpu"
+        wanted = min(int(_resource(kind.upper())), self._most_actors)
+        for number in range(len(self._places), max(wanted, 1)):
+            place = self._places[f"{kind}-{number}"] = _Place(f"{kind}-{number}")
+            self._start(place)
+
+    def _start(self, place: _Place) -> None:
+        place.starts += 1
+        again = f" ({place.starts})" if place.starts > 1 else ""
+        device = self._plan.device
+        if device == "auto":
+            device = "cuda" if self._uses_gpus else "cpu"
+        actor_class = ray.remote(EngineActor).options(
+            name=f"{self._label} {place.name}{again}",
+            num_gpus=1 if self._uses_gpus else 0,
+            num_cpus=0 if self._uses_gpus else 1,
+            max_restarts=0,
+            max_task_retries=0,
+            max_concurrency=1,
+        )
+        place.actor = actor_class.remote(replace(self._plan, device=device), self._make)
+        place.call, place.called_at = place.actor.slots.remote(), self._clock()
+        place.calls = place.slots = place.occupied = place.finished_last = 0
+        self._roster.hire(place.name)
+
+    def _lose(self, place: _Place, reason: str) -> list[Event]:
+        """Replace an actor; what it held is told."""
+        with contextlib.suppress(ray.exceptions.RayError, ValueError):
+            ray.kill(place.actor)
+        self._steps_before += place.trial_steps
+        place.trial_steps = 0
+        if not place.slots:
+            self._failed_starts += 1
+            if self._failed_starts >= MAX_FAILED_STARTS:
+                raise ExecutorError(f"no engine could be started on Ray: {reason}")
+        trials = self._roster.dismiss(place.name)
+        self._start(place)
+        return [ActorLost(place.name, trials, reason)]
+
+    # -- Calls --------------------------------------------------------------------------
+
+    def _feed(self, place: _Place) -> None:
+        """Call an actor that is not being called, if there is anything for it to do."""
+        if place.call is not None:
+            return
+        # As many as finished in the last call will finish in the next: have them at hand.
+        reserve = min(2 * place.finished_last, place.slots)
+        fresh = self._roster.take(place.name, place.slots, reserve)
+        if self._roster.hand(place.name):
+            place.call = place.actor.work.remote(fresh, self._work_seconds)
+            place.called_at = self._clock()
+
+    def _answered(self, timeout_s: float) -> list[_Place]:
+        """Places whose call is over, after at most so many seconds."""
+        calling = {place.call: place for place in self._places.values() if place.call}
+        if not calling:
+            return []
+        try:
+            ray.wait(list(calling), num_returns=1, timeout=timeout_s)
+            ready, _ = ray.wait(list(calling), num_returns=len(calling), timeout=0)
+        except ray.exceptions.RayError as error:
+            raise ExecutorError(f"the connection to Ray is lost: {_line(error)}") from error
+        return [calling[call] for call in ready]
+
+    def _hear(self, place: _Place) -> list[Event]:
+        """Take in an answer, and call again at once: the device shall not wait for us."""
+        call, place.call = place.call, None
+        try:
+            answer = ray.get(call)
+        except Exception as error:  # whatever an engine raised, or Ray says of its end
+            return self._lose(place, _line(error))
+        if isinstance(answer, int):
+            place.slots, self._failed_starts = answer, 0
+            return []
+        self._pace.seconds.append(self._clock() - place.called_at)
+        place.calls += 1
+        place.occupied, place.trial_steps = answer.occupied, answer.trial_steps
+        place.finished_last = len(answer.results)
+        self._roster.settle(place.name, [result.trial.id for result in answer.results])
+        if self._open:
+            self._feed(place)
+        return [Finished(answer.results)] if answer.results else []
+
+    def _overdue(self) -> Iterator[Event]:
+        """Ray never notices an actor that hangs: deadlines are ours."""
+        for place in self._places.values():
+            if place.call is None or not place.slots:
+                continue
+            waited = self._clock() - place.called_at
+            if waited > self._pace.deadline(first=place.calls == 0):
+                yield from self._lose(place, f"no answer for {waited:.0f} s")
+
+
+# -- Connecting -------------------------------------------------------------------------
+
+
+def _connect(address: str | None) -> str | None:
+    """Join a cluster, or start one here; the dashboard's address, if there is one."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Else Ray warns, at every start, of how it will hide GPUs in a version to come.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if wanted := wanted_address(address):
+        probe(wanted)
+        # Its machines may not have this code. Started here, actors find it where we did.
+        code = [str(Path(p).resolve()) for m in (speciation, cluster) for p in m.__path__]
+        context = _init(
+            f"cannot join the Ray cluster at {wanted}",
+            address=wanted,
+            runtime_env={"py_modules": code},
+        )
+    else:
+        ensure_token()
+        context = _init(
+            "Ray cannot be started here",
+            address="local",
+            num_cpus=len(os.sched_getaffinity(0)),
+            include_dashboard=True,
+            dashboard_host="127.0.0.1",
+        )
+    url = getattr(context, "dashboard_url", None)
+    return f"http://{url}" if url else None
+
+
+def _init(problem: str, **options: Any) -> Any:
+    # Ray prints the end of every actor to standard output, where our own output goes. What it
+    # says is in the events; its words go to the log.
+    ray._private.worker.print_to_stdstream = _log
+    try:
+        return ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+    except Exception as error:  # Ray raises a dozen kinds here
+        with contextlib.suppress(Exception):
+            ray.shutdown()
+        raise ExecutorError(f"{problem}: {_line(error)}") from error
+
+
+def _log(said: Any, ignore_prefix: bool) -> None:
+    logging.getLogger(__name__).info("%s: %s", said.get("pid"), said.get("lines"))
+
+
+def _resource(name: str) -> float:
+    return float(ray.cluster_resources().get(name, 0.0))
+
+
+def _line(error: BaseException) -> str:
+    """An error as one line; of a long story from Ray, its end, where the cause stands."""
+    cause = getattr(error, "cause", None)
+    text = str(cause if isinstance(cause, BaseException) else error)
+    lines = [line.strip() for line in _ESCAPES.sub("", text).splitlines() if line.strip()]
+    if isinstance(error, ray.exceptions.ActorDiedError) and "creation task" in text:
+        return lines[-1][:300]
+    name = type(cause if isinstance(cause, BaseException) else error).__name__
+    return f"{name}: {lines[0] if lines else 'no reason given'}"[:300]
