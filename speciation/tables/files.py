@@ -1,9 +1,9 @@
 """Files that are there whole or not at all.
 
-A store needs little of a folder or a bucket: list, read, publish, replace, remove, move. Locally
-a file is written under a dot-name, forced to disk, and then given its name in one step, so that
-a crash or a power loss leaves no file or the whole one. An object store is given the complete
-body at once. Dot-names are leftovers of the dead and are never read.
+A store needs little of a folder or a bucket: list, read, publish, replace, remove, move.
+Locally a file is written under a dot-name, forced to disk, and then given its name in one step,
+so that a crash or a power loss leaves no file or the whole one. An object store is given the
+complete body at once. Dot-names are leftovers of the dead and are never read.
 """
 
 from __future__ import annotations
@@ -32,11 +32,16 @@ class Vanished(StoreError):  # noqa: N818 - what happened to the file
     """There is no such file, or not any more: somebody moved or compacted it."""
 
 
+class TooLarge(StoreError):  # noqa: N818 - what is wrong with the file
+    """A file has more bytes than anything of ours."""
+
+
 # Out of space, file too large for the limit, out of quota.
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
-# File systems that cannot link, or cannot force a folder to disk.
+# File systems that cannot link; those that cannot force a folder to disk, and folders above
+# the store that are not ours to open.
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-_NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF}
+_NO_FOLDER_SYNC = {errno.EACCES, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF}
 
 
 class Entry(NamedTuple):
@@ -68,7 +73,8 @@ class Files(Protocol):
 
         Raises:
             Vanished: There is no such file (any more).
-            StoreError: It cannot be read, or is larger than the limit.
+            TooLarge: It is larger than the limit.
+            StoreError: It cannot be read.
         """
         ...
 
@@ -171,7 +177,7 @@ class LocalFiles:
             temporary = self._write(final, data)
             try:
                 os.replace(temporary, final)
-            except OSError:
+            except BaseException:
                 _remove_quietly(temporary)
                 raise
             _sync_folder(final.parent)
@@ -207,7 +213,7 @@ class LocalFiles:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-        except OSError:
+        except BaseException:
             _remove_quietly(temporary)
             raise
         return temporary
@@ -241,9 +247,9 @@ class LocalFiles:
         """The folder, its entry in its parent forced to disk too, and so on upwards."""
         if folder in self._lasting:
             return
-        if folder != self._root:
+        if self._root in folder.parents or not folder.parent.exists():
             self._make_folder(folder.parent)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
         _sync_folder(folder.parent)
         self._lasting.add(folder)
 
@@ -367,7 +373,7 @@ def open_files(uri: str | Path, filesystem: pafs.FileSystem | None = None) -> Fi
 
 def _check_size(where: str, size: int, limit: int) -> None:
     if size > limit:
-        raise StoreError(f"cannot read {where}: it is larger than {limit:,} bytes")
+        raise TooLarge(f"{where} is larger than {limit:,} bytes")
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
@@ -377,15 +383,16 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Force the folder's list of names to disk, where the file system can do that."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    """Force the folder's list of names to disk, where the system lets us."""
     try:
-        os.fsync(descriptor)
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         if error.errno not in _NO_FOLDER_SYNC:
             raise
-    finally:
-        os.close(descriptor)
 
 
 def _remove_quietly(path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from speciation.tables import parts
-from speciation.tables.files import Entry, Files, StoreError
+from speciation.tables.files import Entry, Files, StoreError, TooLarge
 from speciation.tables.reports import BadPart
 from speciation.tables.schema import TableSpec
 
@@ -47,7 +47,10 @@ class PartFolder:
             Vanished: It is not there (any more).
             PartError: Its bytes are not those.
         """
-        data = self._files.read(f"{self.name}/{name}", parts.PART_BYTES)
+        try:
+            data = self._files.read(f"{self.name}/{name}", parts.PART_BYTES)
+        except TooLarge as error:
+            raise parts.PartError(f"it is larger than {parts.PART_BYTES:,} bytes") from error
         parts.verify(name, data)
         return data
 

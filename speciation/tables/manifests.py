@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from speciation.genome.canonical import canonical_json
-from speciation.tables.files import Files, StoreError, Vanished
+from speciation.tables.files import Files, StoreError, TooLarge, Vanished
 
 RUNS = "runs"
 MANIFEST_BYTES = 2**20
@@ -51,6 +51,8 @@ def read_manifest(files: Files, run: str) -> dict[str, Any]:
     path = manifest_path(run)
     try:
         data = files.read(path, MANIFEST_BYTES)
+    except TooLarge as error:
+        raise StoreError(f"manifest {error}, so it is not one of ours") from error
     except Vanished:
         known = ", ".join(runs(files)[-10:]) or "none"
         raise StoreError(

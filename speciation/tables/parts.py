@@ -1,8 +1,8 @@
 """A part: rows as Parquet bytes, named by the hash of those bytes.
 
-Plain Parquet reads flipped bits as wrong numbers, silently. So no byte is parsed before the whole
-part has been hashed and found to be what its name says; what passes is then checked to be a table
-of this project, of a schema version that this program knows.
+Plain Parquet reads flipped bits as wrong numbers, silently. So no byte is parsed before the
+whole part has been hashed and found to be what its name says; what passes is then checked to be
+a table of this project, of a schema version that this program knows.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PART_WEIGHT = 250_000
 
 _VERSION_KEY, _TABLE_KEY = b"speciation_schema_version", b"speciation_table"
 _NAME = re.compile(r"[0-9a-f]{64}\.parquet")
-_BATCH_ROWS = 65_536
+_BATCH_ROWS = 16_384
 
 
 class PartError(Exception):
@@ -62,7 +62,7 @@ def encode(spec: TableSpec, table: pa.Table) -> bytes:
     writer.add_key_value_metadata(
         {_VERSION_KEY: str(SCHEMA_VERSION).encode(), _TABLE_KEY: spec.name.encode()}
     )
-    writer.write_table(table.cast(spec.schema).combine_chunks())
+    writer.write_table(table.combine_chunks())
     writer.close()
     return sink.getvalue().to_pybytes()
 
@@ -104,8 +104,9 @@ def decode(
     verify(name, data)
     try:
         file = pq.ParquetFile(pa.BufferReader(data))
-        _check_origin(spec.name, name, file.schema_arrow)
-        table = _read_bounded(file, _wanted(spec, file.schema_arrow, columns))
+        schema = file.schema_arrow
+        _check_origin(spec.name, name, schema)
+        table = _read_bounded(file, schema, _wanted(spec, schema, columns))
         return conform(spec, table, columns)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise PartError(f"it is not readable Parquet ({_first_line(error)})") from error
@@ -163,15 +164,20 @@ def _wanted(spec: TableSpec, schema: pa.Schema, columns: Sequence[str] | None) -
     return [column for column in asked if column in schema.names]
 
 
-def _read_bounded(file: pq.ParquetFile, columns: list[str]) -> pa.Table:
+def _read_bounded(file: pq.ParquetFile, schema: pa.Schema, columns: list[str]) -> pa.Table:
+    """The columns, as long as they fit the budget; a few bytes can stand for very many rows."""
+    too_large = PartError(f"its rows take more than {ROWS_BYTES:,} bytes of memory")
+    if file.metadata.num_rows * len(columns) > ROWS_BYTES:
+        raise too_large
     batches, size = [], 0
     for batch in file.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False):
         batches.append(batch)
         size += batch.nbytes
         if size > ROWS_BYTES:
-            raise PartError(f"its rows take more than {ROWS_BYTES:,} bytes of memory")
-    schema = pa.schema([file.schema_arrow.field(column) for column in columns])
-    return pa.Table.from_batches(batches, schema=schema)
+            raise too_large
+    names = set(columns)
+    kept = pa.schema([field for field in schema if field.name in names])
+    return pa.Table.from_batches(batches, kept).select(columns)
 
 
 def conform(spec: TableSpec, table: pa.Table, columns: Sequence[str] | None = None) -> pa.Table:
@@ -180,22 +186,25 @@ def conform(spec: TableSpec, table: pa.Table, columns: Sequence[str] | None = No
     Raises:
         PartError: A column has a wrong type, or nulls where it must not.
     """
-    asked = list(spec.columns if columns is None else columns)
-    arrays = []
-    for column in asked:
-        wanted = spec.columns[column]
-        if column not in table.column_names:
-            if column in spec.required:
-                raise PartError(f"column {column!r} of table {spec.name!r} is missing")
-            arrays.append(pa.nulls(len(table), wanted))
-            continue
-        found = table[column]
-        if not _compatible(found.type, wanted):
-            raise PartError(f"column {column!r} should be {wanted}, but it is {found.type}")
-        if column in spec.required and found.null_count:
-            raise PartError(f"column {column!r} has {found.null_count} nulls")
-        arrays.append(found.cast(wanted))
-    return pa.table(arrays, schema=pa.schema([(c, spec.columns[c]) for c in asked]))
+    asked = pa.schema([(c, spec.columns[c]) for c in columns or spec.columns])
+    if table.schema != asked:
+        table = pa.table([_cast(spec, table, field) for field in asked], schema=asked)
+    for column in spec.required:
+        if column in asked.names and table[column].null_count:
+            raise PartError(f"column {column!r} has {table[column].null_count} nulls")
+    return table.replace_schema_metadata()
+
+
+def _cast(spec: TableSpec, table: pa.Table, field: pa.Field) -> pa.ChunkedArray | pa.Array:
+    """A column in the type that it should have; nulls if there is none."""
+    if field.name not in table.column_names:
+        if field.name in spec.required:
+            raise PartError(f"column {field.name!r} of table {spec.name!r} is missing")
+        return pa.nulls(len(table), field.type)
+    found = table[field.name]
+    if not _compatible(found.type, field.type):
+        raise PartError(f"column {field.name!r} should be {field.type}, but it is {found.type}")
+    return found.cast(field.type)
 
 
 def _compatible(found: pa.DataType, wanted: pa.DataType) -> bool:

@@ -1,9 +1,9 @@
 """What a row says: the columns, keys and preferences of every table.
 
 A row is a fact with a key. Two rows of one key are two reports of one fact, and a table's
-*preference* says which of them to believe, so that any number of writers may write the same fact
-and every reader comes to the same table. Gene columns come from the genome kinds: one column a
-gene, the union over kinds, null where a kind has no such gene.
+*preference* says which of them to believe, so that any number of writers may write the same
+fact and every reader comes to the same table. Gene columns come from the genome kinds: one
+column a gene, the union over kinds, null where a kind has no such gene.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class TableSpec:
         columns: Name → type, in order.
         key: Columns that tell facts apart.
         required: Columns that a part must have, without nulls. The key is among them.
+        judged: Columns that ``prefer`` looks at.
         prefer: From rows to ranks, each of shape ``(rows,)``: among rows of one key the
             smallest first rank wins, then the smallest second one, and so on. Rows that still
             tie are told apart by their content.
@@ -54,6 +55,7 @@ class TableSpec:
     columns: Mapping[str, pa.DataType]
     key: tuple[str, ...]
     required: tuple[str, ...]
+    judged: tuple[str, ...]
     prefer: Callable[[pa.Table], Sequence[Ranks]]
     weigh: Callable[[pa.Table], Ranks]
 
@@ -232,17 +234,25 @@ TABLES: dict[str, TableSpec] = {
             _TRIALS,
             ("trial_id",),
             ("trial_id", "genome_id", "seed", "outcome", "steps_run"),
+            ("outcome", "steps_run"),
             _more_telling_trial,
             _one_each,
         ),
         TableSpec(
-            "curves", _CURVES, ("trial_id",), ("trial_id", "step"), _longest_curve, _evaluations
+            "curves",
+            _CURVES,
+            ("trial_id",),
+            ("trial_id", "step"),
+            ("step",),
+            _longest_curve,
+            _evaluations,
         ),
         TableSpec(
             "genomes",
             _genomes(),
             ("genome_id", "run"),
             ("genome_id", "kind", "run"),
+            ("generation",),
             _earliest_birth,
             _one_each,
         ),
@@ -251,6 +261,7 @@ TABLES: dict[str, TableSpec] = {
             _GENERATIONS,
             ("run", "generation", "genome_id"),
             ("run", "generation", "genome_id"),
+            (),
             _any_row,
             _one_each,
         ),
@@ -259,6 +270,7 @@ TABLES: dict[str, TableSpec] = {
             _PLANS,
             ("run", "generation", "position"),
             ("run", "generation", "position", "genome_id"),
+            (),
             _any_row,
             _one_each,
         ),

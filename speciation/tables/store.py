@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,6 +45,7 @@ __all__ = ["NewerPart", "Store", "StoreError", "StoreFull", "table_spec"]
 CACHE_BYTES = 512 * 2**20
 # A reader lists again when parts vanish under it; nobody compacts this often.
 _LISTINGS = 20
+_READERS = 8
 _TABLE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 T = TypeVar("T")
@@ -160,21 +162,20 @@ class Store:
             StoreError: The store cannot be read.
         """
         spec = table_spec(table)
-        column = spec.key[0]
         wanted = pa.array(keys, pa.string()).unique()
         bad: list[BadPart] = []
-        found: dict[str, pa.Table] = {}
+        found: dict[str, pa.Table | None] = {}
         with self._lock:
             for _ in range(_LISTINGS):
-                try:
-                    for name in _parts_with(self._key_index(spec, bad), wanted):
-                        if name not in found:
-                            rows = self._read(spec, name, None, bad)
-                            if rows is not None:
-                                found[name] = rows.filter(pc.is_in(rows[column], wanted))
-                except Vanished:
-                    continue
-                return Scan(union(found.values(), spec), tuple(bad))
+                hits = _hits(self._key_index(spec, bad), wanted)
+
+                def read(name: str, hits: Mapping[str, pa.Array] = hits) -> pa.Table | None:
+                    rows = self._read(spec, name, None, bad)
+                    return None if rows is None else rows.filter(hits[name])
+
+                if _load([name for name in hits if name not in found], read, found):
+                    rows = [rows for rows in found.values() if rows is not None]
+                    return Scan(union(rows, spec), tuple(bad))
         raise self._restless(table)
 
     # -- Upkeep -------------------------------------------------------------------------
@@ -286,12 +287,9 @@ class Store:
         """
         for _ in range(_LISTINGS):
             names = [entry.name for entry in self._folders[spec.name].parts()]
-            try:
-                for name in names:
-                    if name not in fetched and name not in known:
-                        fetched[name] = read(name)
-            except Vanished:
-                continue  # compacted meanwhile: its facts stand in a part not yet listed
+            missing = [name for name in names if name not in fetched and name not in known]
+            if not _load(missing, read, fetched):
+                continue  # compacted meanwhile: those facts stand in a part not yet listed
             return frozenset(names)
         raise self._restless(spec.name)
 
@@ -387,14 +385,34 @@ def _by_key(table: pa.Table, spec: TableSpec) -> pa.Table:
     return table.sort_by([(name, "ascending") for name in spec.key])
 
 
-def _parts_with(index: Mapping[str, pa.ChunkedArray], wanted: pa.Array) -> list[str]:
-    """The parts whose key column has one of the wanted values, found in one pass."""
-    names = list(index)
-    if not names or not len(wanted):
-        return []
-    lengths = np.array([len(index[name]) for name in names])
-    chunks = [chunk for name in names for chunk in index[name].chunks]
+def _load(names: Sequence[str], read: Callable[[str], T], into: dict[str, T]) -> bool:
+    """Read parts, many at a time: the wait is for the disk or the network.
+
+    Returns:
+        False if one of them was gone.
+    """
+
+    def load(name: str) -> bool:
+        try:
+            into[name] = read(name)
+        except Vanished:
+            return False
+        return True
+
+    if len(names) < _READERS:
+        return all(map(load, names))
+    with ThreadPoolExecutor(_READERS) as pool:
+        return all(pool.map(load, names))
+
+
+def _hits(index: Mapping[str, pa.ChunkedArray], wanted: pa.Array) -> dict[str, pa.Array]:
+    """Part → which rows have a wanted key, for parts with any: one pass over the keys."""
+    chunks = [chunk for keys in index.values() for chunk in keys.chunks]
     hits = pc.is_in(pa.chunked_array(chunks, pa.string()), value_set=wanted).to_numpy()
-    total = np.concatenate([[0], np.cumsum(hits)])
-    ends = np.cumsum(lengths)
-    return [names[i] for i in np.flatnonzero(total[ends] > total[ends - lengths])]
+    ends = np.cumsum([len(keys) for keys in index.values()], dtype=np.int64)
+    found = {}
+    for name, keys, end in zip(index, index.values(), ends, strict=True):
+        own = hits[end - len(keys) : end]
+        if own.any():
+            found[name] = pa.array(own)
+    return found

@@ -33,45 +33,47 @@ def union(tables: Iterable[pa.Table], spec: TableSpec) -> pa.Table:
         Rows sorted by key.
     """
     together = pa.concat_tables([spec.empty(), *tables])
-    together = _sort(together, spec.key)
-    repeats = _repeats(together, spec.key)
-    if not repeats.any():
-        return together.combine_chunks()
-    return together.filter(pa.array(_winners(together, repeats, spec))).combine_chunks()
+    order = _order(together, spec.key)
+    repeats = _repeats(together.select(spec.key), order)
+    if repeats.any():
+        order = order[_winners(together, order, repeats, spec)]
+    elif _is_sorted(order):
+        return together.combine_chunks()  # as compaction leaves it
+    return together.take(pa.array(order)).combine_chunks()
 
 
-def _sort(table: pa.Table, key: tuple[str, ...]) -> pa.Table:
-    """Sorted by key; a single sorted part is common, and passes untouched."""
-    if len(key) == 1:
-        column = table[key[0]]
-        if pc.all(pc.less_equal(column[:-1], column[1:])).as_py() is not False:
-            return table
-    order = pc.sort_indices(table, sort_keys=[(name, "ascending") for name in key])
-    return table.take(order)
+def _order(table: pa.Table, key: tuple[str, ...]) -> Ranks:
+    """The rows' places in the order of the key."""
+    keys = [(name, "ascending") for name in key]
+    return pc.sort_indices(table.select(key), sort_keys=keys).to_numpy().astype(np.int64)
 
 
-def _repeats(table: pa.Table, key: tuple[str, ...]) -> Bools:
-    """Where a row has the key of the row before, shape ``(rows,)``."""
-    same = np.zeros(len(table), dtype=np.bool_)
-    if len(table) > 1:
+def _is_sorted(order: Ranks) -> bool:
+    return bool((order[1:] > order[:-1]).all())
+
+
+def _repeats(keys: pa.Table, order: Ranks) -> Bools:
+    """Where a row, in order, has the key of the row before it; shape ``(rows,)``."""
+    same = np.zeros(len(keys), dtype=np.bool_)
+    if len(keys) > 1:
         same[1:] = True
-        for name in key:
-            column = table[name]
+        for column in keys.take(pa.array(order)).columns:
             same[1:] &= pc.equal(column[1:], column[:-1]).to_numpy()
     return same
 
 
-def _winners(table: pa.Table, repeats: Bools, spec: TableSpec) -> Bools:
-    """The rows to keep: those without a rival, and the best of each group of rivals."""
+def _winners(table: pa.Table, order: Ranks, repeats: Bools, spec: TableSpec) -> Bools:
+    """Which rows, in order, to keep: the best of each group of rivals, and all others."""
     rivals = repeats.copy()
     rivals[:-1] |= repeats[1:]
     where = np.flatnonzero(rivals)
     group = np.cumsum(~repeats[where], dtype=np.int64)
     alive = np.arange(len(where))
-    for ranks in _all_ranks(table.take(pa.array(where)), spec):
+    for ranks in _all_ranks(table, pa.array(order[where]), spec):
         alive = _best(alive, group, ranks)
         if len(alive) == group[-1]:
             break
+    # What still ties is the same row several times.
     first = np.concatenate([[True], group[alive][1:] != group[alive][:-1]])
     keep = ~rivals
     keep[where[alive[first]]] = True
@@ -87,12 +89,12 @@ def _best(alive: Ranks, group: Ranks, ranks: Ranks) -> Ranks:
     return alive[own == np.repeat(least, sizes)]
 
 
-def _all_ranks(table: pa.Table, spec: TableSpec) -> Iterator[Ranks]:
-    """What the table prefers, then a total order on content."""
-    yield from spec.prefer(table)
+def _all_ranks(table: pa.Table, rows: pa.Array, spec: TableSpec) -> Iterator[Ranks]:
+    """What the table prefers, then a total order on content; shape ``(len(rows),)`` each."""
+    yield from spec.prefer(table.select(spec.judged).take(rows))
     for name in spec.columns:
         if name not in spec.key:
-            yield from _content_ranks(table[name].combine_chunks())
+            yield from _content_ranks(table[name].take(rows).combine_chunks())
 
 
 def _content_ranks(column: pa.Array) -> Iterator[Ranks]:
