@@ -7,6 +7,7 @@ slots there are, a trial's bits cannot depend on it.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import cache, partial
 from typing import Protocol
@@ -72,7 +73,9 @@ class GraphBackend:
         saved = [tensor.clone() for tensor in tensors(self._state)]
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
+        with torch.cuda.stream(stream), warnings.catch_warnings():
+            # float32 is the named precision here: TF32 is not something to recommend in passing.
+            warnings.filterwarnings("ignore", message="TensorFloat32 tensor cores")
             self._plainly(1)
         torch.cuda.current_stream().wait_stream(stream)
         for tensor, before in zip(tensors(self._state), saved, strict=True):

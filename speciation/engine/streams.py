@@ -5,6 +5,8 @@ Axes: S slots, B examples, D model width. Integers throughout, so every device d
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -17,14 +19,23 @@ def words(
     key: Tensor,  # (S, 2) int64, the key words of each slot's seed
     purpose: int,
     step: Tensor,  # (S,) int64
-    count: int,
+    blocks: Tensor,  # (N,) int64, 0 ... N - 1
     lane: int = 0,
-) -> Tensor:  # (S, count) int64, each below 2**32
-    """``speciation.seeds.bits`` for every slot at its own step."""
-    blocks = torch.arange((count + 3) // 4, device=key.device)[None, :]
-    four = seeds.philox((blocks, step[:, None], purpose, lane), (key[:, 0:1], key[:, 1:2]))
-    shape = (key.shape[0], blocks.shape[1])
-    return torch.stack([word.expand(shape) for word in four], dim=-1).flatten(1)[:, :count]
+) -> Tensor:  # (S, 4 N) int64, each below 2**32
+    """``speciation.seeds.bits`` for every slot at its own step.
+
+    ``blocks`` is a stored tensor rather than a ``torch.arange`` made here: compilers compute with
+    the latter as with an index, in 32 bits, where these products need 64.
+    """
+    counter = (blocks[None, :], step[:, None], purpose, lane)
+    four = seeds.philox(counter, (key[:, 0:1], key[:, 1:2]))
+    shape = (key.shape[0], blocks.shape[0])
+    return torch.stack([word.expand(shape) for word in four], dim=-1).flatten(1)
+
+
+def block_count(numbers: int) -> int:
+    """Blocks of four words that hold so many numbers."""
+    return -(-numbers // 4)
 
 
 def minibatch(
@@ -32,6 +43,7 @@ def minibatch(
     step: Tensor,  # (S,)
     train: Tensor,  # (S, train_count) int64, examples trained on
     batch: int,
+    blocks: Tensor,  # (N,) int64, at least block_count(batch) of them
 ) -> Tensor:  # (S, batch) int64
     """Examples of a step, drawn with replacement.
 
@@ -39,8 +51,8 @@ def minibatch(
     is below count / 2**32).
     """
     count = train.shape[1]
-    place = (words(key, Purpose.ORDER, step, batch) * count) >> 32
-    return train.gather(1, place)
+    drawn = words(key, Purpose.ORDER, step, blocks[: block_count(batch)])[:, :batch]
+    return train.gather(1, (drawn * count) >> 32)
 
 
 def kept(
@@ -48,6 +60,7 @@ def kept(
     step: Tensor,  # (S,)
     threshold: Tensor,  # (S,) in [0, 65536]
     shape: tuple[int, ...],
+    blocks: Tensor,  # (N,) int64, at least dropout_blocks(shape) of them
     lane: int = 0,
 ) -> Tensor:  # (S, *shape) bool
     """Which activations dropout keeps: those whose 16 random bits are not below the threshold.
@@ -56,12 +69,18 @@ def kept(
     word ``i // 2``, read as a signed number. ``lane`` tells token positions apart; the position of
     ``=`` is lane 0.
     """
-    count = torch.Size(shape).numel()
-    word = words(key, Purpose.DROPOUT, step, (count + 1) // 2, lane).to(torch.int32)
+    count = math.prod(shape)
+    blocks = blocks[: dropout_blocks(shape)]
+    word = words(key, Purpose.DROPOUT, step, blocks, lane).to(torch.int32)
     # Shifted to the top of 32 bits, a half compares with the shifted limit as it would alone.
     limit = ((threshold.to(torch.int64) - DROPOUT_LEVELS // 2) << 16).to(torch.int32)[:, None]
     halves = torch.stack([(word << 16) >= limit, word >= limit], dim=-1)
     return halves.flatten(1)[:, :count].view(key.shape[0], *shape)
+
+
+def dropout_blocks(shape: tuple[int, ...]) -> int:
+    """Blocks that dropout of this shape uses: a word decides two activations."""
+    return block_count(-(-math.prod(shape) // 2))
 
 
 def keep_scale(threshold: Tensor) -> Tensor:

@@ -45,6 +45,7 @@ class Program:
     """What is the same for all slots: the task, the model, where weights lie.
 
     ``answers`` is the whole table of the task, three ``(E,)`` int64 tensors on the device;
+    ``blocks`` counts blocks of random words, as many as a step needs;
     ``chunk`` is how many of its examples an evaluation takes at a time (a constant of the
     device type, since it decides the order of sums).
     """
@@ -53,6 +54,7 @@ class Program:
     model: ModelShape
     plan: Layout
     answers: Examples
+    blocks: Tensor
     train_count: int
     chunk: int
 
@@ -74,7 +76,19 @@ def program(task: Task, model: ModelShape, device: torch.device, chunk: int) -> 
     """Bring a task and a model onto a device; engines of one process share it."""
     columns = table(task.operation, task.modulus)
     answers = Examples(*(torch.from_numpy(column.copy()).to(device) for column in columns))
-    return Program(task, model, layout(task, model), answers, task.train_count, chunk)
+    blocks = max(
+        streams.block_count(task.batch_size),
+        streams.dropout_blocks((2 * model.layers, task.batch_size, model.d_model)),
+    )
+    return Program(
+        task=task,
+        model=model,
+        plan=layout(task, model),
+        answers=answers,
+        blocks=torch.arange(blocks, device=device),
+        train_count=task.train_count,
+        chunk=chunk,
+    )
 
 
 def empty_state(run: Program, slots: int, dtype: torch.dtype) -> State:
@@ -124,7 +138,9 @@ def step_examples(run: Program, state: State) -> Examples:
     """The examples of each slot's coming step, ``(S, B)`` each."""
     train = state.order[:, : run.train_count]
     if run.task.batch is not None:
-        train = streams.minibatch(state.key, state.schedule.step, train, run.task.batch)
+        train = streams.minibatch(
+            state.key, state.schedule.step, train, run.task.batch, run.blocks
+        )
     index = train.long()
     return Examples(*(column[index] for column in run.answers))
 
@@ -137,7 +153,7 @@ def gradients(run: Program, state: State, examples: Examples) -> tuple[Tensor, d
     batch, width = examples.left.shape[1], run.model.d_model
     shape = (2 * run.model.layers, batch, width)
     if run.model.layers > 1:
-        kept = torch.stack([_noise(state, shape, lane) for lane in (1, 2, 0)], dim=3)
+        kept = torch.stack([_noise(run, state, shape, lane) for lane in (1, 2, 0)], dim=3)
         return plain.loss_and_gradients(
             weights,
             examples,
@@ -147,7 +163,7 @@ def gradients(run: Program, state: State, examples: Examples) -> tuple[Tensor, d
             inverse_embed_ratio=ratio,
             noise=[(kept[:, 2 * i], kept[:, 2 * i + 1]) for i in range(run.model.layers)],
         )
-    kept = _noise(state, shape, lane=0)
+    kept = _noise(run, state, shape, lane=0)
     noise = factored.Noise(kept[:, 0], kept[:, 1])
     passed = factored.forward(
         weights,
@@ -225,10 +241,12 @@ def _chunks(run: Program, slots: int) -> list[Examples]:
     return [Examples(*(part.expand(slots, -1) for part in piece)) for piece in pieces]
 
 
-def _noise(state: State, shape: tuple[int, ...], lane: int) -> Tensor:
+def _noise(run: Program, state: State, shape: tuple[int, ...], lane: int) -> Tensor:
     """Dropout factors of the coming step, ``(S, *shape)``: 0 or what keeps the mean."""
     threshold = _recipe(state)["dropout_threshold"]
-    kept = streams.kept(state.key, state.schedule.step, threshold, shape, lane)
+    kept = streams.kept(
+        state.key, state.schedule.step, threshold, shape, run.blocks, lane
+    )
     scale = streams.keep_scale(threshold).view(-1, *(1 for _ in shape))
     return kept.to(state.weight.dtype) * scale
 

@@ -14,7 +14,7 @@ from speciation.trial.trial import Curves, ModelShape, Outcome, Trial, TrialResu
 
 SHAPE = ModelShape(d_model=16, heads=2, d_ff=24)
 HORIZON = 60
-# torch warns of itself when its compiler is first imported.
+# torch's compiler warns of itself when it is first imported.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")
 WAYS = [
     pytest.param(("torch", "cpu"), id="torch-cpu"),

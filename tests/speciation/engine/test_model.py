@@ -149,7 +149,7 @@ def test_examples_that_meet_in_one_row_add_up(left):
     with torch.no_grad():
         loss, grads = training.gradients(run, state, examples)
     recipe = dict(zip(RECIPE_COLUMNS, state.recipe, strict=True))
-    kept = training._noise(state, (2, 24, 16), lane=0)
+    kept = training._noise(run, state, (2, 24, 16), lane=0)
     noise = torch.stack([torch.ones_like(kept), torch.ones_like(kept), kept], dim=3)
     plain_loss, plain_grads = plain.loss_and_gradients(
         model.mask_padding(run.plan, run.plan.split(state.weight)),
