@@ -127,6 +127,11 @@ def test_longer_trials_are_read_as_if_they_had_ended_at_the_horizon():
     assert fitness["ert"] == 2900
 
 
+def test_grokking_at_the_horizon_is_grokking_in_time():
+    exact = frame([row("a", 1000), row("a", 1025)])
+    assert fitness_table(exact, 1000)["successes"].tolist() == [1]
+
+
 @given(populations, st.integers(1, 100).map(lambda k: 25 * k))
 def test_a_horizon_says_what_trials_of_that_horizon_would_have_said(population, horizon):
     def cut(said):
@@ -176,6 +181,12 @@ def test_of_two_rows_of_a_trial_the_scientific_and_then_the_longer_one_counts():
         assert fitness[["trials", "rmst", "failed", "unanswered"]].tolist() == [1, 1500, 0, 0]
 
 
+def test_rows_of_a_trial_that_contradict_each_other_are_settled_by_themselves():
+    rows = [row("a", 1500, trial="x", ran=2000), row("a", 1200, trial="x", ran=2000)]
+    for some in (rows, rows[::-1]):
+        assert table(frame(some)).loc["a", "rmst"] == 1200
+
+
 def test_untyped_columns_are_understood_too():
     rows = trials(a=[500, "censored"]).astype(object)
     rows["steps_to_grok"] = [500, None]
@@ -216,6 +227,12 @@ def test_snipers_are_ranked_by_spread_behind_a_gate():
     )
     assert order(rows, "sniper") == "abedc"
     assert order(rows, "sniper", gate=0.2) == "eabdc"
+
+
+def test_behind_the_gate_reliability_counts_before_time():
+    rows = trials(a=[100, *["censored"] * 7], b=[2400, 2450, *["censored"] * 6])
+    assert order(rows, "sprinter") == "ab"
+    assert order(rows, "sniper") == "ba"
 
 
 @landscapes

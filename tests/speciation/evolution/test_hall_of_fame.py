@@ -13,7 +13,9 @@ def test_reliability_opens_the_door_and_the_landscape_seats():
     rows = trials(
         fast=[400] * 20, steady=[900] * 20, lucky=[200] * 3, flaky=[300, "censored"] * 10
     )
-    assert hall_of_fame(rows, H, "sprinter", 0.8)["genome_id"].tolist() == ["fast", "steady"]
+    strict = hall_of_fame(rows, H, "sprinter", 0.8)
+    assert strict["genome_id"].tolist() == ["fast", "steady"]
+    assert strict["rank"].tolist() == [0, 1]
     relaxed = hall_of_fame(rows, H, "sprinter", 0.25)
     assert relaxed["genome_id"].tolist() == ["lucky", "fast", "steady", "flaky"]
     assert relaxed["rank"].tolist() == [0, 1, 2, 3]

@@ -221,6 +221,13 @@ def test_radiation_hits_genes_at_its_rate_and_spares_the_others_exactly():
     assert hit.any(axis=1).all()
 
 
+def test_radiation_does_not_round_the_genes_that_it_spares():
+    exact = Genome("hyper17", tuple(genes(dropout=0.123456789012345).items()))
+    genomes = Genomes.of([exact] * 50)
+    hit = HYPER17.mutate(genomes, 0.1, 0.0, rng()).values != genomes.values
+    assert set(hit.sum(axis=1)) == {1}
+
+
 def test_radiation_at_rate_zero_still_hits_one_gene_of_each():
     genomes = population(200)
     hit = HYPER17.mutate(genomes, 0.2, 0.0, rng()).values != genomes.values
