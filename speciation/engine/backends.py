@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -86,6 +86,12 @@ class GraphBackend:
         return graph, seen
 
 
+# Deterministic: no choice of a kernel's shape by timing it, since that decides the order of sums.
+_COMPILE: dict[str, Any] = {
+    "fullgraph": True,
+    "dynamic": False,
+    "options": {"deterministic": True},
+}
 CompiledPair = tuple[Callable[[State], None], Callable[[State], Tensor]]
 
 
@@ -94,8 +100,8 @@ def compile_pair(program: Program) -> CompiledPair:
     """Both functions, compiled for one program; static shapes, one graph each."""
     if program.model.layers > 1:  # autograd inside: left to the CUDA graph alone
         return partial(train_step, program), partial(evaluate, program)
-    step = torch.compile(partial(train_step, program), fullgraph=True, dynamic=False)
-    look = torch.compile(partial(evaluate, program), fullgraph=True, dynamic=False)
+    step = torch.compile(partial(train_step, program), **_COMPILE)
+    look = torch.compile(partial(evaluate, program), **_COMPILE)
     return step, look
 
 

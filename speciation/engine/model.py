@@ -18,6 +18,7 @@ elementwise operations.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -189,13 +190,8 @@ def _attend_back(
     dscores = [w * (dw - mean) for w, dw in zip(passed.weights, (a, b, c), strict=True)]
     dvalues = [w * dmixed for w in passed.spread]
 
-    met = torch.cat([dvalues[0], dscores[0], dvalues[1], dscores[1]], dim=-1)
-    met = met.unflatten(-1, (2, width + heads)).transpose(1, 2).reshape(-1, width + heads)
-    dtable = add_rows(passed.index, met, slots * rows).view(slots, rows, -1)
-    last = torch.cat([dvalues[2].sum(1, keepdim=True), dscores[2].sum(1, keepdim=True)], dim=-1)
-    dtable = torch.cat([dtable[:, :-1], last], dim=1)
-
-    dvalue, dscore = dtable[..., :width], _spread(dtable[..., width:], width) * head**-0.5
+    dvalue = _into_table(passed.index, dvalues, rows)
+    dscore = _spread(_into_table(passed.index, dscores, rows), width) * head**-0.5
     dkey = dscore * passed.query
     dquery = (dscore * passed.key).sum(1, keepdim=True)
     drows = _linear_back(dvalue, passed.normed.out, weights, "0.value", grads)
@@ -212,6 +208,15 @@ def _attend_back(
     grads["positions"] = torch.cat(
         [left.sum(1, keepdim=True), right.sum(1, keepdim=True), equals], dim=1
     )
+
+
+def _into_table(index: Tensor, met: Sequence[Tensor], rows: int) -> Tensor:
+    """Gradients of what examples met, ``(S, B, C)`` at a, b and ``=``, as ``(S, R, C)``."""
+    left, right, equals = met
+    both = torch.stack([left, right], dim=1)
+    table = add_rows(index, both.view(-1, both.shape[-1]), both.shape[0] * rows)
+    table = table.view(both.shape[0], rows, -1)
+    return torch.cat([table[:, :-1], equals.sum(1, keepdim=True)], dim=1)
 
 
 def _table_rows(examples: Examples, slots: int, rows: int) -> Tensor:
@@ -261,7 +266,7 @@ def _spread(per_head: Tensor, width: int) -> Tensor:
 
 
 def _linear(x: Tensor, weights: dict[str, Tensor], name: str) -> Tensor:
-    return torch.baddbmm(weights[f"{name}.bias"][:, None], x, weights[name])
+    return torch.bmm(x, weights[name]).add_(weights[f"{name}.bias"][:, None])
 
 
 def _linear_back(

@@ -21,8 +21,8 @@ def words(
     step: Tensor,  # (S,) int64
     blocks: Tensor,  # (N,) int64, 0 ... N - 1
     lane: int = 0,
-) -> Tensor:  # (S, 4 N) int64, each below 2**32
-    """``speciation.seeds.bits`` for every slot at its own step.
+) -> list[Tensor]:  # four, each (S, N) int64 below 2**32
+    """``speciation.seeds.bits`` for every slot at its own step: words 4 i, 4 i + 1, ….
 
     ``blocks`` is a stored tensor rather than a ``torch.arange`` made here: compilers compute with
     the latter as with an index, in 32 bits, where these products need 64.
@@ -30,7 +30,7 @@ def words(
     counter = (blocks[None, :], step[:, None], purpose, lane)
     four = seeds.philox(counter, (key[:, 0:1], key[:, 1:2]))
     shape = (key.shape[0], blocks.shape[0])
-    return torch.stack([word.expand(shape) for word in four], dim=-1).flatten(1)
+    return [word.expand(shape) for word in four]
 
 
 def block_count(numbers: int) -> int:
@@ -51,8 +51,9 @@ def minibatch(
     is below count / 2**32).
     """
     count = train.shape[1]
-    drawn = words(key, Purpose.ORDER, step, blocks[: block_count(batch)])[:, :batch]
-    return train.gather(1, (drawn * count) >> 32)
+    four = words(key, Purpose.ORDER, step, blocks[: block_count(batch)])
+    drawn = torch.stack([(word * count) >> 32 for word in four], dim=-1)
+    return train.gather(1, drawn.flatten(1)[:, :batch])
 
 
 def kept(
@@ -71,9 +72,11 @@ def kept(
     """
     count = math.prod(shape)
     blocks = blocks[: dropout_blocks(shape)]
-    word = words(key, Purpose.DROPOUT, step, blocks, lane).to(torch.int32)
+    four = [word.to(torch.int32) for word in words(key, Purpose.DROPOUT, step, blocks, lane)]
+    word = torch.stack(four, dim=-1)
     # Shifted to the top of 32 bits, a half compares with the shifted limit as it would alone.
-    limit = ((threshold.to(torch.int64) - DROPOUT_LEVELS // 2) << 16).to(torch.int32)[:, None]
+    limit = ((threshold.to(torch.int64) - DROPOUT_LEVELS // 2) << 16).to(torch.int32)
+    limit = limit[:, None, None]
     halves = torch.stack([(word << 16) >= limit, word >= limit], dim=-1)
     return halves.flatten(1)[:, :count].view(key.shape[0], *shape)
 

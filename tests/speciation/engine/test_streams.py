@@ -29,7 +29,7 @@ def test_torch_draws_the_words_that_numpy_draws(values, step, count):
     steps = torch.arange(len(values)) + step
     words = streams.words(keys(*values), Purpose.ORDER, steps, BLOCKS[: (count + 3) // 4])
     expected = [seeds.bits(v, Purpose.ORDER, step + i, count) for i, v in enumerate(values)]
-    words = words[:, :count]
+    words = torch.stack(words, dim=-1).flatten(1)[:, :count]
     assert np.array_equal(words.numpy().astype(np.uint64), np.stack(expected))
 
 
