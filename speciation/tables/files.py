@@ -12,6 +12,7 @@ import contextlib
 import errno
 import itertools
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -151,9 +152,12 @@ class LocalFiles:
         where = self._root / path
         with _explained("read", str(where)):
             try:
+                # A pipe, opened, would wait for a writer for ever.
+                if not stat.S_ISREG(where.stat().st_mode):
+                    raise StoreError(f"cannot read {where}: it is not a regular file")
                 file = where.open("rb")
             except FileNotFoundError as error:
-                raise Vanished(path) from error
+                raise Vanished(f"there is no {where}") from error
             with file:
                 data = file.read(limit + 1)
         _check_size(str(where), len(data), limit)
@@ -236,7 +240,7 @@ class LocalFiles:
             os.link(temporary, final)
         except FileExistsError:
             # The same fact, unless the disk has forgotten part of it.
-            if final.read_bytes() != data:
+            if not _holds(final, data):
                 os.replace(temporary, final)
         except OSError as error:
             if error.errno not in _NO_LINKS:
@@ -287,7 +291,7 @@ class RemoteFiles:
             try:
                 stream = self._filesystem.open_input_stream(self._path(path))
             except FileNotFoundError as error:
-                raise Vanished(path) from error
+                raise Vanished(f"there is no {self._name(path)}") from error
             with stream:
                 data: bytes = stream.read(limit + 1)
         _check_size(self._name(path), len(data), limit)
@@ -393,6 +397,13 @@ def _sync_folder(folder: Path) -> None:
     except OSError as error:
         if error.errno not in _NO_FOLDER_SYNC:
             raise
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.read_bytes() == data
+    except OSError:
+        return False
 
 
 def _remove_quietly(path: Path) -> None:

@@ -48,9 +48,9 @@ class PartFolder:
             PartError: Its bytes are not those.
         """
         try:
-            data = self._files.read(f"{self.name}/{name}", parts.PART_BYTES)
+            data = self._files.read(f"{self.name}/{name}", parts.READ_BYTES)
         except TooLarge as error:
-            raise parts.PartError(f"it is larger than {parts.PART_BYTES:,} bytes") from error
+            raise parts.PartError(f"it is larger than {parts.READ_BYTES:,} bytes") from error
         parts.verify(name, data)
         return data
 
@@ -70,18 +70,14 @@ class PartFolder:
         """Remove a part whose facts stand in another one."""
         self._files.remove(f"{self.name}/{name}")
 
-    def put_aside(self, name: str, reason: str) -> BadPart:
+    def put_aside(self, spec: TableSpec, name: str, reason: str) -> BadPart:
         """Move a bad part to the quarantine folder, if the store can be written."""
         aside = f"{QUARANTINE}/{self.name}/{name}"
         moved = self._files.move(f"{self.name}/{name}", aside)
         if moved:
-            self._restore_if_good(name, aside)
+            # Another writer may have mended it since it was read: then it goes back.
+            with contextlib.suppress(parts.PartError, StoreError):
+                data = self._files.read(aside, parts.READ_BYTES)
+                parts.decode(spec, name, data)
+                self.add(data)
         return BadPart(self.name, name, reason, moved)
-
-    def _restore_if_good(self, name: str, aside: str) -> None:
-        """Another writer may have mended the part after we read it: then it goes back."""
-        with contextlib.suppress(parts.PartError, StoreError):
-            data = self._files.read(aside, parts.PART_BYTES)
-            parts.verify(name, data)
-            parts.check_origin(self.name, name, data)
-            self.add(data)

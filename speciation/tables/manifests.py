@@ -7,6 +7,7 @@ sees the old one or the new one.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -97,7 +98,10 @@ def parse_manifest(where: str, data: bytes) -> dict[str, Any]:
     """
     try:
         value = json.loads(
-            data.decode("utf-8"), object_pairs_hook=_no_twins, parse_constant=_no_constant
+            data.decode("utf-8"),
+            object_pairs_hook=_no_twins,
+            parse_constant=_finite,
+            parse_float=_finite,
         )
         _check_depth(value)
     except (ValueError, RecursionError) as error:
@@ -121,8 +125,11 @@ def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is not a number")
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:60]} is not a finite number")
+    return number
 
 
 def _check_depth(value: Any) -> None:

@@ -19,10 +19,12 @@ from speciation.tables.schema import SCHEMA_VERSION, TableSpec
 
 SUFFIX = ".parquet"
 PART_BYTES = 64 * 2**20
-"""Most bytes of a part's file."""
-ROWS_BYTES = 2**30
-"""Most bytes of a part's rows in memory."""
-PART_WEIGHT = 250_000
+"""Most bytes of a part's file that we write."""
+PART_ROWS_BYTES = 4 * PART_BYTES
+"""Most bytes in memory of the rows of a part that we write."""
+READ_BYTES, READ_ROWS_BYTES = 4 * PART_BYTES, 4 * PART_ROWS_BYTES
+"""The same for parts that we read: what is written can always be read."""
+PART_WEIGHT = 100_000
 """About how many rows compaction puts into one part."""
 
 _VERSION_KEY, _TABLE_KEY = b"speciation_schema_version", b"speciation_table"
@@ -117,28 +119,30 @@ def has_unknown_columns(spec: TableSpec, data: bytes) -> bool:
     return not set(pq.read_schema(pa.BufferReader(data)).names) <= set(spec.columns)
 
 
-def check_origin(table: str, name: str, data: bytes) -> None:
-    """Check that good bytes are a part of a table.
-
-    Raises:
-        NewerPart: A newer version of this program wrote it.
-        PartError: They are not.
-    """
-    try:
-        schema = pq.read_schema(pa.BufferReader(data))
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise PartError(f"it is not readable Parquet ({_first_line(error)})") from error
-    _check_origin(table, name, schema)
-
-
-def split(spec: TableSpec, table: pa.Table) -> Iterator[pa.Table]:
-    """Rows cut into pieces that fit a part, at places that depend on the rows alone."""
+def pack(spec: TableSpec, table: pa.Table) -> Iterator[bytes]:
+    """The parts of a table's rows, cut at places that depend on the rows alone."""
     load = spec.weigh(table).cumsum() // PART_WEIGHT
     begin = 0
     while begin < len(table):
         end = int(load.searchsorted(load[begin], side="right"))
-        yield table.slice(begin, end - begin)
+        yield from _fitting(spec, table.slice(begin, end - begin))
         begin = end
+
+
+def _fitting(spec: TableSpec, table: pa.Table) -> Iterator[bytes]:
+    """The rows as one part, or halved until each is small enough to be read again."""
+    data = encode(spec, table)
+    if fits(table, data) or len(table) == 1:
+        yield data
+    else:
+        half = len(table) // 2
+        yield from _fitting(spec, table.slice(0, half))
+        yield from _fitting(spec, table.slice(half))
+
+
+def fits(table: pa.Table, data: bytes) -> bool:
+    """Whether rows and their bytes are few enough for a part."""
+    return table.nbytes <= PART_ROWS_BYTES and len(data) <= PART_BYTES
 
 
 def _check_origin(table: str, name: str, schema: pa.Schema) -> None:
@@ -166,14 +170,14 @@ def _wanted(spec: TableSpec, schema: pa.Schema, columns: Sequence[str] | None) -
 
 def _read_bounded(file: pq.ParquetFile, schema: pa.Schema, columns: list[str]) -> pa.Table:
     """The columns, as long as they fit the budget; a few bytes can stand for very many rows."""
-    too_large = PartError(f"its rows take more than {ROWS_BYTES:,} bytes of memory")
-    if file.metadata.num_rows * len(columns) > ROWS_BYTES:
+    too_large = PartError(f"its rows take more than {READ_ROWS_BYTES:,} bytes of memory")
+    if file.metadata.num_rows * len(columns) > READ_ROWS_BYTES:
         raise too_large
     batches, size = [], 0
     for batch in file.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False):
         batches.append(batch)
         size += batch.nbytes
-        if size > ROWS_BYTES:
+        if size > READ_ROWS_BYTES:
             raise too_large
     names = set(columns)
     kept = pa.schema([field for field in schema if field.name in names])

@@ -49,7 +49,10 @@ def read(
 def trials_frame(
     store: Store, run: str | None = None, trial_ids: Iterable[str] | None = None
 ) -> pd.DataFrame:
-    """Trials, one row each, sorted by id. Milestones that were not reached are NaN.
+    """Trials, one row each, sorted by id.
+
+    Milestones are floats, NaN where one was not reached. The generation of a trial that belongs
+    to none is -1.
 
     Args:
         store: Where to read.
@@ -155,11 +158,12 @@ def known_answers(store: Store, trials: Sequence[Trial]) -> dict[str, Row]:
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:
-    """The same types whatever the rows: milestones are floats, as some may be missing."""
-    for column in MILESTONES:
-        if column in table.column_names:
-            place = table.column_names.index(column)
+    """The same types whatever the rows: where integers can be missing, see trials_frame."""
+    for place, column in enumerate(table.column_names):
+        if column in MILESTONES:
             table = table.set_column(place, column, table[column].cast(pa.float64()))
+        elif column == "generation":
+            table = table.set_column(place, column, pc.fill_null(table[column], -1))
     return table.to_pandas()
 
 
@@ -176,6 +180,6 @@ def _asked_by(store: Store, run: str, trials: pd.DataFrame) -> pd.DataFrame:
     planned = trials["trial_id"].isin(asked.index)
     own = trials[planned | (trials["run"] == run)].copy()
     generation = own["trial_id"].map(asked)
-    own["generation"] = generation.where(generation.notna(), own["generation"])
+    own["generation"] = generation.fillna(own["generation"]).astype("int32")
     own["run"] = run
     return own.reset_index(drop=True)

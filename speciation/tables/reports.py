@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class BadPart:
     """A part that was not read, and why.
 
@@ -105,9 +105,14 @@ class Compacted:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What merging took over, what was here already, and what was not fit to be taken."""
+    """What merging took over, what was here already, and what was not fit to be taken.
+
+    Parts ``copied``, parts that were ``present``, ``manifests`` copied, ``bad`` parts, and
+    sentences about ``damaged`` manifests.
+    """
 
     copied: int
     present: int
     manifests: int
     bad: tuple[BadPart, ...]
+    damaged: tuple[str, ...]

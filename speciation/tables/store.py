@@ -80,7 +80,7 @@ class Store:
         # Table → the parts in its union, and the union.
         self._unions: dict[str, tuple[frozenset[str], pa.Table]] = {}
         # Table → part → the part's first key column.
-        self._keys: dict[str, dict[str, pa.ChunkedArray]] = {name: {} for name in TABLES}
+        self._keys: dict[str, dict[str, pa.ChunkedArray | None]] = {t: {} for t in TABLES}
         self._bad: dict[tuple[str, str], BadPart] = {}
 
     @property
@@ -114,10 +114,10 @@ class Store:
         if not len(given):
             return None
         data = parts.encode(spec, _by_key(given, spec))
-        if len(data) > parts.PART_BYTES:
+        if not parts.fits(given, data):
             raise StoreError(
-                f"{len(given):,} rows of table {table!r} take {len(data):,} bytes, and a part "
-                f"may have {parts.PART_BYTES:,}: append them in smaller pieces"
+                f"{len(given):,} rows of table {table!r} are too many for one part of at most "
+                f"{parts.PART_BYTES:,} bytes: append them in smaller pieces"
             )
         return self._folders[table].add(data)
 
@@ -149,7 +149,7 @@ class Store:
             good = {name: rows for name, rows in new.items() if rows is not None}
             rows = union([known, *good.values()], spec) if good else known
             self._remember(table, names | good.keys(), rows)
-        return Scan(rows, tuple(bad))
+        return Scan(rows, tuple(sorted(bad)))
 
     def select(self, table: str, keys: Iterable[str]) -> Scan:
         """The rows whose first key column (a trial's, genome's or run's id) is one of some.
@@ -175,7 +175,7 @@ class Store:
 
                 if _load([name for name in hits if name not in found], read, found):
                     rows = [rows for rows in found.values() if rows is not None]
-                    return Scan(union(rows, spec), tuple(bad))
+                    return Scan(union(rows, spec), tuple(sorted(bad)))
         raise self._restless(table)
 
     # -- Upkeep -------------------------------------------------------------------------
@@ -184,7 +184,7 @@ class Store:
         """Counts and sizes. Reads the trials, and of other tables only the keys."""
         trials = self.scan("trials")
         bad = list(trials.bad)
-        facts = {name: self._keys_of(spec, bad) for name, spec in TABLES.items()}
+        keys = {name: self._keys_of(spec, bad) for name, spec in TABLES.items()}
         counted = trials.table.group_by("outcome").aggregate([([], "count_all")])
         outcomes = dict(zip(*(column.to_pylist() for column in counted.columns), strict=True))
         return StoreInfo(
@@ -194,14 +194,14 @@ class Store:
                     name=name,
                     parts=len(entries := folder.parts()),
                     bytes=sum(entry.size for entry in entries),
-                    rows=len(facts[name]),
+                    rows=len(keys[name]),
                 )
                 for name, folder in self._folders.items()
             ),
             outcomes=dict(sorted(outcomes.items())),
-            genomes=len(facts["genomes"]["genome_id"].unique()),
+            genomes=len(keys["genomes"]["genome_id"].unique()),
             runs=self.runs(),
-            bad=tuple(dict.fromkeys(bad)),
+            bad=tuple(sorted(set(bad))),
         )
 
     def verify(self) -> StoreCheck:
@@ -243,10 +243,16 @@ class Store:
             counts = upkeep.copy(PartFolder(other._files, name), PartFolder(self._files, name))
             copied, present = copied + counts[0], present + counts[1]
             bad += counts[2]
-        new_runs = [run for run in other.runs() if run not in self.runs()]
-        for run in new_runs:
-            self.write_manifest(run, other.read_manifest(run))
-        return Merged(copied, present, len(new_runs), tuple(bad))
+        new_runs, damaged = 0, []
+        for run in sorted(set(other.runs()) - set(self.runs())):
+            try:
+                manifest = other.read_manifest(run)
+            except StoreError as error:
+                damaged.append(str(error))
+                continue
+            self.write_manifest(run, manifest)
+            new_runs += 1
+        return Merged(copied, present, new_runs, tuple(sorted(bad)), tuple(damaged))
 
     # -- Manifests ----------------------------------------------------------------------
 
@@ -301,23 +307,23 @@ class Store:
         try:
             return folder.rows(spec, name, columns)
         except PartError as error:
-            part = folder.put_aside(name, str(error))
+            part = folder.put_aside(spec, name, str(error))
             self._bad[spec.name, name] = part
             bad.append(part)
             return None
 
     def _key_index(self, spec: TableSpec, bad: list[BadPart]) -> dict[str, pa.ChunkedArray]:
-        """Part → its first key column, of every part that is there."""
+        """Part → its first key column, of every good part that is there."""
         index = self._keys[spec.name]
 
-        def read(name: str) -> pa.ChunkedArray:
+        def read(name: str) -> pa.ChunkedArray | None:
             rows = self._read(spec, name, spec.key[:1], bad)
-            return spec.empty()[spec.key[0]] if rows is None else rows[spec.key[0]]
+            return None if rows is None else rows[spec.key[0]]
 
         there = self._fetch(spec, index, read)
-        for name in index.keys() - there:
-            del index[name]
-        return index
+        good = {name: keys for name in sorted(there) if (keys := index[name]) is not None}
+        self._keys[spec.name] = dict(good)
+        return good
 
     def _keys_of(self, spec: TableSpec, bad: list[BadPart]) -> pa.Table:
         """The distinct keys of a table."""

@@ -62,17 +62,14 @@ def compact(folder: PartFolder, spec: TableSpec, smaller_than: int | None) -> Co
             left_alone.append(entry.name)
             continue
         except PartError as error:
-            folder.put_aside(entry.name, str(error))
+            folder.put_aside(spec, entry.name, str(error))
             continue
         if parts.has_unknown_columns(spec, data):
             left_alone.append(entry.name)
             continue
         tables.append(rows)
         merged.append(entry.name)
-    written = {
-        folder.add(parts.encode(spec, piece))
-        for piece in parts.split(spec, union(tables, spec))
-    }
+    written = {_add(folder, spec, data) for data in parts.pack(spec, union(tables, spec))}
     # Only now, when every fact stands in a new part that is safely on disk.
     for name in merged:
         if name not in written:
@@ -86,6 +83,12 @@ def compact(folder: PartFolder, spec: TableSpec, smaller_than: int | None) -> Co
         bytes_after=sum(entry.size for entry in after),
         left_alone=tuple(left_alone),
     )
+
+
+def _add(folder: PartFolder, spec: TableSpec, data: bytes) -> str:
+    """Publish a merged part, after a proof that it can be read: the old ones will go."""
+    parts.decode(spec, parts.part_name(data), data)
+    return folder.add(data)
 
 
 def _candidates(entries: list[Entry], smaller_than: int | None) -> list[Entry]:
