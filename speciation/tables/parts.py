@@ -161,9 +161,11 @@ def _check_origin(table: str, name: str, schema: pa.Schema) -> None:
 
 
 def _wanted(spec: TableSpec, schema: pa.Schema, columns: Sequence[str] | None) -> list[str]:
-    missing = [column for column in spec.required if column not in schema.names]
-    if missing:
-        raise PartError(f"column {missing[0]!r} of table {spec.name!r} is missing")
+    for column in spec.required:
+        if column not in schema.names:
+            raise PartError(f"column {column!r} of table {spec.name!r} is missing")
+    if len(set(schema.names)) < len(schema.names):
+        raise PartError("it has two columns of one name")
     asked = spec.columns if columns is None else columns
     return [column for column in asked if column in schema.names]
 
@@ -179,9 +181,8 @@ def _read_bounded(file: pq.ParquetFile, schema: pa.Schema, columns: list[str]) -
         size += batch.nbytes
         if size > READ_ROWS_BYTES:
             raise too_large
-    names = set(columns)
-    kept = pa.schema([field for field in schema if field.name in names])
-    return pa.Table.from_batches(batches, kept).select(columns)
+    fields = pa.schema([schema.field(column) for column in columns])
+    return pa.Table.from_batches(batches, batches[0].schema if batches else fields)
 
 
 def conform(spec: TableSpec, table: pa.Table, columns: Sequence[str] | None = None) -> pa.Table:

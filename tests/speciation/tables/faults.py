@@ -1,8 +1,8 @@
 """A disk that fails on demand: the system calls that change files, counted and broken.
 
-Two ways to break. A *fault* is an error of one call, after which the program goes on. A *crash* is
-the end of the program: the call happens, half happens or does not, and no later call
-does anything, so that no clean-up of ours can help.
+Two ways to break. A *fault* is an error of one call, after which the program goes on. A *crash*
+is the end of the program: the call happens, half happens or does not, and no later call does
+anything, so that no clean-up of ours can help.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class When(Enum):
 
 @contextmanager
 def broken(name: str, at: int, code: int) -> Iterator[list[int]]:
-    """The call number ``at`` of a name fails with an errno; the list tells how many were made."""
+    """The call number ``at`` of a name fails with an errno. The list counts the calls."""
     real, made = getattr(os, name), [0]
 
     def call(*args: Any, **kwargs: Any) -> Any:
