@@ -342,7 +342,7 @@ def _connect(address: str | None) -> str | None:
 def _init(problem: str, **options: Any) -> Any:
     # Ray prints the end of every actor to standard output, where our own output goes. What it
     # says is in the events; its words go to the log.
-    ray._private.worker.print_to_stdstream = _log
+    setattr(ray._private.worker, "print_to_stdstream", _log)  # noqa: B010  (typed otherwise)
     try:
         return ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
     except Exception as error:  # Ray raises a dozen kinds here

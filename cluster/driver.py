@@ -1,0 +1,405 @@
+"""The loop: plan a generation, have its trials run, store rows, judge, plan the next.
+
+The driver decides nothing about science (that is ``speciation.evolution``) and nothing about
+failures (that is the campaign); it carries events to the campaign and commands to executor and
+store. A run is replayed from its tables on every start: closed generations are read, an open
+one is filled up with what the store lacks. So starting, resuming and extending are one code
+path, and of a run only the generation at hand is ever in memory.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from cluster.campaign import (
+    Abandon,
+    Append,
+    Campaign,
+    CapacityChanged,
+    Command,
+    Event,
+    Fail,
+    Stopped,
+    Submit,
+)
+from cluster.config import RunConfig
+from cluster.executor import Executor
+from cluster.manifest import check_same_science, manifest_of, write_manifest
+from cluster.plan import (
+    Judged,
+    Plan,
+    closed_generations,
+    generations_in,
+    incomplete_generations,
+    judge,
+    judged,
+    new_plan,
+    stored_plan,
+)
+from cluster.rows import PATIENCE_SECONDS, RowBuffer
+from cluster.summary import (
+    Champion,
+    GenerationSummary,
+    RunSummary,
+    Snapshot,
+    figures,
+    summarise,
+)
+from speciation import seeds
+from speciation.evolution.fitness import champion as best_of
+from speciation.evolution.hall_of_fame import hall_of_fame
+from speciation.genome.genome import Genome
+from speciation.tables.readers import genome_of, known_answers, plans_frame, trials_frame
+from speciation.tables.store import Store, StoreError, StoreFull
+from speciation.trial.trial import Outcome, Trial, failed
+
+WAIT_SECONDS = 0.5
+REPORT_SECONDS = 0.1
+# Trials in flight for each slot: one in it, and enough behind it that no slot ever waits.
+IN_FLIGHT = 3
+LEAST_IN_FLIGHT = 256  # while executors start and their slots are not known yet
+
+# What fitness needs of a row of ``trials``.
+JUDGED_BY = (
+    "trial_id",
+    "genome_id",
+    "outcome",
+    "steps_to_grok",
+    "steps_run",
+    "best_validation_accuracy",
+)
+
+Row = dict[str, Any]
+Progress = Snapshot | GenerationSummary | RunSummary
+
+
+class RunError(RuntimeError):
+    """A run that cannot go on: one sentence that says why. What had finished is stored."""
+
+
+def run(
+    config: RunConfig,
+    store: Store,
+    executor: Executor,
+    report_progress: Callable[[Progress], None] = lambda _: None,
+    stop: Callable[[], bool] = lambda: False,
+    *,
+    patience: float = PATIENCE_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+) -> RunSummary:
+    """Begin a run or go on with it, until its last generation is closed and its champion known.
+
+    Args:
+        config: The run. One of the same id in the store is continued.
+        store: Where everything is kept.
+        executor: Where trials are trained. It is closed if ``stop`` asks to stop.
+        report_progress: Told about ten times a second, and at each generation's close.
+        stop: Asked as often; once it says yes, what has finished is stored and this returns.
+        patience: Seconds that a full disk is waited for.
+        clock: Seconds, never going back.
+
+    Raises:
+        RunError: No trial can be finished.
+        ConfigError: The run in the store is another one, or its founders cannot be found.
+        ExecutorError: There is nowhere to train.
+        StoreError: The store cannot be read or written.
+    """
+    if (manifest := manifest_of(store, config.run_id())) is not None:
+        check_same_science(config, manifest, f"run {config.run_id()} in {store.uri}")
+    driver = _Driver(config, store, executor, report_progress, stop, patience, clock)
+    try:
+        summary = driver.run()
+    except BaseException:
+        driver.save()
+        raise
+    report_progress(summary)
+    return summary
+
+
+class _StoppedEarlyError(Exception):
+    """Unwinds the loop when somebody asked to stop."""
+
+
+@dataclass
+class _Tally:
+    """What this process did so far."""
+
+    finished: int = 0
+    known: int = 0
+    failed: int = 0
+    devices: set[str] = field(default_factory=set)
+
+
+class _Driver:
+    def __init__(
+        self,
+        config: RunConfig,
+        store: Store,
+        executor: Executor,
+        report_progress: Callable[[Progress], None],
+        stop: Callable[[], bool],
+        patience: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._config, self._run = config, config.run_id()
+        self._store, self._executor = store, executor
+        self._report, self._stop, self._clock = report_progress, stop, clock
+        self._rows = RowBuffer(store, self._run, patience=patience, clock=clock)
+        self._tally = _Tally()
+        self._generations = config.evolution.generations
+        self._began = clock()
+        self._reported = -REPORT_SECONDS
+        self._seconds_a_trial: float | None = None  # of the last campaign that trained any
+
+    def run(self) -> RunSummary:
+        closed = 0
+        champion = None
+        try:
+            closed, before = self._replay()
+            self._generations = max(self._generations, closed)
+            self._write_manifest("running", closed)
+            planned = generations_in("plans", self._run, self._store)
+            for generation in range(closed, self._generations):
+                plan = None
+                if generation in planned:
+                    plan = stored_plan(self._run, self._store, generation)
+                plan = plan or new_plan(self._config, self._store, generation, before)
+                before = self._close(plan, self._try(plan))
+                closed = generation + 1
+            champion = self._champion(before)
+        except _StoppedEarlyError:
+            self._write_manifest("stopped", closed)
+            return self._summary(closed, None, stopped=True)
+        self._write_manifest("finished", closed, champion)
+        return self._summary(closed, champion, stopped=False)
+
+    def save(self) -> None:
+        """Store what has finished, if that is still possible."""
+        try:
+            self._rows.flush()
+        except StoreError:
+            return
+
+    # -- Generations --------------------------------------------------------------------
+
+    def _replay(self) -> tuple[int, Judged | None]:
+        """Closed generations, and the last of them. What a damaged part took is made again."""
+        closed = closed_generations(self._run, self._store)
+        while closed and judged(self._config, self._store, closed - 1) is None:
+            closed -= 1
+        if not closed:
+            return 0, None
+        self._heal(closed)
+        return closed, judged(self._config, self._store, closed - 1)
+
+    def _heal(self, closed: int) -> None:
+        """Plans and trials of closed generations that the store has lost."""
+        for generation in sorted(
+            set(range(closed)) - generations_in("plans", self._run, self._store)
+        ):
+            before = judged(self._config, self._store, generation - 1) if generation else None
+            new_plan(self._config, self._store, generation, before)
+        for generation in incomplete_generations(self._run, self._store):
+            plan = stored_plan(self._run, self._store, generation)
+            if generation < closed and plan is not None:
+                self._try(plan)
+
+    def _try(self, plan: Plan) -> pd.DataFrame:
+        return self._run_trials(plan.trials(self._config), plan.generation, "A")
+
+    def _close(self, plan: Plan, trials: pd.DataFrame) -> Judged:
+        """Judge a generation and store the verdict: from now on it is never tried again."""
+        verdict = judge(self._config, self._store, plan, trials)
+        self._report(summarise(verdict, self._config))
+        return verdict
+
+    def _champion(self, last: Judged | None) -> Champion | None:
+        """The best of all generations, on the seeds it was selected on and on fresh ones."""
+        evolution, horizon = self._config.evolution, self._config.the_horizon()
+        asked = plans_frame(self._store, self._run)["trial_ids"].explode()
+        trials = trials_frame(self._store, trial_ids=asked)
+        hall = hall_of_fame(trials, horizon, evolution.landscape, evolution.strictness)
+        chosen = best_of(hall) or (best_of(last.fitness) if last else None)
+        if chosen is None:
+            return None
+        selected = figures(trials[trials["genome_id"] == chosen], self._config)
+        if selected is None:
+            return None
+        genome = genome_of(self._store, chosen)
+        confirmed = figures(self._confirm(genome), self._config)
+        return Champion(genome, not hall.empty, selected, confirmed)
+
+    def _confirm(self, genome: Genome) -> pd.DataFrame:
+        fresh = seeds.pool_b(self._config.confirm.seeds)
+        trials = [self._config.trial(genome, seed) for seed in fresh]
+        return self._run_trials(trials, self._generations - 1, "B")
+
+    # -- Trials -------------------------------------------------------------------------
+
+    def _run_trials(self, trials: Sequence[Trial], generation: int, pool: str) -> pd.DataFrame:
+        """Rows of these trials: those that the store has, and the others once they are run."""
+        rows = {own: _judged_by(row) for own, row in known_answers(self._store, trials).items()}
+        self._tally.known += len(rows)
+        work = _Work(generation, pool, len(trials), rows, self._clock())
+        campaign = Campaign(
+            [trial for trial in trials if trial.id not in rows],
+            max_in_flight=self._room(),
+        )
+        commands = campaign.start()
+        room = self._room()
+        while not self._execute(commands, work):
+            self._check_stop(campaign, work)
+            self._rows.flush_if_due()
+            self._report_snapshot(campaign, work)
+            events: list[Event] = self._executor.wait(WAIT_SECONDS)
+            if room != self._room():
+                room = self._room()
+                events.append(CapacityChanged(room))
+            commands = [command for event in events for command in campaign.handle(event)]
+        self._flush(campaign, work)
+        if work.trained:
+            self._seconds_a_trial = (self._clock() - work.began) / work.trained
+        return pd.DataFrame(list(work.rows.values()), columns=list(JUDGED_BY))
+
+    def _execute(self, commands: Iterable[Command], work: _Work) -> bool:
+        """Do as the campaign says; whether it is closed."""
+        closed = False
+        for command in commands:
+            if isinstance(command, Submit):
+                work.held.append(command)
+            elif isinstance(command, Append):
+                self._take(command, work)
+            elif isinstance(command, Fail):
+                lost = [failed(trial, command.reason) for trial in command.trials]
+                self._take(Append(tuple(lost)), work)
+            elif isinstance(command, Abandon):
+                raise RunError(
+                    f"run {self._run}: actors die again and again without finishing a trial, "
+                    f"the last of this: {command.reason}"
+                )
+            else:
+                closed = True
+        # While the disk is full nothing new is begun, and so memory stays bounded.
+        while work.held and not self._rows.full:
+            submit = work.held.pop(0)
+            self._executor.submit(submit.trials, apart=submit.apart)
+        return closed
+
+    def _take(self, append: Append, work: _Work) -> None:
+        for row in self._rows.add(append.results, work.generation, work.pool):
+            known = work.rows.get(row["trial_id"])
+            if known is None or known["outcome"] == Outcome.FAILED:
+                work.rows[row["trial_id"]] = _judged_by(row)
+            self._tally.devices.add(row["device"])
+        work.trained += len(append.results)
+        self._tally.finished += len(append.results)
+        self._tally.failed += sum(r.outcome == Outcome.FAILED for r in append.results)
+
+    def _check_stop(self, campaign: Campaign, work: _Work) -> None:
+        if not self._stop():
+            return
+        campaign.handle(Stopped())
+        for event in self._executor.close():
+            self._execute(campaign.handle(event), work)
+        self._rows.flush()
+        if self._rows.waiting:
+            raise StoreFull(
+                f"the store {self._store.uri} is full, and {self._rows.waiting} finished "
+                "trials could not be stored; they will be trained again"
+            )
+        raise _StoppedEarlyError
+
+    def _flush(self, campaign: Campaign, work: _Work) -> None:
+        """Store every row; wait for a full disk as long as our patience lasts."""
+        self._rows.flush()
+        while self._rows.waiting:
+            self._check_stop(campaign, work)
+            self._report_snapshot(campaign, work)
+            time.sleep(WAIT_SECONDS)
+            self._rows.flush_if_due()
+
+    def _room(self) -> int:
+        return max(IN_FLIGHT * self._executor.capacity, LEAST_IN_FLIGHT)
+
+    # -- Saying so ----------------------------------------------------------------------
+
+    def _report_snapshot(self, campaign: Campaign, work: _Work) -> None:
+        now = self._clock()
+        if now - self._reported < REPORT_SECONDS:
+            return
+        self._reported = now
+        self._report(
+            Snapshot(
+                phase="evolve" if work.pool == "A" else "confirm",
+                generation=work.generation,
+                generations=self._generations,
+                trials=work.trials,
+                done=work.trials - campaign.total + campaign.done,
+                known=work.trials - campaign.total,
+                failed=campaign.failed,
+                suspects=campaign.suspects,
+                capacity=self._executor.capacity,
+                occupied=self._executor.occupied,
+                finished=self._tally.finished,
+                trial_steps=self._executor.trial_steps,
+                seconds=now - self._began,
+                eta_seconds=self._eta(campaign, work),
+                store_is_full=self._rows.full,
+            )
+        )
+
+    def _eta(self, campaign: Campaign, work: _Work) -> float | None:
+        """Seconds to the end, at the pace of this campaign or of the one before."""
+        pace = self._seconds_a_trial
+        if work.trained >= campaign.total / 4:
+            pace = (self._clock() - work.began) / max(work.trained, 1)
+        if pace is None:
+            return None
+        left = campaign.total - campaign.done
+        if work.pool == "A":
+            evolution = self._config.evolution
+            generations = self._generations - work.generation - 1
+            left += generations * evolution.population * evolution.seeds
+            left += self._config.confirm.seeds
+        return pace * left
+
+    def _summary(self, closed: int, champion: Champion | None, stopped: bool) -> RunSummary:
+        return RunSummary(
+            run=self._run,
+            stopped=stopped,
+            generations=closed,
+            champion=champion,
+            finished=self._tally.finished,
+            known=self._tally.known,
+            failed=self._tally.failed,
+            trial_steps=self._executor.trial_steps,
+            seconds=self._clock() - self._began,
+        )
+
+    def _write_manifest(
+        self, status: str, closed: int, champion: Champion | None = None
+    ) -> None:
+        devices = self._tally.devices
+        write_manifest(self._store, self._config, status, closed, champion, devices)
+
+
+@dataclass
+class _Work:
+    """A campaign's rows and submissions, which the campaign itself does not keep."""
+
+    generation: int
+    pool: str
+    trials: int
+    rows: dict[str, Row]
+    began: float
+    trained: int = 0
+    held: list[Submit] = field(default_factory=list)
+
+
+def _judged_by(row: Row) -> Row:
+    return {column: row[column] for column in JUDGED_BY}

@@ -1,0 +1,115 @@
+"""A run's manifest: which run it is, how far it got, and what came of it.
+
+Written when a run starts and when it ends. Nothing is resumed from it but the configuration:
+what has been done stands in the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from cluster.config import ConfigError, RunConfig, make_config
+from cluster.provenance import provenance
+from cluster.summary import Champion, plain
+from speciation.tables.store import Store
+
+FORMAT = "speciation-run"
+VERSION = 1
+
+
+def write_manifest(
+    store: Store,
+    config: RunConfig,
+    status: str,
+    generations_closed: int,
+    champion: Champion | None,
+    devices: Iterable[str],
+) -> None:
+    """Write or replace the manifest of a run.
+
+    Args:
+        store: Where the run is.
+        config: The run.
+        status: "running", "stopped" or "finished".
+        generations_closed: How many.
+        champion: If there is one by now; else an earlier one is kept.
+        devices: What trials ran on, in this process.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    run = config.run_id()
+    old = manifest_of(store, run) or {}
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    store.write_manifest(
+        run,
+        {
+            "format": FORMAT,
+            "version": VERSION,
+            "run": run,
+            "name": config.name,
+            "status": status,
+            "config": settings_of(config),
+            "config_hash": config.config_hash(),
+            "provenance": provenance(),
+            "devices": sorted({*old.get("devices", []), *filter(None, devices)}),
+            "generations_closed": generations_closed,
+            "champion": plain(champion) if champion else old.get("champion"),
+            "created": old.get("created", now),
+            "updated": now,
+        },
+    )
+
+
+def manifest_of(store: Store, run: str) -> dict[str, Any] | None:
+    """A run's manifest; None if there is no such run.
+
+    Raises:
+        StoreError: It is damaged.
+    """
+    return store.read_manifest(run) if run in store.runs() else None
+
+
+def settings_of(config: RunConfig) -> dict[str, Any]:
+    """A configuration as a manifest keeps it: without places, which hosts differ in."""
+    return config.model_dump(mode="json", exclude={"store", "address"})
+
+
+def config_of(store: Store, run: str, overrides: Mapping[str, Any]) -> RunConfig:
+    """The configuration of a stored run, to go on with it.
+
+    Args:
+        store: Where the run is.
+        run: Its id.
+        overrides: Values by dotted key, which may change where it runs and how long.
+
+    Raises:
+        StoreError: There is no such run, or its manifest is damaged.
+        ConfigError: The configuration cannot be used, or would be another run.
+    """
+    manifest = store.read_manifest(run)
+    where = f"{store.uri}/runs/{run}/manifest.json"
+    settings = manifest.get("config")
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{where}: config is missing, so the run cannot be resumed")
+    config = make_config({**settings, "store": store.uri}, f"{where}: config", overrides)
+    check_same_science(config, manifest, where)
+    if config.run_id() != run:
+        raise ConfigError(f"{where}: this is the manifest of {config.run_id()}, not of {run}")
+    return config
+
+
+def check_same_science(config: RunConfig, manifest: Mapping[str, Any], where: str) -> None:
+    """Check that a manifest is of the run that a configuration describes.
+
+    Raises:
+        ConfigError: It is of another run.
+    """
+    stored, own = str(manifest.get("config_hash")), config.config_hash()
+    if stored != own:
+        raise ConfigError(
+            f"{where}: config_hash is {stored[:16]!r}, but this configuration and this program "
+            f"say {own[:16]!r}: it is another run; begin one with another --name or --store"
+        )

@@ -1,0 +1,303 @@
+"""Who is tried in a generation, and on which seeds: settled and stored before work begins.
+
+A plan is a pure function of the configuration and of the generation before, so two drivers, or
+one that was killed and started again, write the same bytes. Once stored it is read, not made
+again: what was planned is what is done.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from cluster.config import HALL_OF_FAME, RUN_PREFIX, Ancestor, ConfigError, RunConfig
+from speciation import seeds
+from speciation.evolution.fitness import fitness_table
+from speciation.evolution.generation import Offspring, deaths, found, next_generation
+from speciation.evolution.hall_of_fame import hall_of_fame
+from speciation.genome.genome import KINDS, Genome, GenomeError, Genomes
+from speciation.seeds import Purpose
+from speciation.tables.readers import (
+    generations_frame,
+    genome_of_row,
+    read,
+)
+from speciation.tables.schema import genome_row
+from speciation.tables.store import Store
+from speciation.trial.trial import Trial
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One generation, before it is tried.
+
+    Args:
+        generation: Counted from 0.
+        genomes: P different genomes.
+        elite_age: Shape ``(P,)``: generations that a genome has been an elite; 0 if none.
+        seeds: Trial seeds, shared by all genomes, so that comparisons are paired.
+        horizon: Steps.
+    """
+
+    generation: int
+    genomes: Genomes
+    elite_age: NDArray[np.int64]
+    seeds: tuple[int, ...]
+    horizon: int
+
+    def trials(self, config: RunConfig) -> list[Trial]:
+        """Every genome from every seed; all genomes' first seeds come first."""
+        genomes = list(self.genomes)
+        return [config.trial(genome, seed) for seed in self.seeds for genome in genomes]
+
+    def ages(self) -> dict[str, int]:
+        """Genome id → generations that it has been an elite."""
+        return dict(zip(self.genomes.ids, self.elite_age.tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One generation after it was tried: all that the next one depends on."""
+
+    plan: Plan
+    fitness: pd.DataFrame
+
+
+def new_plan(config: RunConfig, store: Store, generation: int, before: Judged | None) -> Plan:
+    """Make the plan of a generation and store it.
+
+    Args:
+        config: The run.
+        store: Where its tables are.
+        generation: Counted from 0.
+        before: The generation before; None for the founders.
+
+    Raises:
+        ConfigError: The founders cannot be found.
+        StoreError: The store cannot be read or written.
+    """
+    run, born = config.run_id(), _made(config, store, generation, before)
+    plan = Plan(
+        generation=generation,
+        genomes=born.genomes,
+        elite_age=born.elite_age,
+        seeds=seeds.pool_a(config.seed, generation, config.evolution.seeds),
+        horizon=config.the_horizon(),
+    )
+    # Genomes first: where a plan stands, its genomes do.
+    store.append("genomes", _birth_rows(run, generation, born))
+    store.append("plans", _plan_rows(run, plan, config))
+    return plan
+
+
+def stored_plan(run: str, store: Store, generation: int) -> Plan | None:
+    """A plan as it was stored; None if it was not, or can no longer be read in full."""
+    plans = store.select("plans", [run]).table
+    rows = plans.filter(pc.field("generation") == generation).to_pylist()
+    if not rows:
+        return None
+    wanted = [row["genome_id"] for row in rows]
+    found = store.select("genomes", wanted).table.to_pylist()
+    genomes = {row["genome_id"]: row for row in found}
+    if not genomes.keys() >= set(wanted):
+        return None
+    return Plan(
+        generation=generation,
+        genomes=Genomes.of([genome_of_row(genomes[own]) for own in wanted]),
+        elite_age=np.array([row["elite_age"] for row in rows], dtype=np.int64),
+        seeds=tuple(rows[0]["seeds"]),
+        horizon=rows[0]["horizon"],
+    )
+
+
+def _made(config: RunConfig, store: Store, generation: int, before: Judged | None) -> Offspring:
+    params = config.evolution.params()
+    if before is not None:
+        rng = seeds.generator(config.seed, Purpose.OFFSPRING, generation)
+        return next_generation(
+            before.plan.genomes, before.fitness, before.plan.ages(), params, rng
+        )
+    rng = seeds.generator(config.seed, Purpose.FOUNDERS)
+    try:
+        return found(params, KINDS[config.kind], ancestors_of(config, store), rng)
+    except (GenomeError, ValueError) as error:
+        raise ConfigError(f"the run {config.run_id()} cannot be founded: {error}") from error
+
+
+def _birth_rows(run: str, generation: int, born: Offspring) -> list[Row]:
+    return [
+        genome_row(
+            born.genomes[int(i)],
+            origin=born.origin[i],
+            run=run,
+            generation=generation,
+            mother=born.mothers[i],
+            father=born.fathers[i],
+            donor_genes=born.donor_genes[i],
+        )
+        for i in np.flatnonzero(born.newborn)
+    ]
+
+
+def _plan_rows(run: str, plan: Plan, config: RunConfig) -> list[Row]:
+    return [
+        {
+            "run": run,
+            "generation": plan.generation,
+            "position": position,
+            "genome_id": genome.id,
+            "elite_age": int(plan.elite_age[position]),
+            "seeds": list(plan.seeds),
+            "horizon": plan.horizon,
+            "trial_ids": [config.trial(genome, seed).id for seed in plan.seeds],
+        }
+        for position, genome in enumerate(plan.genomes)
+    ]
+
+
+# -- Ancestors ----------------------------------------------------------------------------
+
+
+def ancestors_of(config: RunConfig, store: Store) -> Genomes | None:
+    """The genomes that a run begins with, each once; None if it begins with chance alone.
+
+    Raises:
+        ConfigError: The Hall of Fame is empty, or a run that is named has no generation.
+    """
+    found: dict[str, Genome] = {}
+    for ancestor in config.ancestors:
+        for genome in _named(ancestor, config, store):
+            found.setdefault(genome.id, genome)
+    return Genomes.of(list(found.values())) if found else None
+
+
+def _named(ancestor: Ancestor | str, config: RunConfig, store: Store) -> list[Genome]:
+    if isinstance(ancestor, Ancestor):
+        return [ancestor.genome()]
+    # Half of the places, so that there is room for their children.
+    places = max(config.evolution.population // 2, 1)
+    if ancestor == HALL_OF_FAME:
+        ids = _hall_of_fame(config, store)
+        if not ids:
+            raise ConfigError(
+                f"ancestors: the Hall of Fame of {store.uri} has no {config.kind} genome for "
+                "this task, model and strictness; leave it away, or lower evolution.strictness"
+            )
+    else:
+        run = ancestor.removeprefix(RUN_PREFIX)
+        ids = _last_generation(run, store)
+        if not ids:
+            raise ConfigError(
+                f"ancestors: {store.uri} has no closed generation of a run {run!r}; "
+                f"its runs are {', '.join(store.runs()) or 'none'}"
+            )
+    rows = store.select("genomes", ids[:places]).table.to_pylist()
+    genomes = {row["genome_id"]: genome_of_row(row) for row in rows}
+    return [genomes[own] for own in ids[:places] if own in genomes]
+
+
+def _hall_of_fame(config: RunConfig, store: Store) -> list[str]:
+    """Genome ids of the store's Hall of Fame for this task and model, best first."""
+    asked = config.trial(_any_genome(config.kind), 0)
+    wanted = asked.task.as_dict() | {"batch": asked.task.batch or 0} | asked.model.as_dict()
+    chosen = pc.field("kind") == config.kind
+    for column, value in wanted.items():
+        chosen &= pc.field(column) == value
+    trials = read(store, "trials", filters=chosen).to_pandas()
+    hall = hall_of_fame(
+        trials, config.the_horizon(), config.evolution.landscape, config.evolution.strictness
+    )
+    return [str(own) for own in hall["genome_id"]]
+
+
+def _last_generation(run: str, store: Store) -> list[str]:
+    """Genome ids of a run's last closed generation, best first."""
+    frame = generations_frame(store, run)
+    if frame.empty:
+        return []
+    last = frame[frame["generation"] == frame["generation"].max()].sort_values("rank")
+    return [str(own) for own in last["genome_id"]]
+
+
+def _any_genome(kind: str) -> Genome:
+    return KINDS[kind].random(1, np.random.default_rng(0))[0]
+
+
+# -- Verdicts -----------------------------------------------------------------------------
+
+
+def judge(config: RunConfig, store: Store, plan: Plan, trials: pd.DataFrame) -> Judged:
+    """Close a generation: compute fitness from its trials' rows, and store the verdict.
+
+    Raises:
+        StoreError: The store cannot be written.
+    """
+    evolution = config.evolution
+    fitness = fitness_table(trials, plan.horizon, evolution.landscape, evolution.gate)
+    store.append("generations", _verdict_rows(config.run_id(), plan, fitness))
+    return Judged(plan, fitness)
+
+
+def _verdict_rows(run: str, plan: Plan, fitness: pd.DataFrame) -> list[Row]:
+    """In the order of the plan."""
+    died = deaths(fitness, plan.ages())
+    told = fitness.drop(columns="unanswered").to_dict("records")
+    verdicts = {row["genome_id"]: {str(key): row[key] for key in row} for row in told}
+    return [
+        {
+            **verdicts[own],
+            "run": run,
+            "generation": plan.generation,
+            "position": position,
+            "elite": bool(plan.elite_age[position] > 0),
+            "elite_age": int(plan.elite_age[position]),
+            "died": own in died,
+            "species": None,
+        }
+        for position, own in enumerate(plan.genomes.ids)
+    ]
+
+
+# -- Replay -------------------------------------------------------------------------------
+
+
+def generations_in(table: str, run: str, store: Store) -> frozenset[int]:
+    """Generations of a run that ``plans`` or ``generations`` speaks of."""
+    return frozenset(store.select(table, [run]).table["generation"].to_pylist())
+
+
+def closed_generations(run: str, store: Store) -> int:
+    """How many generations of a run are closed, counted from the first without a gap."""
+    closed = generations_in("generations", run, store)
+    return next(count for count in itertools.count() if count not in closed)
+
+
+def incomplete_generations(run: str, store: Store) -> list[int]:
+    """Planned generations of which the store lacks the row of a trial."""
+    plans = store.select("plans", [run]).table
+    asked = pd.DataFrame(
+        {
+            "generation": plans["generation"].to_numpy(),
+            "trial_id": plans["trial_ids"].to_pylist(),
+        }
+    ).explode("trial_id")
+    known = store.select("trials", asked["trial_id"]).table["trial_id"].to_pylist()
+    return sorted(asked.loc[~asked["trial_id"].isin(known), "generation"].unique().tolist())
+
+
+def judged(config: RunConfig, store: Store, generation: int) -> Judged | None:
+    """A closed generation as it was; None if its tables can no longer be read in full."""
+    plan = stored_plan(config.run_id(), store, generation)
+    frame = generations_frame(store, config.run_id())
+    fitness = frame[frame["generation"] == generation]
+    if plan is None or len(fitness) != len(plan.genomes):
+        return None
+    return Judged(plan, fitness)

@@ -1,0 +1,63 @@
+"""Where results come from: which code, which libraries. No host, user or address.
+
+Devices stand in every row of ``trials``, with the trials that ran on them.
+"""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from cluster.config import PROJECT
+
+LIBRARIES = ("torch", "ray", "numpy", "pandas", "pyarrow", "scipy")
+OWN = "speciation-cluster"
+UNKNOWN = "unknown"
+
+
+def provenance() -> dict[str, Any]:
+    """Commit of this code and versions of what it uses, as plain values."""
+    return {
+        "commit": git_commit(PROJECT),
+        "versions": {
+            "speciation": version_of(OWN) or "source",
+            "python": platform.python_version(),
+            **{name: found for name in LIBRARIES if (found := version_of(name))},
+        },
+    }
+
+
+def version_of(distribution: str) -> str | None:
+    """Version of an installed distribution; None if it is not installed."""
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def git_commit(folder: Path) -> str:
+    """Commit of a checkout, with ``+changes`` if files differ; ``unknown`` elsewhere."""
+    if not (folder / ".git").exists():
+        return UNKNOWN  # installed; git would look for a checkout further up
+    commit = _git(folder, "rev-parse", "HEAD")
+    if not commit:
+        return UNKNOWN
+    changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return f"{commit}+changes" if changed else commit
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
