@@ -18,7 +18,7 @@ from torch import Tensor
 from speciation.engine import model as factored
 from speciation.engine import optimizer, plain, streams
 from speciation.engine.layout import Layout, layout
-from speciation.engine.loss import judge, mean_loss_and_gradient
+from speciation.engine.loss import Judged, judge
 from speciation.engine.model import Examples
 from speciation.engine.optimizer import Schedule
 from speciation.engine.recipe import RECIPE_COLUMNS
@@ -147,47 +147,28 @@ def step_examples(run: Program, state: State) -> Examples:
 
 def gradients(run: Program, state: State, examples: Examples) -> tuple[Tensor, dict[str, Tensor]]:
     """Mean loss ``(S,)`` and gradients by name of the coming step, dropout included."""
-    recipe = _recipe(state)
-    weights = factored.mask_padding(run.plan, run.plan.split(state.weight))
-    layer_scale, ratio = recipe["layer_scale"], recipe["inverse_embed_ratio"]
-    batch, width = examples.left.shape[1], run.model.d_model
-    shape = (2 * run.model.layers, batch, width)
+    shape = (2 * run.model.layers, examples.left.shape[1], run.model.d_model)
     if run.model.layers > 1:
+        recipe = _recipe(state)
         kept = torch.stack([_noise(run, state, shape, lane) for lane in (1, 2, 0)], dim=3)
         return plain.loss_and_gradients(
-            weights,
+            factored.mask_padding(run.plan, run.plan.split(state.weight)),
             examples,
             layers=run.model.layers,
             heads=run.model.heads,
-            layer_scale=layer_scale,
-            inverse_embed_ratio=ratio,
+            layer_scale=recipe["layer_scale"],
+            inverse_embed_ratio=recipe["inverse_embed_ratio"],
             noise=[(kept[:, 2 * i], kept[:, 2 * i + 1]) for i in range(run.model.layers)],
         )
     kept = _noise(run, state, shape, lane=0)
     noise = factored.Noise(kept[:, 0], kept[:, 1])
-    passed = factored.forward(
-        weights,
-        examples,
-        heads=run.model.heads,
-        layer_scale=layer_scale,
-        inverse_embed_ratio=ratio,
-        noise=noise,
-    )
-    loss, gradient = mean_loss_and_gradient(passed.logits, examples.answer)
-    grads = factored.backward(
-        weights, passed, gradient, layer_scale=layer_scale, inverse_embed_ratio=ratio, noise=noise
-    )
-    return loss, grads
+    return factored.loss_and_gradients(_model(run, state), examples, noise)
 
 
 def evaluate(run: Program, state: State) -> Tensor:
     """What is seen of each slot on the whole train and validation sets, ``(S, len(SEEN))``."""
     slots = state.weight.shape[0]
-    weights = factored.mask_padding(run.plan, run.plan.split(state.weight))
-    judged = [
-        judge(_evaluation_logits(run, state, weights, chunk), chunk.answer)
-        for chunk in _chunks(run, slots)
-    ]
+    judged = [_judge(run, state, chunk) for chunk in _chunks(run, slots)]
     order = state.order.long()
     train_count = run.train_count
     loss = torch.cat([part.loss for part in judged], dim=1).gather(1, order)
@@ -210,29 +191,31 @@ def evaluate(run: Program, state: State) -> Tensor:
     )
 
 
-def _evaluation_logits(
-    run: Program, state: State, weights: dict[str, Tensor], examples: Examples
-) -> Tensor:
+def _judge(run: Program, state: State, examples: Examples) -> Judged:
+    if run.model.layers == 1:
+        return factored.judge(_model(run, state), examples)
     recipe = _recipe(state)
-    layer_scale, ratio = recipe["layer_scale"], recipe["inverse_embed_ratio"]
-    if run.model.layers > 1:
-        return plain.logits(
-            weights,
-            examples,
-            layers=run.model.layers,
-            heads=run.model.heads,
-            layer_scale=layer_scale,
-            inverse_embed_ratio=ratio,
-            noise=None,
-        )
-    return factored.forward(
-        weights,
+    logits = plain.logits(
+        factored.mask_padding(run.plan, run.plan.split(state.weight)),
         examples,
+        layers=run.model.layers,
         heads=run.model.heads,
-        layer_scale=layer_scale,
-        inverse_embed_ratio=ratio,
+        layer_scale=recipe["layer_scale"],
+        inverse_embed_ratio=recipe["inverse_embed_ratio"],
         noise=None,
-    ).logits
+    )
+    return judge(logits, examples.answer)
+
+
+def _model(run: Program, state: State) -> factored.Model:
+    recipe = _recipe(state)
+    return factored.Model(
+        plan=run.plan,
+        weights=factored.mask_padding(run.plan, run.plan.split(state.weight)),
+        heads=run.model.heads,
+        layer_scale=recipe["layer_scale"],
+        inverse_embed_ratio=recipe["inverse_embed_ratio"],
+    )
 
 
 def _chunks(run: Program, slots: int) -> list[Examples]:

@@ -16,19 +16,23 @@ from speciation.trial.trial import ModelShape, Trial
 SMALL = Task(modulus=13, batch=24, eval_interval=5)
 
 
-def random_trials(count: int, *, task: Task = SMALL, model: ModelShape | None = None, seed: int = 0, **rest):
+def random_trials(
+    count: int, *, task: Task = SMALL, model: ModelShape | None = None, seed: int = 0, **rest
+) -> list[Trial]:
     """Trials of random genomes, each with a seed of its own."""
     genomes = KINDS["hyper17"].random(count, generator(seed, Purpose.FOUNDERS))
     settings = {"horizon": 10_000, **rest}
-    shape = ModelShape(d_model=16, heads=2, d_ff=24) if model is None else model
+    shape = ModelShape(d_model=16, heads=2, d_ff=32) if model is None else model
     return [
         Trial(genomes[i], task, shape, seed=1000 * seed + i, **settings) for i in range(count)
     ]
 
 
-def loaded(trials: list[Trial], dtype: torch.dtype = torch.float64) -> tuple[Program, State]:
+def loaded(
+    trials: list[Trial], dtype: torch.dtype = torch.float64, device: str = "cpu"
+) -> tuple[Program, State]:
     """A program and a state with these trials at their first step."""
-    run = program(trials[0].task, trials[0].model, torch.device("cpu"), chunk=64)
+    run = program(trials[0].task, trials[0].model, torch.device(device), chunk=64)
     state = empty_state(run, len(trials), dtype)
     _write(run, state, list(range(len(trials))), trials)
     return run, state

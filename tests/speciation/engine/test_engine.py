@@ -12,7 +12,7 @@ from speciation.engine.engine import BLOCK_SLOTS, Engine, EngineSpec, make_engin
 from speciation.engine.reference import ReferenceTrial
 from speciation.trial.trial import Curves, ModelShape, Outcome, Trial, TrialResult
 
-SHAPE = ModelShape(d_model=16, heads=2, d_ff=24)
+SHAPE = ModelShape(d_model=16, heads=2, d_ff=32)
 HORIZON = 60
 # torch's compiler warns of itself when it is first imported.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")

@@ -22,9 +22,9 @@ from speciation.trial.trial import ModelShape
 FLOAT64, FLOAT32 = 1e-12, 1e-5
 
 
-def relative_errors(trials, dtype, *, steps=0, scale=1.0) -> dict[str, float]:
+def relative_errors(trials, dtype, *, steps=0, scale=1.0, device="cpu") -> dict[str, float]:
     """Worst error over trials of each gradient, relative to the norm of the true one."""
-    run, state = loaded(trials, dtype)
+    run, state = loaded(trials, dtype, device)
     twins = [ReferenceTrial(trial, torch.float64) for trial in trials]
     for _ in range(steps):
         for twin in twins:
@@ -44,7 +44,7 @@ def relative_errors(trials, dtype, *, steps=0, scale=1.0) -> dict[str, float]:
         for weight in run.plan.weights:
             name, transposed = module_name(weight.name)
             expected = true[name].T if transposed else true[name]
-            got = grads[weight.name][slot][..., : weight.columns].double()
+            got = grads[weight.name][slot][..., : weight.columns].double().cpu()
             assert torch.isfinite(got).all()
             error = ((got - expected).norm() / expected.norm().clamp(min=1e-300)).item()
             errors[weight.name] = max(errors.get(weight.name, 0.0), error)
@@ -78,9 +78,14 @@ def test_gradients_are_the_references_in_float64(case, layers):
     assert max(errors.values()) <= FLOAT64, errors
 
 
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+@pytest.mark.parametrize("width", [16, 24])
 @pytest.mark.parametrize("case", CASES)
-def test_gradients_are_the_references_in_float32(case):
-    errors = relative_errors(random_trials(3), torch.float32, **CASES[case])
+def test_gradients_are_the_references_in_float32(case, width, device):
+    """On a GPU, width 16 goes through the kernels and width 24 does not."""
+    shape = ModelShape(d_model=width, heads=2, d_ff=32)
+    trials = random_trials(3, model=shape)
+    errors = relative_errors(trials, torch.float32, device=device, **CASES[case])
     assert max(errors.values()) <= FLOAT32, errors
 
 

@@ -1,0 +1,405 @@
+"""Stages of the model as Triton kernels: what would go through memory stays on the chip.
+
+One program trains one slot's share of a stage: its weights stay in registers while the examples
+pass by in chunks of ``ROWS``, and sums over examples grow in one fixed order. Matrix products run
+on tensor cores in three TF32 passes (``tf32x3``), which keeps float32's accuracy.
+
+Each operator has a plain twin in ``stages.py``, which defines what it computes; shapes as there.
+Axes: S slots, B examples, D model width, F ffn width, V padded vocabulary.
+"""
+
+# Triton's decorator reads these annotations itself: no ``from __future__ import annotations``.
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+ROWS = 64
+SPAN = 512  # examples a program takes where every program only reads weights
+PRECISION = tl.constexpr("tf32x3")
+LOG2_E = tl.constexpr(1.4426950408889634)
+
+
+def fits(*widths: int) -> bool:
+    """Whether the kernels take these widths: powers of two that tensor cores can tile."""
+    return all(width >= 16 and width & (width - 1) == 0 for width in widths)
+
+
+# -- Feed-forward ----------------------------------------------------------------------
+
+
+@torch.library.custom_op("speciation::ffn", mutates_args=())
+def ffn(
+    unit: Tensor,  # (S, B, D)
+    gain: Tensor,  # (S, D)
+    shift: Tensor,  # (S, D)
+    up: Tensor,  # (S, D, F)
+    up_bias: Tensor,  # (S, F)
+    down: Tensor,  # (S, F, D)
+    down_bias: Tensor,  # (S, D)
+) -> Tensor:  # (S, B, D)
+    """The branch after the second norm."""
+    slots, batch, width = unit.shape
+    out = torch.empty_like(unit)
+    _ffn[(slots, triton.cdiv(batch, SPAN))](
+        *_flat(unit, gain, shift, up, up_bias, down, down_bias),
+        out,
+        BATCH=batch,
+        WIDTH=width,
+        HIDDEN=up.shape[2],
+        SPAN=SPAN,
+        ROWS=ROWS,
+        num_warps=4,
+    )
+    return out
+
+
+@ffn.register_fake
+def _(unit, gain, shift, up, up_bias, down, down_bias):  # noqa: ANN001, ANN202
+    return torch.empty_like(unit)
+
+
+@torch.library.custom_op("speciation::ffn_back", mutates_args=())
+def ffn_back(
+    dout: Tensor,  # (S, B, D)
+    unit: Tensor,
+    gain: Tensor,
+    shift: Tensor,
+    up: Tensor,
+    up_bias: Tensor,
+    down: Tensor,
+) -> list[Tensor]:
+    """Gradients of unit, gain, shift, up, up_bias, down, down_bias; the hidden layer is recomputed."""
+    slots, batch, width = unit.shape
+    grads = _ffn_grads(unit, gain, shift, up, up_bias, down)
+    _ffn_back[(slots,)](
+        *_flat(dout, unit, gain, shift, up, up_bias, down),
+        *grads,
+        BATCH=batch,
+        WIDTH=width,
+        HIDDEN=up.shape[2],
+        ROWS=ROWS,
+        num_warps=4,
+    )
+    return grads
+
+
+@ffn_back.register_fake
+def _(dout, unit, gain, shift, up, up_bias, down):  # noqa: ANN001, ANN202
+    return _ffn_grads(unit, gain, shift, up, up_bias, down)
+
+
+def _ffn_grads(
+    unit: Tensor, gain: Tensor, shift: Tensor, up: Tensor, up_bias: Tensor, down: Tensor
+) -> list[Tensor]:
+    """Empty gradients; the last, of the down bias, has the shape of the gain."""
+    return [_empty(like) for like in (unit, gain, shift, up, up_bias, down, gain)]
+
+
+@triton.jit
+def _ffn(
+    unit, gain, shift, up, up_bias, down, down_bias, out,
+    BATCH: tl.constexpr, WIDTH: tl.constexpr, HIDDEN: tl.constexpr,
+    SPAN: tl.constexpr, ROWS: tl.constexpr,
+):  # fmt: skip
+    slot = tl.program_id(0).to(tl.int64)
+    first = tl.program_id(1) * SPAN
+    d, f = tl.arange(0, WIDTH), tl.arange(0, HIDDEN)
+    g, s = tl.load(gain + slot * WIDTH + d), tl.load(shift + slot * WIDTH + d)
+    w1 = tl.load(up + slot * WIDTH * HIDDEN + d[:, None] * HIDDEN + f[None, :])
+    w2 = tl.load(down + slot * WIDTH * HIDDEN + f[:, None] * WIDTH + d[None, :])
+    b1, b2 = tl.load(up_bias + slot * HIDDEN + f), tl.load(down_bias + slot * WIDTH + d)
+    for start in range(0, SPAN, ROWS):
+        row = first + start + tl.arange(0, ROWS)
+        there = (row < BATCH)[:, None]
+        place = (slot * BATCH + row)[:, None] * WIDTH + d[None, :]
+        x = tl.load(unit + place, mask=there, other=0.0) * g[None, :] + s[None, :]
+        hidden = tl.maximum(tl.dot(x, w1, input_precision=PRECISION) + b1[None, :], 0.0)
+        y = tl.dot(hidden, w2, input_precision=PRECISION) + b2[None, :]
+        tl.store(out + place, y, mask=there)
+
+
+@triton.jit
+def _ffn_back(
+    dout, unit, gain, shift, up, up_bias, down,
+    dunit, dgain, dshift, dup, dup_bias, ddown, ddown_bias,
+    BATCH: tl.constexpr, WIDTH: tl.constexpr, HIDDEN: tl.constexpr, ROWS: tl.constexpr,
+):  # fmt: skip
+    slot = tl.program_id(0).to(tl.int64)
+    d, f = tl.arange(0, WIDTH), tl.arange(0, HIDDEN)
+    g, s = tl.load(gain + slot * WIDTH + d), tl.load(shift + slot * WIDTH + d)
+    wide = slot * WIDTH * HIDDEN + d[:, None] * HIDDEN + f[None, :]
+    tall = slot * WIDTH * HIDDEN + f[:, None] * WIDTH + d[None, :]
+    w1, w2, b1 = tl.load(up + wide), tl.load(down + tall), tl.load(up_bias + slot * HIDDEN + f)
+    sum_w1 = tl.zeros((WIDTH, HIDDEN), tl.float32)
+    sum_w2 = tl.zeros((HIDDEN, WIDTH), tl.float32)
+    sum_b1 = tl.zeros((HIDDEN,), tl.float32)
+    sum_b2 = tl.zeros((WIDTH,), tl.float32)
+    sum_g = tl.zeros((WIDTH,), tl.float32)
+    sum_s = tl.zeros((WIDTH,), tl.float32)
+    for start in range(0, BATCH, ROWS):
+        row = start + tl.arange(0, ROWS)
+        there = (row < BATCH)[:, None]
+        place = (slot * BATCH + row)[:, None] * WIDTH + d[None, :]
+        u = tl.load(unit + place, mask=there, other=0.0)
+        dy = tl.load(dout + place, mask=there, other=0.0)
+        x = u * g[None, :] + s[None, :]
+        hidden = tl.maximum(tl.dot(x, w1, input_precision=PRECISION) + b1[None, :], 0.0)
+        sum_w2 += tl.dot(tl.trans(hidden), dy, input_precision=PRECISION)
+        sum_b2 += tl.sum(dy, 0)
+        dh = tl.dot(dy, tl.trans(w2), input_precision=PRECISION)
+        dh = tl.where(hidden > 0, dh, 0.0)
+        sum_w1 += tl.dot(tl.trans(x), dh, input_precision=PRECISION)
+        sum_b1 += tl.sum(dh, 0)
+        dx = tl.dot(dh, tl.trans(w1), input_precision=PRECISION)
+        sum_g += tl.sum(dx * u, 0)
+        sum_s += tl.sum(dx, 0)
+        tl.store(dunit + place, dx * g[None, :], mask=there)
+    tl.store(dup + wide, sum_w1)
+    tl.store(ddown + tall, sum_w2)
+    tl.store(dup_bias + slot * HIDDEN + f, sum_b1)
+    tl.store(ddown_bias + slot * WIDTH + d, sum_b2)
+    tl.store(dgain + slot * WIDTH + d, sum_g)
+    tl.store(dshift + slot * WIDTH + d, sum_s)
+
+
+# -- Unembedding and the exact loss ---------------------------------------------------
+
+
+@torch.library.custom_op("speciation::classify", mutates_args=())
+def classify(
+    unit: Tensor,  # (S, B, D)
+    gain: Tensor,  # (S, D)
+    shift: Tensor,  # (S, D)
+    unembed: Tensor,  # (S, D, V)
+    bias: Tensor,  # (S, V)
+    answer: Tensor,  # (S, B)
+    elements: int,
+) -> list[Tensor]:
+    """Mean loss ``(S,)`` and gradients of unit, gain, shift, unembed, bias."""
+    slots, batch, width = unit.shape
+    out = _classified(unit, gain, shift, unembed, bias)
+    _classify[(slots,)](
+        *_flat(unit, gain, shift, unembed, bias, answer),
+        *out,
+        ELEMENTS=elements,
+        BATCH=batch,
+        WIDTH=width,
+        VOCABULARY=unembed.shape[2],
+        COLUMNS=triton.next_power_of_2(unembed.shape[2]),
+        ROWS=ROWS,
+        num_warps=4,
+    )
+    return out
+
+
+@classify.register_fake
+def _(unit, gain, shift, unembed, bias, answer, elements):  # noqa: ANN001, ANN202
+    return _classified(unit, gain, shift, unembed, bias)
+
+
+def _classified(
+    unit: Tensor, gain: Tensor, shift: Tensor, unembed: Tensor, bias: Tensor
+) -> list[Tensor]:
+    return [unit.new_empty(unit.shape[0]), *map(_empty, (unit, gain, shift, unembed, bias))]
+
+
+@torch.library.custom_op("speciation::judge", mutates_args=())
+def judge(
+    unit: Tensor,
+    gain: Tensor,
+    shift: Tensor,
+    unembed: Tensor,
+    bias: Tensor,
+    answer: Tensor,
+    elements: int,
+) -> list[Tensor]:
+    """Loss, gap and wrong probability of every example, ``(S, B)`` each."""
+    slots, batch, width = unit.shape
+    out = [unit.new_empty(slots, batch) for _ in range(3)]
+    _judge[(slots, triton.cdiv(batch, SPAN))](
+        *_flat(unit, gain, shift, unembed, bias, answer),
+        *out,
+        ELEMENTS=elements,
+        BATCH=batch,
+        WIDTH=width,
+        VOCABULARY=unembed.shape[2],
+        COLUMNS=triton.next_power_of_2(unembed.shape[2]),
+        SPAN=SPAN,
+        ROWS=ROWS,
+        num_warps=4,
+    )
+    return out
+
+
+@judge.register_fake
+def _(unit, gain, shift, unembed, bias, answer, elements):  # noqa: ANN001, ANN202
+    return [unit.new_empty(unit.shape[0], unit.shape[1]) for _ in range(3)]
+
+
+@triton.jit
+def _odds(x, w, b, y, column, ELEMENTS: tl.constexpr):
+    """Logits, then the odds against the correct class, as in ``loss.py``."""
+    z = tl.dot(x, w, input_precision=PRECISION) + b[None, :]
+    correct = column[None, :] == y[:, None]
+    other = (column < ELEMENTS)[None, :] & (column[None, :] != y[:, None])
+    own = tl.sum(tl.where(correct, z, 0.0), 1)
+    delta = tl.where(other, z - own[:, None], -float("inf"))
+    greatest = tl.max(delta, 1)
+    top = tl.maximum(greatest, 0.0)
+    others = tl.where(other, tl.exp2((delta - top[:, None]) * LOG2_E), 0.0)
+    total = tl.sum(others, 1)
+    itself = tl.exp2(-top * LOG2_E)
+    # log1p without a library: exact for the small sums that matter (Goldberg 1991, theorem 4).
+    one_more = 1.0 + total
+    step = one_more - 1.0
+    small = tl.where(step == 0.0, total, tl.log(one_more) * (total / tl.where(step == 0, 1, step)))
+    loss = tl.where(top > 0.0, top + tl.log(total + itself), small)
+    return correct, others, total, itself, loss, -greatest
+
+
+@triton.jit
+def _classify(
+    unit, gain, shift, unembed, bias, answer,
+    loss, dunit, dgain, dshift, dunembed, dbias,
+    ELEMENTS: tl.constexpr, BATCH: tl.constexpr, WIDTH: tl.constexpr,
+    VOCABULARY: tl.constexpr, COLUMNS: tl.constexpr, ROWS: tl.constexpr,
+):  # fmt: skip
+    slot = tl.program_id(0).to(tl.int64)
+    d, v = tl.arange(0, WIDTH), tl.arange(0, COLUMNS)
+    stored = v < VOCABULARY
+    g, s = tl.load(gain + slot * WIDTH + d), tl.load(shift + slot * WIDTH + d)
+    block = slot * WIDTH * VOCABULARY + d[:, None] * VOCABULARY + v[None, :]
+    w = tl.load(unembed + block, mask=stored[None, :], other=0.0)
+    b = tl.load(bias + slot * VOCABULARY + v, mask=stored, other=0.0)
+    sum_w = tl.zeros((WIDTH, COLUMNS), tl.float32)
+    sum_b = tl.zeros((COLUMNS,), tl.float32)
+    sum_g = tl.zeros((WIDTH,), tl.float32)
+    sum_s = tl.zeros((WIDTH,), tl.float32)
+    sum_loss = tl.zeros((ROWS,), tl.float32)
+    for start in range(0, BATCH, ROWS):
+        row = start + tl.arange(0, ROWS)
+        there = row < BATCH
+        place = (slot * BATCH + row)[:, None] * WIDTH + d[None, :]
+        u = tl.load(unit + place, mask=there[:, None], other=0.0)
+        y = tl.load(answer + slot * BATCH + row, mask=there, other=0)
+        x = u * g[None, :] + s[None, :]
+        correct, others, total, itself, each, _gap = _odds(x, w, b, y, v, ELEMENTS)
+        sum_loss += tl.where(there, each, 0.0)
+        share = tl.where(there, 1.0 / ((total + itself) * BATCH), 0.0)
+        dz = tl.where(correct, -total[:, None], others) * share[:, None]
+        sum_w += tl.dot(tl.trans(x), dz, input_precision=PRECISION)
+        sum_b += tl.sum(dz, 0)
+        dx = tl.dot(dz, tl.trans(w), input_precision=PRECISION)
+        sum_g += tl.sum(dx * u, 0)
+        sum_s += tl.sum(dx, 0)
+        tl.store(dunit + place, dx * g[None, :], mask=there[:, None])
+    tl.store(loss + slot, tl.sum(sum_loss, 0) / BATCH)
+    tl.store(dunembed + block, sum_w, mask=stored[None, :])
+    tl.store(dbias + slot * VOCABULARY + v, sum_b, mask=stored)
+    tl.store(dgain + slot * WIDTH + d, sum_g)
+    tl.store(dshift + slot * WIDTH + d, sum_s)
+
+
+@triton.jit
+def _judge(
+    unit, gain, shift, unembed, bias, answer, loss, gap, wrong,
+    ELEMENTS: tl.constexpr, BATCH: tl.constexpr, WIDTH: tl.constexpr,
+    VOCABULARY: tl.constexpr, COLUMNS: tl.constexpr, SPAN: tl.constexpr, ROWS: tl.constexpr,
+):  # fmt: skip
+    slot = tl.program_id(0).to(tl.int64)
+    first = tl.program_id(1) * SPAN
+    d, v = tl.arange(0, WIDTH), tl.arange(0, COLUMNS)
+    stored = v < VOCABULARY
+    g, s = tl.load(gain + slot * WIDTH + d), tl.load(shift + slot * WIDTH + d)
+    block = slot * WIDTH * VOCABULARY + d[:, None] * VOCABULARY + v[None, :]
+    w = tl.load(unembed + block, mask=stored[None, :], other=0.0)
+    b = tl.load(bias + slot * VOCABULARY + v, mask=stored, other=0.0)
+    for start in range(0, SPAN, ROWS):
+        row = first + start + tl.arange(0, ROWS)
+        there = row < BATCH
+        place = (slot * BATCH + row)[:, None] * WIDTH + d[None, :]
+        u = tl.load(unit + place, mask=there[:, None], other=0.0)
+        y = tl.load(answer + slot * BATCH + row, mask=there, other=0)
+        x = u * g[None, :] + s[None, :]
+        _correct, _others, total, itself, each, distance = _odds(x, w, b, y, v, ELEMENTS)
+        tl.store(loss + slot * BATCH + row, each, mask=there)
+        tl.store(gap + slot * BATCH + row, distance, mask=there)
+        tl.store(wrong + slot * BATCH + row, total / (total + itself), mask=there)
+
+
+# -- Sums by index ----------------------------------------------------------------------
+
+
+@torch.library.custom_op("speciation::add_rows_on_gpu", mutates_args=())
+def add_rows(
+    left_index: Tensor,  # (S, B) int64 below N
+    right_index: Tensor,  # (S, B)
+    left: Tensor,  # (S, B, C)
+    right: Tensor,  # (S, B, C)
+    rows: int,
+) -> Tensor:  # (S, 2 N, C)
+    """See ``scatter.add_rows``: the one-hot matrix times the source.
+
+    Ones and zeros are exact on tensor cores, and a float32 number is exactly the sum of three that
+    fit their 11-bit mantissas: every product is exact, the sums are float32.
+    """
+    slots, batch, columns = left.shape
+    out = left.new_empty(slots, 2 * rows, columns)
+    _add_rows[(slots, 2)](
+        *_flat(left_index, right_index, left, right),
+        out,
+        N=rows,
+        BATCH=batch,
+        C=columns,
+        ROWS=triton.next_power_of_2(rows),
+        COLUMNS=max(16, triton.next_power_of_2(columns)),
+        CHUNK=ROWS,
+        num_warps=4,
+    )
+    return out
+
+
+@add_rows.register_fake
+def _(left_index, right_index, left, right, rows):  # noqa: ANN001, ANN202
+    return left.new_empty(left.shape[0], 2 * rows, left.shape[2])
+
+
+@triton.jit
+def _add_rows(
+    left_index, right_index, left, right, out,
+    N: tl.constexpr, BATCH: tl.constexpr, C: tl.constexpr,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr, CHUNK: tl.constexpr,
+):  # fmt: skip
+    slot = tl.program_id(0).to(tl.int64)
+    side = tl.program_id(1)
+    index = left_index if side == 0 else right_index
+    source = left if side == 0 else right
+    row, column = tl.arange(0, ROWS), tl.arange(0, COLUMNS)
+    total = tl.zeros((ROWS, COLUMNS), tl.float32)
+    for start in range(0, BATCH, CHUNK):
+        example = start + tl.arange(0, CHUNK)
+        there = example < BATCH
+        met = tl.load(index + slot * BATCH + example, mask=there, other=-1).to(tl.int32)
+        place = (slot * BATCH + example)[:, None] * C + column[None, :]
+        inside = there[:, None] & (column < C)[None, :]
+        value = tl.load(source + place, mask=inside, other=0.0)
+        one_hot = (row[:, None] == met[None, :]).to(tl.float32)
+        # 11 + 11 + 2 bits of mantissa.
+        high = (value.to(tl.int32, bitcast=True) & -8192).to(tl.float32, bitcast=True)
+        rest = value - high
+        middle = (rest.to(tl.int32, bitcast=True) & -8192).to(tl.float32, bitcast=True)
+        total = tl.dot(one_hot, rest - middle, total, input_precision="tf32")
+        total = tl.dot(one_hot, middle, total, input_precision="tf32")
+        total = tl.dot(one_hot, high, total, input_precision="tf32")
+    place = (slot * 2 * N + side * N + row)[:, None] * C + column[None, :]
+    tl.store(out + place, total, mask=(row < N)[:, None] & (column < C)[None, :])
+
+
+def _flat(*tensors: Tensor) -> list[Tensor]:
+    return [tensor.contiguous() for tensor in tensors]
+
+
+def _empty(like: Tensor) -> Tensor:
+    return torch.empty(like.shape, dtype=like.dtype, device=like.device)
