@@ -124,13 +124,19 @@ def _bits(column: pa.Array) -> Ranks:
 
 
 def _list_ranks(column: pa.Array) -> Iterator[Ranks]:
-    """Lists by length, then by a digest of what they hold."""
-    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
-    yield lengths.astype(np.int64)
-    if pa.types.is_string(column.type.value_type):
-        yield _text_ranks(pc.binary_join(column, "\x1f"))
+    """Lists by length, then by a digest of what they hold; texts by what they hold."""
+    lengths = _bits(pc.list_value_length(column))
+    yield lengths
+    values = column.flatten()
+    if pa.types.is_string(values.type):
+        ends = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
+        # A null would make the whole text null; no id or name holds this character.
+        texts = pa.ListArray.from_arrays(ends, pc.fill_null(values, "\x00"))
+        yield _text_ranks(pc.binary_join(texts, "\x1f"))
     else:
-        yield _list_digests(_bits(column.flatten()), lengths.astype(np.int64))
+        valid = pc.is_valid(values).to_numpy(zero_copy_only=False)
+        yield _list_digests(valid.astype(np.int64), lengths)
+        yield _list_digests(_bits(values), lengths)
 
 
 def _list_digests(values: Ranks, lengths: Ranks) -> Ranks:

@@ -83,7 +83,7 @@ def test_a_file_larger_than_allowed_is_not_read(place):
         place.read("t/a", 100)
 
 
-# -- Only this machine's files --------------------------------------------------------------
+# -- Only this machine's files ------------------------------------------------------------
 
 
 def dots(root: Path) -> list[str]:
@@ -221,7 +221,7 @@ def test_a_file_that_vanishes_while_it_is_listed_is_left_out(tmp_path, monkeypat
     assert [entry.name for entry in place.files("t")] == ["b"]
 
 
-# -- Which files a URI means ------------------------------------------------------------------
+# -- Which files a URI means --------------------------------------------------------------
 
 
 def test_paths_and_file_uris_are_local(tmp_path):
