@@ -11,7 +11,7 @@ Errors are one sentence: which file, which key, what it says and what would be r
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -250,9 +250,12 @@ class RunConfig(_Settings):
         """The transformer's sizes."""
         return ModelShape(**self.model.model_dump())
 
-    def trial(self, genome: Genome, seed: int) -> Trial:
-        """One genome from one seed, as this run trains it."""
-        return Trial(genome, self.the_task(), self.the_model(), seed, self.the_horizon())
+    def trials(self, genomes: Sequence[Genome], seeds: Sequence[int]) -> tuple[Trial, ...]:
+        """Every genome from every seed, as this run trains it; seed by seed."""
+        task, model, horizon = self.the_task(), self.the_model(), self.the_horizon()
+        return tuple(
+            Trial(genome, task, model, seed, horizon) for seed in seeds for genome in genomes
+        )
 
     def science(self) -> dict[str, Any]:
         """All that rows of this run depend on, as plain values."""

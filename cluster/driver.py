@@ -167,7 +167,7 @@ class _Driver:
             for generation in range(closed, self._generations):
                 plan = None
                 if generation in planned:
-                    plan = stored_plan(self._run, self._store, generation)
+                    plan = stored_plan(self._config, self._store, generation)
                 plan = plan or new_plan(self._config, self._store, generation, before)
                 before = self._close(plan, self._try(plan))
                 closed = generation + 1
@@ -205,12 +205,12 @@ class _Driver:
             before = judged(self._config, self._store, generation - 1) if generation else None
             new_plan(self._config, self._store, generation, before)
         for generation in incomplete_generations(self._run, self._store):
-            plan = stored_plan(self._run, self._store, generation)
+            plan = stored_plan(self._config, self._store, generation)
             if generation < closed and plan is not None:
                 self._try(plan)
 
     def _try(self, plan: Plan) -> pd.DataFrame:
-        return self._run_trials(plan.trials(self._config), plan.generation, "A")
+        return self._run_trials(plan.trials, plan.generation, "A")
 
     def _close(self, plan: Plan, trials: pd.DataFrame) -> Judged:
         """Judge a generation and store the verdict: from now on it is never tried again."""
@@ -236,7 +236,7 @@ class _Driver:
 
     def _confirm(self, genome: Genome) -> pd.DataFrame:
         fresh = seeds.pool_b(self._config.confirm.seeds)
-        trials = [self._config.trial(genome, seed) for seed in fresh]
+        trials = self._config.trials([genome], fresh)
         return self._run_trials(trials, self._generations - 1, "B")
 
     # -- Trials -------------------------------------------------------------------------

@@ -8,10 +8,19 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from cluster.executor import EngineLike, EnginePlan
-from speciation.trial.trial import Trial, TrialResult
+from speciation.trial.task import Task
+from speciation.trial.trial import ModelShape, Trial, TrialResult
+
+if TYPE_CHECKING:
+    from speciation.engine.engine import EngineSpec
+
+# What suits a kind of device, where nothing else is asked for.
+BACKENDS = {"cpu": "torch", "cuda": "graph"}
+SLOTS = {"cpu": 32, "cuda": 2048}
+SLOTS_AT_WORK = 512  # that an engine has in hand at one moment
 
 
 class EngineHost:
@@ -77,23 +86,45 @@ def make_planned_engine(plan: EnginePlan) -> EngineLike:
     Raises:
         ValueError: The device is not there.
     """
-    # torch comes with the engine, and is not needed where only a driver runs.
-    from speciation.engine.devices import default_slots, devices
-    from speciation.engine.engine import EngineSpec, make_engine
+    from speciation.engine.engine import make_engine
+
+    return make_engine(planned_spec(plan))
+
+
+def planned_spec(plan: EnginePlan) -> EngineSpec:
+    """What a plan comes to on this machine: device, backend and slots decided.
+
+    Raises:
+        ValueError: A value is not one that engines know.
+    """
+    # torch comes with these, and is not needed where only a driver runs.
+    from speciation.engine.devices import devices
+    from speciation.engine.engine import EngineSpec
 
     found = devices()[0]
     device = found.torch_name if plan.device == "auto" else plan.device
-    backend = plan.backend
-    if backend == "auto":
-        backend = "torch" if device == "cpu" else "graph"
-    spec = EngineSpec(
+    kind = device.partition(":")[0]
+    return EngineSpec(
         task=plan.task,
         model=plan.model,
-        slots=plan.slots or 1,
-        backend=backend,
+        slots=plan.slots or _slots_that_fit(plan, kind, found.memory_bytes),
+        backend=BACKENDS.get(kind, "torch") if plan.backend == "auto" else plan.backend,
         device=device,
         precision=plan.precision,
     )
-    if plan.slots is None:
-        spec = replace(spec, slots=default_slots(spec, found))
-    return make_engine(spec)
+
+
+def engine_bytes(task: Task, model: ModelShape, slots: int) -> int:
+    """About how much of a device's memory so many slots take."""
+    from speciation.engine.devices import block_bytes, slot_bytes
+
+    working = block_bytes(task, model, min(slots, SLOTS_AT_WORK))
+    return slots * slot_bytes(task, model) + working
+
+
+def _slots_that_fit(plan: EnginePlan, kind: str, memory_bytes: int) -> int:
+    """The usual number of slots, halved until they fit into half of the memory."""
+    slots = SLOTS.get(kind, 1)
+    while slots > 1 and engine_bytes(plan.task, plan.model, slots) > memory_bytes / 2:
+        slots //= 2
+    return slots

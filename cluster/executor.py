@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cluster.campaign import Event
+from cluster.config import RunConfig
 from speciation.trial.task import Task
 from speciation.trial.trial import ModelShape, Trial, TrialResult
 
@@ -104,6 +105,19 @@ class EnginePlan:
     precision: str = "float32"
     slots: int | None = None
     device: str = "auto"
+
+
+def engine_plan(config: RunConfig) -> EnginePlan:
+    """The engine that a run wants."""
+    engine = config.engine
+    return EnginePlan(
+        task=config.the_task(),
+        model=config.the_model(),
+        backend=engine.backend,
+        precision=engine.precision,
+        slots=engine.slots,
+        device=engine.device,
+    )
 
 
 # Builds an engine; called where it will run, and again after each loss.

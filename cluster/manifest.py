@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cluster.config import ConfigError, RunConfig, make_config
+from cluster.config_sentences import hint, listed
 from cluster.provenance import provenance
 from cluster.summary import Champion, plain
 from speciation.tables.store import Store
@@ -99,6 +100,28 @@ def config_of(store: Store, run: str, overrides: Mapping[str, Any]) -> RunConfig
     if config.run_id() != run:
         raise ConfigError(f"{where}: this is the manifest of {config.run_id()}, not of {run}")
     return config
+
+
+def find_run(store: Store, text: str) -> str:
+    """The run of this id, or the only one whose id begins so.
+
+    Raises:
+        ConfigError: There is none, or there are several.
+    """
+    runs = store.runs()
+    if text in runs:
+        return text
+    found = [run for run in runs if run.startswith(text)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ConfigError(
+            f"{text!r} is the beginning of {len(found)} runs in {store.uri}: {listed(found)}"
+        )
+    raise ConfigError(
+        f"there is no run {text!r} in {store.uri}{hint(text, runs)}; "
+        f"its runs are {listed(runs) or 'none'}"
+    )
 
 
 def check_same_science(config: RunConfig, manifest: Mapping[str, Any], where: str) -> None:

@@ -43,8 +43,9 @@ class Plan:
         generation: Counted from 0.
         genomes: P different genomes.
         elite_age: Shape ``(P,)``: generations that a genome has been an elite; 0 if none.
-        seeds: Trial seeds, shared by all genomes, so that comparisons are paired.
+        seeds: S trial seeds, shared by all genomes, so that comparisons are paired.
         horizon: Steps.
+        trials: Every genome from every seed, S * P of them, seed by seed.
     """
 
     generation: int
@@ -52,11 +53,20 @@ class Plan:
     elite_age: NDArray[np.int64]
     seeds: tuple[int, ...]
     horizon: int
+    trials: tuple[Trial, ...]
 
-    def trials(self, config: RunConfig) -> list[Trial]:
-        """Every genome from every seed; all genomes' first seeds come first."""
-        genomes = list(self.genomes)
-        return [config.trial(genome, seed) for seed in self.seeds for genome in genomes]
+    @classmethod
+    def of(
+        cls,
+        config: RunConfig,
+        generation: int,
+        genomes: Genomes,
+        elite_age: NDArray[np.int64],
+        seeds: tuple[int, ...],
+    ) -> Plan:
+        """The plan of these genomes and seeds."""
+        trials = config.trials(list(genomes), seeds)
+        return cls(generation, genomes, elite_age, seeds, config.the_horizon(), trials)
 
     def ages(self) -> dict[str, int]:
         """Genome id → generations that it has been an elite."""
@@ -85,22 +95,17 @@ def new_plan(config: RunConfig, store: Store, generation: int, before: Judged | 
         StoreError: The store cannot be read or written.
     """
     run, born = config.run_id(), _made(config, store, generation, before)
-    plan = Plan(
-        generation=generation,
-        genomes=born.genomes,
-        elite_age=born.elite_age,
-        seeds=seeds.pool_a(config.seed, generation, config.evolution.seeds),
-        horizon=config.the_horizon(),
-    )
+    chosen = seeds.pool_a(config.seed, generation, config.evolution.seeds)
+    plan = Plan.of(config, generation, born.genomes, born.elite_age, chosen)
     # Genomes first: where a plan stands, its genomes do.
     store.append("genomes", _birth_rows(run, generation, born))
-    store.append("plans", _plan_rows(run, plan, config))
+    store.append("plans", _plan_rows(run, plan))
     return plan
 
 
-def stored_plan(run: str, store: Store, generation: int) -> Plan | None:
+def stored_plan(config: RunConfig, store: Store, generation: int) -> Plan | None:
     """A plan as it was stored; None if it was not, or can no longer be read in full."""
-    plans = store.select("plans", [run]).table
+    plans = store.select("plans", [config.run_id()]).table
     rows = plans.filter(pc.field("generation") == generation).to_pylist()
     if not rows:
         return None
@@ -109,12 +114,12 @@ def stored_plan(run: str, store: Store, generation: int) -> Plan | None:
     genomes = {row["genome_id"]: row for row in found}
     if not genomes.keys() >= set(wanted):
         return None
-    return Plan(
-        generation=generation,
-        genomes=Genomes.of([genome_of_row(genomes[own]) for own in wanted]),
-        elite_age=np.array([row["elite_age"] for row in rows], dtype=np.int64),
-        seeds=tuple(rows[0]["seeds"]),
-        horizon=rows[0]["horizon"],
+    return Plan.of(
+        config,
+        generation,
+        Genomes.of([genome_of_row(genomes[own]) for own in wanted]),
+        np.array([row["elite_age"] for row in rows], dtype=np.int64),
+        tuple(rows[0]["seeds"]),
     )
 
 
@@ -147,7 +152,7 @@ def _birth_rows(run: str, generation: int, born: Offspring) -> list[Row]:
     ]
 
 
-def _plan_rows(run: str, plan: Plan, config: RunConfig) -> list[Row]:
+def _plan_rows(run: str, plan: Plan) -> list[Row]:
     return [
         {
             "run": run,
@@ -157,7 +162,7 @@ def _plan_rows(run: str, plan: Plan, config: RunConfig) -> list[Row]:
             "elite_age": int(plan.elite_age[position]),
             "seeds": list(plan.seeds),
             "horizon": plan.horizon,
-            "trial_ids": [config.trial(genome, seed).id for seed in plan.seeds],
+            "trial_ids": [trial.id for trial in plan.trials[position :: len(plan.genomes)]],
         }
         for position, genome in enumerate(plan.genomes)
     ]
@@ -206,8 +211,8 @@ def _named(ancestor: Ancestor | str, config: RunConfig, store: Store) -> list[Ge
 
 def _hall_of_fame(config: RunConfig, store: Store) -> list[str]:
     """Genome ids of the store's Hall of Fame for this task and model, best first."""
-    asked = config.trial(_any_genome(config.kind), 0)
-    wanted = asked.task.as_dict() | {"batch": asked.task.batch or 0} | asked.model.as_dict()
+    task, model = config.the_task(), config.the_model()
+    wanted = task.as_dict() | {"batch": task.batch or 0} | model.as_dict()
     chosen = pc.field("kind") == config.kind
     for column, value in wanted.items():
         chosen &= pc.field(column) == value
@@ -225,10 +230,6 @@ def _last_generation(run: str, store: Store) -> list[str]:
         return []
     last = frame[frame["generation"] == frame["generation"].max()].sort_values("rank")
     return [str(own) for own in last["genome_id"]]
-
-
-def _any_genome(kind: str) -> Genome:
-    return KINDS[kind].random(1, np.random.default_rng(0))[0]
 
 
 # -- Verdicts -----------------------------------------------------------------------------
@@ -295,7 +296,7 @@ def incomplete_generations(run: str, store: Store) -> list[int]:
 
 def judged(config: RunConfig, store: Store, generation: int) -> Judged | None:
     """A closed generation as it was; None if its tables can no longer be read in full."""
-    plan = stored_plan(config.run_id(), store, generation)
+    plan = stored_plan(config, store, generation)
     frame = generations_frame(store, config.run_id())
     fitness = frame[frame["generation"] == generation]
     if plan is None or len(fitness) != len(plan.genomes):

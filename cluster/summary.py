@@ -17,8 +17,10 @@ from cluster.config import RunConfig
 from cluster.plan import Judged
 from speciation.evolution.fitness import Z, fitness_table, wilson
 from speciation.evolution.generation import deaths
-from speciation.genome.diversity import diversity_index
+from speciation.genome.diversity import diversity_index, rgb
 from speciation.genome.genome import Genome
+
+MOST_COLOURS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class GenerationSummary:
     diversity: float
     elites: int
     deaths: int
+    colours: tuple[str, ...]  # of its genomes, best first, as #rrggbb: alike is related
 
     @property
     def success_rate(self) -> float:
@@ -135,6 +138,7 @@ def summarise(judged: Judged, config: RunConfig) -> GenerationSummary:
         diversity=diversity_index(judged.plan.genomes),
         elites=int((judged.plan.elite_age > 0).sum()),
         deaths=len(deaths(fitness, ages)),
+        colours=_colours(judged, fitness),
     )
 
 
@@ -165,11 +169,22 @@ def plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
         return {field.name: plain(getattr(value, field.name)) for field in fields}
+    if isinstance(value, tuple):
+        return [plain(item) for item in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, np.generic):
         return plain(value.item())
     return value
+
+
+def _colours(judged: Judged, ranked: pd.DataFrame) -> tuple[str, ...]:
+    """Colours of genomes in the order of a ranking; of many, evenly spaced ones."""
+    genomes = judged.plan.genomes
+    colour = dict(zip(genomes.ids, rgb(genomes), strict=True))
+    shown = np.linspace(0, len(ranked) - 1, min(len(ranked), MOST_COLOURS)).astype(int)
+    ids = ranked["genome_id"].iloc[shown]
+    return tuple("#{:02x}{:02x}{:02x}".format(*colour[own]) for own in ids)
 
 
 def _measured(fitness: pd.DataFrame, position: int, landscape: str) -> Measured:

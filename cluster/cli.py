@@ -1,0 +1,469 @@
+"""The command line: ``speciation evolve · resume · report · store · doctor``.
+
+Commands import what they need when they run, so that help is instant and the offline ones work
+without torch or Ray. Errors of this project are sentences: they are printed as such, and the
+exit code is 2.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import rich_click as click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from cluster.config import RunConfig
+    from cluster.summary import Champion, RunSummary
+    from speciation.tables.store import Store
+
+OWN_PACKAGES = ("cluster.", "speciation.", "dashboards.")
+DEFAULT_STORE = "results"
+
+click.rich_click.TEXT_MARKUP = "rich"
+click.rich_click.STYLE_COMMANDS_TABLE_SHOW_LINES = False
+click.rich_click.MAX_WIDTH = 100
+
+
+def main() -> NoReturn:
+    """Run a command; every foreseen mistake ends in a sentence and exit code 2."""
+    try:
+        code = speciation.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "speciation"
+        complain(f"{error.format_message()} See: {command} --help")
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except Exception as error:
+        if not type(error).__module__.startswith(OWN_PACKAGES) or os.environ.get(
+            "SPECIATION_DEBUG"
+        ):
+            raise  # not foreseen: whoever mends it wants to see it all
+        complain(str(error))
+        sys.exit(2)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="speciation-cluster", message="%(prog)s %(version)s")
+def speciation() -> None:
+    """Evolve the hyperparameters of small transformers that grok.
+
+    Try it:  [bold cyan]speciation evolve quickstart[/]
+    """
+
+
+# -- Options that commands share ------------------------------------------------------------
+
+
+def where_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Where and on what a run runs."""
+    for option in reversed(
+        (
+            click.option("--store", metavar="URI", help="Where results are kept."),
+            click.option(
+                "--executor", type=click.Choice(["local", "ray"]), help="Where to train."
+            ),
+            click.option(
+                "--address", metavar="HOST:PORT", help="A running Ray cluster to use."
+            ),
+            click.option("--device", type=click.Choice(["auto", "cpu", "cuda"])),
+            click.option(
+                "--slots", type=int, metavar="N", help="Trials at once on each device."
+            ),
+            click.option("--json", "as_json", is_flag=True, help="One JSON object a line."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+generations_option = click.option(
+    "--generations", metavar="N|+N", help="How many in all, or how many more."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+# -- Commands -------------------------------------------------------------------------------
+
+
+@speciation.command()
+@click.argument("config", metavar="CONFIG|PRESET")
+@click.option("--name", help="What the run is called; its id begins with it.")
+@click.option("--seed", type=int, metavar="N", help="Of everything random in the run.")
+@generations_option
+@where_options
+def evolve(
+    config: str,
+    name: str | None,
+    seed: int | None,
+    generations: str | None,
+    store: str | None,
+    executor: str | None,
+    address: str | None,
+    device: str | None,
+    slots: int | None,
+    as_json: bool,
+) -> None:
+    """Evolve genomes as a YAML file or a preset says.
+
+    Starting the same again goes on where it ended: nothing is computed twice. With more
+    generations, the run is extended.
+
+    Example:  [bold cyan]speciation evolve quickstart --generations 8[/]
+    """
+    from cluster.config import load_config
+    from cluster.launch import generations_wanted, places
+
+    overrides = places(store, executor, address, device, slots) | {"name": name, "seed": seed}
+    plan = load_config(config, overrides)
+    if generations is not None:
+        count = generations_wanted(generations, plan)
+        plan = load_config(config, overrides | {"evolution.generations": count})
+    _drive(plan, as_json)
+
+
+@speciation.command()
+@click.argument("run")
+@generations_option
+@where_options
+def resume(
+    run: str,
+    generations: str | None,
+    store: str | None,
+    executor: str | None,
+    address: str | None,
+    device: str | None,
+    slots: int | None,
+    as_json: bool,
+) -> None:
+    """Go on with a run that was interrupted, or that shall go further.
+
+    RUN is its id or the beginning of it. What the store knows is not computed again.
+
+    Example:  [bold cyan]speciation resume quickstart --generations +10[/]
+    """
+    from cluster.launch import existing_store, generations_wanted, places
+    from cluster.manifest import config_of, find_run
+
+    place = existing_store(store or DEFAULT_STORE)
+    found = find_run(place, run)
+    overrides = places(None, executor, address, device, slots)
+    plan = config_of(place, found, overrides)
+    if generations is not None:
+        count = generations_wanted(generations, plan)
+        plan = config_of(place, found, overrides | {"evolution.generations": count})
+    _drive(plan, as_json)
+
+
+@speciation.command()
+@click.argument("run")
+@click.option("--store", metavar="URI", default=DEFAULT_STORE, show_default=True)
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), help="The HTML file."
+)
+@click.option("--open", "show", is_flag=True, help="Open it in a browser.")
+def report(run: str, store: str, output: Path | None, show: bool) -> None:
+    """Write a run's report: one HTML file that opens anywhere, offline.
+
+    Needs neither torch nor Ray.
+
+    Example:  [bold cyan]speciation report quickstart --open[/]
+    """
+    from cluster.launch import existing_store
+    from cluster.manifest import find_run
+
+    place = existing_store(store)
+    path = write_report(place, find_run(place, run), output)
+    console().print(f"report  {path}", soft_wrap=True)
+    if show:
+        import webbrowser
+
+        webbrowser.open(path.resolve().as_uri())
+
+
+@speciation.command()
+@click.argument("config", metavar="[CONFIG|PRESET]", required=False)
+@json_option
+def doctor(config: str | None, as_json: bool) -> None:
+    """Say what is installed, which devices there are, and whether a run fits them.
+
+    Example:  [bold cyan]speciation doctor sprinter[/]
+    """
+    from cluster.config import load_config
+    from cluster.doctor import examine
+
+    checks = examine(load_config(config) if config else None)
+    if as_json:
+        print_json([{name: getattr(c, name) for name in c.__slots__} for c in checks])
+    else:
+        _show_checks(checks)
+    if any(check.state == "missing" for check in checks):
+        sys.exit(1)
+
+
+@speciation.group()
+def store() -> None:
+    """Look at a store of results, check it, tidy it, join two."""
+
+
+store_argument = click.argument("place", metavar="[STORE]", default=DEFAULT_STORE)
+
+
+@store.command()
+@store_argument
+@json_option
+def info(place: str, as_json: bool) -> None:
+    """Count what a store holds.
+
+    Example:  [bold cyan]speciation store info results[/]
+    """
+    from cluster.launch import existing_store
+
+    found = existing_store(place).info()
+    if as_json:
+        print_json(_plain(found))
+        return
+    rows = [[t.name, f"{t.parts:,}", f"{t.rows:,}", _size(t.bytes)] for t in found.tables]
+    _show_table(f"store {found.uri}", ["table", "parts", "rows", "size"], rows)
+    outcomes = ", ".join(f"{count:,} {name}" for name, count in found.outcomes.items())
+    lines = [f"trials  {outcomes or 'none'}", f"genomes  {found.genomes:,}"]
+    lines += [f"runs  {', '.join(found.runs) or 'none'}"]
+    lines += [str(bad) for bad in found.bad]
+    for line in lines:
+        console().print(line, soft_wrap=True, highlight=False)
+
+
+@store.command()
+@store_argument
+@json_option
+def verify(place: str, as_json: bool) -> None:
+    """Read every byte again and say what is damaged. Changes nothing; exit code 1 if so.
+
+    Example:  [bold cyan]speciation store verify results[/]
+    """
+    from cluster.launch import existing_store
+
+    check = existing_store(place).verify()
+    if as_json:
+        print_json(_plain(check) | {"ok": check.ok})
+    else:
+        rows = [
+            [t.name, f"{t.parts:,}", f"{t.rows:,}", f"{len(t.bad)}", f"{t.quarantined}"]
+            for t in check.tables
+        ]
+        header = ["table", "parts", "rows", "damaged", "in quarantine"]
+        _show_table(f"store {check.uri}", header, rows)
+        sentences = [*check.manifests, *(str(bad) for t in check.tables for bad in t.bad)]
+        sentences += [
+            f"part {t.name}/{name}: written by a newer version of this program"
+            for t in check.tables
+            for name in t.newer
+        ]
+        for sentence in sentences or ["every part is what its name says"]:
+            console().print(sentence, soft_wrap=True, highlight=False)
+    if not check.ok:
+        sys.exit(1)
+
+
+@store.command()
+@store_argument
+@json_option
+def compact(place: str, as_json: bool) -> None:
+    """Join small parts into large ones; nothing is lost, readers may go on.
+
+    Example:  [bold cyan]speciation store compact results[/]
+    """
+    from cluster.launch import existing_store
+
+    done = existing_store(place).compact()
+    if as_json:
+        print_json([_plain(table) for table in done])
+        return
+    rows = [
+        [
+            t.name,
+            f"{t.parts_before:,} → {t.parts_after:,}",
+            f"{_size(t.bytes_before)} → {_size(t.bytes_after)}",
+        ]
+        for t in done
+    ]
+    _show_table(f"store {place}", ["table", "parts", "size"], rows)
+
+
+@store.command()
+@click.argument("into", metavar="STORE")
+@click.argument("other", metavar="OTHER")
+@json_option
+def merge(into: str, other: str, as_json: bool) -> None:
+    """Take everything that OTHER knows into STORE. Twice does no harm.
+
+    Example:  [bold cyan]speciation store merge results /mnt/laptop/results[/]
+    """
+    from cluster.launch import existing_store
+    from speciation.tables.store import Store
+
+    merged = Store(into).merge(existing_store(other))
+    if as_json:
+        print_json(_plain(merged))
+        return
+    console().print(
+        f"{merged.copied:,} parts and {merged.manifests:,} manifests copied, "
+        f"{merged.present:,} parts were here already",
+        highlight=False,
+    )
+    for sentence in [*map(str, merged.bad), *merged.damaged]:
+        console().print(sentence, soft_wrap=True, highlight=False)
+
+
+# -- Driving a run --------------------------------------------------------------------------
+
+
+def _drive(config: RunConfig, as_json: bool) -> None:
+    from cluster.driver import run
+    from cluster.launch import executor_for, stop_signals
+    from cluster.progress import reporter_for
+    from speciation.tables.store import Store
+
+    place, shown = Store(config.store), console()
+    with (
+        stop_signals() as stop,
+        executor_for(config) as executor,
+        reporter_for(config, shown, as_json) as reporter,
+    ):
+        summary = run(config, place, executor, reporter, stop)
+    if summary.stopped:
+        _say(as_json, f"stopped; every finished trial is stored; {_how_to_resume(config)}")
+        sys.exit(130)
+    path = write_report(place, summary.run, None)
+    if not as_json:
+        _show_end(shown, config, summary, path)
+
+
+def write_report(place: Store, run: str, output: Path | None) -> Path:
+    """Write a run's report beside its manifest, or where one says."""
+    # Plotly and the figures are not needed until there is something to draw.
+    from dashboards.report import report as write
+
+    if output is None:
+        folder = Path(f"{run}.html") if "://" in place.uri else Path(place.uri) / "runs" / run
+        output = folder if folder.suffix else folder / "report.html"
+    write(place, run, output)
+    return output
+
+
+# -- Saying things --------------------------------------------------------------------------
+
+
+def console() -> Console:
+    """Standard output."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def complain(sentence: str) -> None:
+    """A sentence on standard error."""
+    from rich.console import Console
+    from rich.text import Text
+
+    words = Text.assemble(("error ", "bold red"), sentence)
+    Console(stderr=True).print(words, soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """JSON on standard output."""
+    click.echo(json.dumps(value, indent=2))
+
+
+def _say(as_json: bool, sentence: str) -> None:
+    click.echo(sentence, err=as_json)
+
+
+def _how_to_resume(config: RunConfig) -> str:
+    where = "" if config.store == DEFAULT_STORE else f" --store {config.store}"
+    return f"go on with: speciation resume {config.run_id()}{where}"
+
+
+def _show_end(shown: Console, config: RunConfig, summary: RunSummary, path: Path) -> None:
+    from cluster.progress_text import duration_text
+
+    where = "" if config.store == DEFAULT_STORE else f" --store {config.store}"
+    if summary.champion is None:
+        shown.print("no trial of this run could be judged; `speciation store info` counts them")
+    else:
+        _show_champion(shown, summary.champion, config)
+    trained = f"{summary.finished:,} trials in {duration_text(summary.seconds)}"
+    lines = {
+        "trained": f"{trained}; {summary.known:,} were known already",
+        "report": str(path),
+        "look": f"[cyan]speciation report {summary.run} --open{where}[/]",
+        "go on": f"[cyan]speciation resume {summary.run} --generations +5{where}[/]",
+    }
+    for name, line in lines.items():
+        shown.print(f"[bright_black]{name:<9}[/] {line}", soft_wrap=True)
+
+
+def _show_champion(shown: Console, champion: Champion, config: RunConfig) -> None:
+    from cluster.progress import champion_table
+
+    fame = (
+        ""
+        if champion.in_hall_of_fame
+        else (
+            f"  [yellow]not in the Hall of Fame (strictness {config.evolution.strictness:g})[/]"
+        )
+    )
+    shown.print(f"\n[bold]champion[/]  [cyan]{champion.genome.id}[/]{fame}", soft_wrap=True)
+    shown.print(champion_table(champion))
+
+
+def _show_checks(checks: list[Any]) -> None:
+    from rich.table import Table
+
+    marks = {"ok": "[green]✓[/]", "note": "[yellow]![/]", "missing": "[red]✗[/]"}
+    table = Table.grid(padding=(0, 2))
+    for check in checks:
+        advice = f"  [bright_black]{check.advice}[/]" if check.advice else ""
+        table.add_row(marks[check.state], check.what, f"{check.found}{advice}")
+    console().print(table)
+
+
+def _show_table(title: str, header: list[str], rows: list[list[str]]) -> None:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(
+        title=title, title_justify="left", box=box.SIMPLE_HEAD, header_style="bright_black"
+    )
+    for i, name in enumerate(header):
+        table.add_column(name, justify="right" if i else "left")
+    for row in rows:
+        table.add_row(*row)
+    console().print(table)
+
+
+def _plain(value: Any) -> Any:
+    from cluster.summary import plain
+
+    return plain(value)
+
+
+def _size(count: int) -> str:
+    from cluster.doctor import gigabytes
+
+    return gigabytes(count)
+
+
+if __name__ == "__main__":
+    main()

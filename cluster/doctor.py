@@ -1,0 +1,173 @@
+"""What is installed, which devices there are, and whether a run fits them.
+
+Every check is a line: what was looked at, what was found and, where something is missing, what
+to do about it. Nothing is written and no Ray is started.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from cluster.config import RunConfig
+from cluster.engine_host import engine_bytes, planned_spec
+from cluster.executor import ExecutorError, engine_plan
+from cluster.provenance import version_of
+from cluster.ray_address import TOKEN_FILE, probe, wanted_address
+from speciation.tables.store import Store
+
+NEEDED = ("numpy", "pandas", "pyarrow", "scipy", "pydantic", "plotly")
+EXTRAS = {"torch": "engine", "ray": "ray"}
+LEAST_FREE_BYTES = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line: ``state`` is "ok", "note" (works, but know this) or "missing"."""
+
+    what: str
+    found: str
+    state: str = "ok"
+    advice: str = ""
+
+
+def examine(config: RunConfig | None = None) -> list[Check]:
+    """All checks of this machine and, if one is given, of a run on it."""
+    checks = [*_software(), *_machine()]
+    if has_extra("torch"):
+        checks += _devices()
+    if has_extra("ray"):
+        checks += _ray(config)
+    if config is not None:
+        checks += _run(config)
+    return checks
+
+
+def has_extra(module: str) -> bool:
+    """Whether an optional library is installed; it is not imported."""
+    return find_spec(module) is not None
+
+
+def install_hint(module: str) -> str:
+    """How to install an optional library."""
+    return f"pip install 'speciation-cluster[{EXTRAS[module]}]'"
+
+
+def _software() -> Iterator[Check]:
+    yield Check("python", platform.python_version())
+    for name in NEEDED:
+        found = version_of(name)
+        yield Check(name, found or "not installed", "ok" if found else "missing")
+    for name in EXTRAS:
+        if has_extra(name):
+            yield Check(name, version_of(name) or "installed")
+        else:
+            yield Check(name, "not installed", "note", f"to train: {install_hint(name)}")
+
+
+def _machine() -> Iterator[Check]:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    yield Check("cores", str(len(os.sched_getaffinity(0))))
+    yield Check("memory", gigabytes(memory))
+
+
+def _devices() -> Iterator[Check]:
+    from speciation.engine.devices import devices
+
+    for device in devices():
+        yield Check(device.torch_name, f"{device.name}, {gigabytes(device.memory_bytes)}")
+
+
+def _ray(config: RunConfig | None) -> Iterator[Check]:
+    address = wanted_address(config.address if config else None)
+    if address is None:
+        yield Check("ray cluster", "none given: one is started here for each run")
+    else:
+        try:
+            probe(address)
+            yield Check("ray cluster", f"{address} answers")
+        except ExecutorError as error:
+            yield Check("ray cluster", str(error), "missing")
+    token = Path.home() / TOKEN_FILE
+    if os.environ.get("RAY_AUTH_MODE") == "disabled":
+        yield Check(
+            "ray token",
+            "RAY_AUTH_MODE=disabled",
+            "note",
+            "anybody who reaches Ray may run code",
+        )
+    elif token.exists() and stat.S_IMODE(token.stat().st_mode) & 0o077:
+        yield Check("ray token", "others can read it", "note", f"chmod 600 ~/{TOKEN_FILE}")
+    else:
+        yield Check("ray token", "kept from others" if token.exists() else "made when needed")
+
+
+def _run(config: RunConfig) -> Iterator[Check]:
+    evolution = config.evolution
+    trials = evolution.population * evolution.seeds
+    total = trials * evolution.generations + config.confirm.seeds
+    yield Check("run", config.run_id())
+    yield Check(
+        "trials",
+        f"{trials:,} a generation, {total:,} in all, of at most {config.the_horizon():,} steps",
+    )
+    for extra in EXTRAS if config.executor == "ray" else ("torch",):
+        if not has_extra(extra):
+            yield Check(
+                "executor", f"{config.executor} needs {extra}", "missing", install_hint(extra)
+            )
+    if has_extra("torch") and wanted_address(config.address) is None:
+        yield from _fit(config)
+    yield _store(config)
+
+
+def _fit(config: RunConfig) -> Iterator[Check]:
+    """Whether this machine's device holds the engine."""
+    from speciation.engine.devices import devices
+
+    device = devices()[0]
+    if config.engine.device == "cuda" and device.kind != "cuda":
+        yield Check(
+            "device",
+            "engine.device is cuda, but there is no GPU here",
+            "missing",
+            "use --device cpu, or --address of a cluster with GPUs",
+        )
+        return
+    spec = planned_spec(engine_plan(config))
+    needed = engine_bytes(spec.task, spec.model, spec.slots)
+    fits = needed < device.memory_bytes
+    yield Check(
+        "engine",
+        f"{spec.backend} on {spec.device}: {spec.slots:,} slots, about {gigabytes(needed)}",
+        "ok" if fits else "missing",
+        "" if fits else f"the device has {gigabytes(device.memory_bytes)}; use fewer --slots",
+    )
+
+
+def _store(config: RunConfig) -> Check:
+    store = Store(config.store)
+    if "://" in store.uri:
+        return Check("store", store.uri)
+    place = Path(store.uri)
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if not os.access(place, os.W_OK):
+        return Check(
+            "store", f"{place} cannot be written to", "missing", "choose another --store"
+        )
+    if free < LEAST_FREE_BYTES:
+        return Check("store", f"{store.uri}, {gigabytes(free)} free", "note", "free some space")
+    return Check("store", f"{store.uri}, {gigabytes(free)} free")
+
+
+def gigabytes(count: float) -> str:
+    """Bytes for people."""
+    return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"

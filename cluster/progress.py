@@ -1,0 +1,245 @@
+"""A run as people see it: a panel that stays in place on a terminal, plain lines elsewhere.
+
+Each generation is a row: best and median fitness, how many trials grokked, diversity, and the
+genomes themselves as coloured cells, best first. A genome's colour is a function of its genes,
+so one sees families take over, and aliens arrive.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from types import TracebackType
+from typing import Self
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from cluster.config import RunConfig
+from cluster.progress_text import (
+    JsonReporter,
+    LineReporter,
+    Pace,
+    Reporter,
+    duration_text,
+    fitness_text,
+    fitness_unit,
+    rate_text,
+    share_text,
+)
+from cluster.summary import Champion, Figures, GenerationSummary, RunSummary, Snapshot
+
+REFRESH_A_SECOND = 8
+ROWS = 12  # latest generations on screen
+CELLS = 24  # genomes in a row
+ACCENT, GOOD, FAINT, ALARM = "cyan", "green", "bright_black", "yellow"
+
+
+def reporter_for(config: RunConfig, console: Console, as_json: bool) -> Reporter:
+    """The reporter that suits the output."""
+    if as_json:
+        return JsonReporter()
+    if console.is_terminal:
+        return LiveReporter(config, console)
+    return LineReporter(
+        config.evolution.generations, lambda line: console.print(line, soft_wrap=True)
+    )
+
+
+class LiveReporter(Reporter):
+    """A panel that stays in place: the latest generations, and what is going on."""
+
+    def __init__(self, config: RunConfig, console: Console) -> None:
+        self._config, self._console = config, console
+        self._closed: deque[GenerationSummary] = deque(maxlen=ROWS)
+        self._best: list[float] = []
+        self._pace = Pace()
+        self._now: Snapshot | None = None
+        self._live = Live(
+            console=console,
+            get_renderable=self.view,
+            refresh_per_second=REFRESH_A_SECOND,
+            transient=False,
+        )
+
+    def __enter__(self) -> Self:
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.__exit__(kind, error, trace)
+
+    def snapshot(self, now: Snapshot) -> None:
+        """Shown at the next refresh."""
+        self._pace.see(now)
+        self._now = now
+
+    def generation(self, closed: GenerationSummary) -> None:
+        """A new row."""
+        self._closed.append(closed)
+
+    def end(self, summary: RunSummary) -> None:
+        """The panel stays on screen without its bars."""
+        self._now = None
+
+    def view(self) -> RenderableType:
+        """The panel as it is now."""
+        parts: list[RenderableType] = []
+        if self._closed:
+            parts.append(self._generations())
+        if self._now is not None:
+            parts += (
+                [Text(), self._activity(self._now)] if parts else [self._activity(self._now)]
+            )
+        if not parts:
+            parts = [Text("starting engines …", style=FAINT)]
+        config = self._config
+        title = Text.assemble(
+            ("speciation ", f"bold {ACCENT}"), (config.run_id(), "bold"), style="default"
+        )
+        track = config.track or (config.task and config.task.operation) or "add97-mb512"
+        evolution = config.evolution
+        return Panel(
+            Group(*parts),
+            title=title,
+            title_align="left",
+            subtitle=Text(
+                f"{track} · {evolution.landscape} · {evolution.population} genomes "
+                f"× {evolution.seeds} seeds",
+                style=FAINT,
+            ),
+            subtitle_align="right",
+            border_style=FAINT,
+            box=box.ROUNDED,
+            padding=(1, 2),
+            width=min(self._console.width, 100),
+        )
+
+    def _generations(self) -> Table:
+        landscape = self._config.evolution.landscape
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style=FAINT, expand=True)
+        table.add_column("gen", justify="right", style=FAINT)
+        unit = "%" if landscape == "tank" else "steps"
+        table.add_column(f"best, {unit}", justify="right", style="bold", no_wrap=True)
+        table.add_column("median", justify="right", no_wrap=True)
+        table.add_column("grokked", justify="right", style=GOOD, no_wrap=True)
+        table.add_column("diversity", justify="right")
+        table.add_column("genomes, best first", no_wrap=True, ratio=1)
+        for closed in self._closed:
+            table.add_row(
+                str(closed.generation + 1),
+                fitness_text(closed.best, landscape),
+                fitness_text(closed.median, landscape),
+                share_text(
+                    closed.successes, closed.trials, closed.success_low, closed.success_high
+                ),
+                f"{closed.diversity:.2f}",
+                cells(closed.colours, CELLS),
+            )
+        return table
+
+    def _activity(self, now: Snapshot) -> Table:
+        trials, steps = self._pace.rates
+        table = Table.grid(padding=(0, 2), expand=True)
+        table.add_column(style=FAINT, no_wrap=True)
+        table.add_column(ratio=1)
+        table.add_column(justify="right", no_wrap=True)
+        what = (
+            f"generation {now.generation + 1} of {now.generations}"
+            if now.phase == "evolve"
+            else "confirming the champion"
+        )
+        table.add_row(
+            what, _bar(now.done, now.trials, ACCENT), f"{now.done}/{now.trials} trials"
+        )
+        if now.capacity:
+            table.add_row(
+                "slots",
+                _bar(now.occupied, now.capacity, GOOD),
+                f"{now.occupied}/{now.capacity} occupied",
+            )
+        else:
+            table.add_row("slots", Text("engines are starting …", style=FAINT), "")
+        pace = Text(f"{rate_text(trials)} trials/s · {rate_text(steps)} trial-steps/s")
+        eta = (
+            ""
+            if now.eta_seconds is None
+            else f" · about {duration_text(now.eta_seconds)} to go"
+        )
+        table.add_row("pace", pace, f"{duration_text(now.seconds)}{eta}")
+        if self._closed and (leader := self._closed[-1]).best_genome:
+            fitness = fitness_text(leader.best, leader.landscape)
+            name = Text.assemble(*_swatch(leader), f" {leader.best_genome[:12]}")
+            table.add_row("leader", name, f"{fitness} {fitness_unit(leader.landscape)}")
+        if note := _note(now):
+            table.add_row("note", Text(note, style=ALARM), "")
+        return table
+
+
+def _swatch(closed: GenerationSummary) -> list[tuple[str, str]]:
+    return [("██", closed.colours[0])] if closed.colours else []
+
+
+def cells(colours: tuple[str, ...], width: int) -> Text:
+    """Genomes as coloured cells."""
+    step = max(len(colours) / width, 1.0)
+    shown = [colours[int(i * step)] for i in range(min(len(colours), width))]
+    return Text.assemble(*(("█", colour) for colour in shown))
+
+
+def champion_table(champion: Champion) -> Table:
+    """What was selected beside what was confirmed: the difference is luck."""
+    table = Table(box=box.SIMPLE_HEAD, header_style=FAINT, padding=(0, 2, 0, 0))
+    table.add_column("")
+    table.add_column("steps to grok", justify="right", style="bold")
+    table.add_column("95 %", justify="right")
+    table.add_column("grokked", justify="right", style=GOOD)
+    table.add_column("of seeds", justify="right")
+    for name, figures in (("selected", champion.selected), ("confirmed", champion.confirmed)):
+        if figures is not None:
+            table.add_row(name, *_figures_cells(figures))
+    return table
+
+
+def _figures_cells(figures: Figures) -> tuple[str, str, str, str]:
+    interval = (
+        "–"
+        if math.isnan(figures.steps_low)
+        else (f"{figures.steps_low:,.0f} – {figures.steps_high:,.0f}")
+    )
+    return (
+        f"{figures.steps:,.0f}",
+        interval,
+        share_text(
+            figures.successes, figures.trials, figures.success_low, figures.success_high
+        ),
+        f"{figures.trials:,}",
+    )
+
+
+def _bar(done: int, total: int, style: str) -> ProgressBar:
+    return ProgressBar(
+        total=max(total, 1), completed=done, complete_style=style, finished_style=style
+    )
+
+
+def _note(now: Snapshot) -> str:
+    """What is not as it should be, if anything."""
+    notes = []
+    if now.store_is_full:
+        notes.append("the store is full: waiting for space, no new trials are begun")
+    if now.suspects:
+        notes.append(f"an engine was lost: {now.suspects} trials are being run apart")
+    if now.failed:
+        notes.append(f"{now.failed} trials failed; they count against nobody")
+    return "; ".join(notes)
