@@ -10,13 +10,32 @@ Axes: S slots, B examples, D model width, F ffn width, V padded vocabulary.
 
 # Triton's decorator reads these annotations itself: no ``from __future__ import annotations``.
 
+from typing import NamedTuple
+
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-ROWS = 64
 SPAN = 512  # examples a program takes where every program only reads weights
+
+
+class Tile(NamedTuple):
+    """Examples a program takes at a time, and the warps and pipeline stages it gets for that.
+
+    Constants, found by measurement: a choice at run time would decide the order of sums.
+    """
+
+    rows: int
+    warps: int
+    stages: int
+
+
+FFN = Tile(64, 4, 2)
+FFN_BACK = Tile(16, 2, 2)
+CLASSIFY = Tile(16, 4, 2)
+JUDGE = Tile(64, 4, 2)
+ADD_ROWS = Tile(64, 4, 2)
 PRECISION = tl.constexpr("tf32x3")
 LOG2_E = tl.constexpr(1.4426950408889634)
 
@@ -49,8 +68,9 @@ def ffn(
         WIDTH=width,
         HIDDEN=up.shape[2],
         SPAN=SPAN,
-        ROWS=ROWS,
-        num_warps=4,
+        ROWS=FFN.rows,
+        num_warps=FFN.warps,
+        num_stages=FFN.stages,
     )
     return out
 
@@ -79,8 +99,9 @@ def ffn_back(
         BATCH=batch,
         WIDTH=width,
         HIDDEN=up.shape[2],
-        ROWS=ROWS,
-        num_warps=4,
+        ROWS=FFN_BACK.rows,
+        num_warps=FFN_BACK.warps,
+        num_stages=FFN_BACK.stages,
     )
     return grads
 
@@ -188,8 +209,9 @@ def classify(
         WIDTH=width,
         VOCABULARY=unembed.shape[2],
         COLUMNS=triton.next_power_of_2(unembed.shape[2]),
-        ROWS=ROWS,
-        num_warps=4,
+        ROWS=CLASSIFY.rows,
+        num_warps=CLASSIFY.warps,
+        num_stages=CLASSIFY.stages,
     )
     return out
 
@@ -227,8 +249,9 @@ def judge(
         VOCABULARY=unembed.shape[2],
         COLUMNS=triton.next_power_of_2(unembed.shape[2]),
         SPAN=SPAN,
-        ROWS=ROWS,
-        num_warps=4,
+        ROWS=JUDGE.rows,
+        num_warps=JUDGE.warps,
+        num_stages=JUDGE.stages,
     )
     return out
 
@@ -355,8 +378,9 @@ def add_rows(
         C=columns,
         ROWS=triton.next_power_of_2(rows),
         COLUMNS=max(16, triton.next_power_of_2(columns)),
-        CHUNK=ROWS,
-        num_warps=4,
+        CHUNK=ADD_ROWS.rows,
+        num_warps=ADD_ROWS.warps,
+        num_stages=ADD_ROWS.stages,
     )
     return out
 
