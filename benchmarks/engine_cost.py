@@ -2,8 +2,9 @@
 
     python benchmarks/engine_cost.py [--device cpu] [--slots 32] [--backend torch] [--repeats 5]
 
-Prints milliseconds per trial-step, evaluation included in every row, and the ratio to the first.
-All ways are timed in turn within one run, so a machine that drifts drifts for all of them alike.
+Prints milliseconds per trial-step, evaluation included in every row, and the ratio to the
+first. All ways are timed in turn within one run, so a machine that drifts drifts for all of
+them alike.
 """
 
 from __future__ import annotations

@@ -132,6 +132,7 @@ class _Tally:
     finished: int = 0
     known: int = 0
     failed: int = 0
+    steps: int = 0  # of trials that finished
     devices: set[str] = field(default_factory=set)
 
 
@@ -298,6 +299,7 @@ class _Driver:
             self._tally.devices.add(row["device"])
         work.trained += len(append.results)
         self._tally.finished += len(append.results)
+        self._tally.steps += sum(r.steps_run for r in append.results)
         self._tally.failed += sum(r.outcome == Outcome.FAILED for r in append.results)
 
     def _check_stop(self, campaign: Campaign, work: _Work) -> None:
@@ -340,6 +342,7 @@ class _Driver:
                 generations=self._generations,
                 trials=work.trials,
                 done=work.trials - campaign.total + campaign.done,
+                under_way=self._under_way(),
                 known=work.trials - campaign.total,
                 failed=campaign.failed,
                 suspects=campaign.suspects,
@@ -353,20 +356,26 @@ class _Driver:
             )
         )
 
+    def _under_way(self) -> float:
+        """Trials' worth of steps that were trained in trials that have not finished."""
+        steps = max(self._executor.trial_steps - self._tally.steps, 0)
+        return min(steps / self._config.the_horizon(), self._executor.occupied)
+
     def _eta(self, campaign: Campaign, work: _Work) -> float | None:
         """Seconds to the end, at the pace of this campaign or of the one before."""
         pace = self._seconds_a_trial
-        if work.trained >= campaign.total / 4:
-            pace = (self._clock() - work.began) / max(work.trained, 1)
+        trained = work.trained + self._under_way()
+        if trained >= campaign.total / 10:
+            pace = (self._clock() - work.began) / trained
         if pace is None:
             return None
-        left = campaign.total - campaign.done
+        left = campaign.total - work.trained - self._under_way()
         if work.pool == "A":
             evolution = self._config.evolution
             generations = self._generations - work.generation - 1
             left += generations * evolution.population * evolution.seeds
             left += self._config.confirm.seeds
-        return pace * left
+        return pace * max(left, 0.0)
 
     def _summary(self, closed: int, champion: Champion | None, stopped: bool) -> RunSummary:
         return RunSummary(

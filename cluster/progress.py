@@ -57,9 +57,9 @@ class LiveReporter(Reporter):
     def __init__(self, config: RunConfig, console: Console) -> None:
         self._config, self._console = config, console
         self._closed: deque[GenerationSummary] = deque(maxlen=ROWS)
-        self._best: list[float] = []
         self._pace = Pace()
         self._now: Snapshot | None = None
+        self._over = False
         self._live = Live(
             console=console,
             get_renderable=self.view,
@@ -91,6 +91,7 @@ class LiveReporter(Reporter):
     def end(self, summary: RunSummary) -> None:
         """The panel stays on screen without its bars."""
         self._now = None
+        self._over = True
 
     def view(self) -> RenderableType:
         """The panel as it is now."""
@@ -102,7 +103,8 @@ class LiveReporter(Reporter):
                 [Text(), self._activity(self._now)] if parts else [self._activity(self._now)]
             )
         if not parts:
-            parts = [Text("starting engines …", style=FAINT)]
+            words = "no generation was closed" if self._over else "starting engines …"
+            parts = [Text(words, style=FAINT)]
         config = self._config
         title = Text.assemble(
             ("speciation ", f"bold {ACCENT}"), (config.run_id(), "bold"), style="default"

@@ -65,7 +65,8 @@ class Snapshot:
     generations: int
     trials: int
     done: int
-    known: int  # of those, answered by the store
+    under_way: float  # trials' worth of steps in unfinished trials
+    known: int  # of those done, answered by the store
     failed: int
     suspects: int
     capacity: int

@@ -7,7 +7,8 @@ device, and two processes never disagree.
 
 The algorithm is Philox4x32-10 (Salmon 2011, "Parallel random numbers: as easy as 1, 2, 3").
 :func:`philox` uses only ``*``, ``>>``, ``&`` and ``^``, so that the same lines run on NumPy
-``uint64`` arrays and on torch ``int64`` tensors (which wrap modulo 2**64) and give the same bits.
+``uint64`` arrays and on torch ``int64`` tensors (which wrap modulo 2**64) and give the same
+bits.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ class Purpose(IntEnum):
     COLOUR = 20
 
 
-def philox(counter: tuple[Any, Any, Any, Any], key: tuple[Any, Any]) -> tuple[Any, Any, Any, Any]:
+def philox(
+    counter: tuple[Any, Any, Any, Any], key: tuple[Any, Any]
+) -> tuple[Any, Any, Any, Any]:
     """Four random 32-bit words for each counter.
 
     Args:
@@ -74,16 +77,18 @@ def key_words(seed: int) -> tuple[int, int]:
     return seed & _MASK, seed >> 32
 
 
-def bits(seed: int, purpose: int, step: int, count: int, first: int = 0) -> NDArray[np.uint64]:
+def bits(
+    seed: int, purpose: int, step: int, count: int, *, first: int = 0, lane: int = 0
+) -> NDArray[np.uint64]:
     """``count`` random words of a stream at a step, beginning with block ``first``.
 
-    Word ``i`` is word ``i % 4`` of the counter ``(first + i // 4, step, purpose, 0)``.
+    Word ``i`` is word ``i % 4`` of the counter ``(first + i // 4, step, purpose, lane)``.
 
     Returns:
         Shape ``(count,)``, values below 2**32.
     """
     blocks = np.arange(first, first + (count + 3) // 4, dtype=np.uint64)
-    constant = [np.full(1, word, dtype=np.uint64) for word in (step, purpose, 0)]
+    constant = [np.full(1, word, dtype=np.uint64) for word in (step, purpose, lane)]
     key = [np.full(1, word, dtype=np.uint64) for word in key_words(seed)]
     words = philox((blocks, constant[0], constant[1], constant[2]), (key[0], key[1]))
     return np.stack(words, axis=1).reshape(-1)[:count]

@@ -1,8 +1,8 @@
 """How the two functions of ``training.py`` are executed: eagerly, or as compiled graphs.
 
-A backend trains a *block*: a fixed number of slots, the same for every engine of a device type. An
-engine with more slots has more blocks. Since every operation sees the same shapes however many
-slots there are, a trial's bits cannot depend on it.
+A backend trains a *block*: a fixed number of slots, the same for every engine of a device type.
+An engine with more slots has more blocks. Since every operation sees the same shapes however
+many slots there are, a trial's bits cannot depend on it.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ class GraphBackend:
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream), warnings.catch_warnings():
-            # float32 is the named precision here: TF32 is not something to recommend in passing.
+            # float32 is the named precision here: TF32 is not something to recommend in
+            # passing.
             warnings.filterwarnings("ignore", message="TensorFloat32 tensor cores")
             self._plainly(1)
         torch.cuda.current_stream().wait_stream(stream)
@@ -86,7 +87,8 @@ class GraphBackend:
         return graph, seen
 
 
-# Deterministic: no choice of a kernel's shape by timing it, since that decides the order of sums.
+# Deterministic: no choice of a kernel's shape by timing it, since that decides the order of
+# sums.
 _COMPILE: dict[str, Any] = {
     "fullgraph": True,
     "dynamic": False,
@@ -107,5 +109,5 @@ def compile_pair(program: Program) -> CompiledPair:
 
 def tensors(state: State) -> list[Tensor]:
     """Every tensor of a state."""
-    parts = list(state._replace(schedule=None))  # type: ignore[arg-type]
-    return [*(part for part in parts if part is not None), *state.schedule]
+    own = [getattr(state, name) for name in state._fields if name != "schedule"]
+    return [*own, *state.schedule]

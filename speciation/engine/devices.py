@@ -14,7 +14,6 @@ from speciation.engine.layout import layout
 from speciation.trial.task import Task
 from speciation.trial.trial import ModelShape
 
-
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # mallopt(3)
 
 

@@ -1,9 +1,9 @@
 """The engine: slots that trials enter, train in beside thousands of others, and leave.
 
-``admit`` fills free slots, ``advance`` trains every occupied slot up to its next evaluation and returns
-the trials that ended there. A slot is free again at once: *continuous batching*, so that a short
-trial never waits for a long one. Nothing about a trial depends on where it sits or who its
-neighbours are.
+``admit`` fills free slots, ``advance`` trains every occupied slot up to its next evaluation and
+returns the trials that ended there. A slot is free again at once: *continuous batching*, so
+that a short trial never waits for a long one. Nothing about a trial depends on where it sits or
+who its neighbours are.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from speciation.trial.watch import Watch
 BACKENDS = ("torch", "graph")
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
 
-# Slots a block and examples an evaluation takes at a time, by device type. They decide shapes and
-# so bits: constants, never tuned to the slot count or the machine.
+# Slots a block and examples an evaluation takes at a time, by device type. They decide shapes
+# and so bits: constants, never tuned to the slot count or the machine.
 BLOCK_SLOTS = {"cpu": 8, "cuda": 512}
 CHUNK = {"cpu": 512, "cuda": 9409}
 
@@ -82,7 +82,9 @@ class Engine:
         clock: Seconds; only the wall times of results come from it.
     """
 
-    def __init__(self, spec: EngineSpec, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self, spec: EngineSpec, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
         device = torch.device(spec.device)
         if device.type == "cpu":
             keep_freed_memory()
@@ -327,5 +329,9 @@ def _versions() -> str:
         own = version("speciation-cluster")
     except PackageNotFoundError:
         own = "source"
-    versions = {"speciation": own, "torch": torch.__version__, "python": platform.python_version()}
+    versions = {
+        "speciation": own,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
     return json.dumps(versions, sort_keys=True)

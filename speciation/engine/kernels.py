@@ -1,11 +1,11 @@
 """Stages of the model as Triton kernels: what would go through memory stays on the chip.
 
 One program trains one slot's share of a stage: its weights stay in registers while the examples
-pass by in chunks of ``ROWS``, and sums over examples grow in one fixed order. Matrix products run
-on tensor cores in three TF32 passes (``tf32x3``), which keeps float32's accuracy.
+pass by in chunks of ``ROWS``, and sums over examples grow in one fixed order. Matrix products
+run on tensor cores in three TF32 passes (``tf32x3``), which keeps float32's accuracy.
 
-Each operator has a plain twin in ``stages.py``, which defines what it computes; shapes as there.
-Axes: S slots, B examples, D model width, F ffn width, V padded vocabulary.
+Each operator has a plain twin in ``stages.py``, which defines what it computes; shapes as
+there. Axes: S slots, B examples, D model width, F ffn width, V padded vocabulary.
 """
 
 # Triton's decorator reads these annotations itself: no ``from __future__ import annotations``.
@@ -76,7 +76,7 @@ def ffn(
 
 
 @ffn.register_fake
-def _(unit, gain, shift, up, up_bias, down, down_bias):  # noqa: ANN001, ANN202
+def _(unit, gain, shift, up, up_bias, down, down_bias):
     return torch.empty_like(unit)
 
 
@@ -90,7 +90,7 @@ def ffn_back(
     up_bias: Tensor,
     down: Tensor,
 ) -> list[Tensor]:
-    """Gradients of unit, gain, shift, up, up_bias, down, down_bias; the hidden layer is recomputed."""
+    """Gradients of unit and of the weights, in their order; the hidden layer is recomputed."""
     slots, batch, width = unit.shape
     grads = _ffn_grads(unit, gain, shift, up, up_bias, down)
     _ffn_back[(slots,)](
@@ -107,7 +107,7 @@ def ffn_back(
 
 
 @ffn_back.register_fake
-def _(dout, unit, gain, shift, up, up_bias, down):  # noqa: ANN001, ANN202
+def _(dout, unit, gain, shift, up, up_bias, down):
     return _ffn_grads(unit, gain, shift, up, up_bias, down)
 
 
@@ -217,7 +217,7 @@ def classify(
 
 
 @classify.register_fake
-def _(unit, gain, shift, unembed, bias, answer, elements):  # noqa: ANN001, ANN202
+def _(unit, gain, shift, unembed, bias, answer, elements):
     return _classified(unit, gain, shift, unembed, bias)
 
 
@@ -257,7 +257,7 @@ def judge(
 
 
 @judge.register_fake
-def _(unit, gain, shift, unembed, bias, answer, elements):  # noqa: ANN001, ANN202
+def _(unit, gain, shift, unembed, bias, answer, elements):
     return [unit.new_empty(unit.shape[0], unit.shape[1]) for _ in range(3)]
 
 
@@ -277,7 +277,9 @@ def _odds(x, w, b, y, column, ELEMENTS: tl.constexpr):
     # log1p without a library: exact for the small sums that matter (Goldberg 1991, theorem 4).
     one_more = 1.0 + total
     step = one_more - 1.0
-    small = tl.where(step == 0.0, total, tl.log(one_more) * (total / tl.where(step == 0, 1, step)))
+    small = tl.where(
+        step == 0.0, total, tl.log(one_more) * (total / tl.where(step == 0, 1, step))
+    )
     loss = tl.where(top > 0.0, top + tl.log(total + itself), small)
     return correct, others, total, itself, loss, -greatest
 
@@ -363,10 +365,10 @@ def add_rows(
     right: Tensor,  # (S, B, C)
     rows: int,
 ) -> Tensor:  # (S, 2 N, C)
-    """See ``scatter.add_rows``: the one-hot matrix times the source.
+    """See ``stages.add_rows``: the one-hot matrix times the source.
 
-    Ones and zeros are exact on tensor cores, and a float32 number is exactly the sum of three that
-    fit their 11-bit mantissas: every product is exact, the sums are float32.
+    Ones and zeros are exact on tensor cores, and a float32 number is exactly the sum of three
+    that fit their 11-bit mantissas: every product is exact, the sums are float32.
     """
     slots, batch, columns = left.shape
     out = left.new_empty(slots, 2 * rows, columns)
@@ -386,7 +388,7 @@ def add_rows(
 
 
 @add_rows.register_fake
-def _(left_index, right_index, left, right, rows):  # noqa: ANN001, ANN202
+def _(left_index, right_index, left, right, rows):
     return left.new_empty(left.shape[0], 2 * rows, left.shape[2])
 
 

@@ -4,8 +4,8 @@ All weights of a trial are one row of length ``size``, so that the optimiser is 
 elementwise lines and a slot is refilled by writing one row. Named tensors are views of it.
 
 The vocabulary is padded to a multiple of 16: matrix kernels run up to three times faster on
-such widths. Padded logits get a bias of ``PAD_LOGIT``, whose exponential is exactly zero, so the
-padding has no probability, no gradient, and stays zero for ever.
+such widths. Padded logits get a bias of ``PAD_LOGIT``, whose exponential is exactly zero, so
+the padding has no probability, no gradient, and stays zero for ever.
 """
 
 from __future__ import annotations
@@ -133,7 +133,8 @@ def unit_parameters(plan: Layout, seed: int) -> NDArray[np.float32]:
 def scale_vectors(plan: Layout, scale: InitialScale) -> tuple[NDArray[np.float32], ...]:
     """Standard deviation and offset of every weight, each of shape ``(size,)``.
 
-    Initial parameters are ``unit * deviation + offset`` in float32, which every device rounds alike.
+    Initial parameters are ``unit * deviation + offset`` in float32, which every device rounds
+    alike.
     """
     deviation, offset = [], []
     for weight in plan.weights:

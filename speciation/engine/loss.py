@@ -1,10 +1,10 @@
 """The exact cross-entropy: no false zeros.
 
-``log softmax`` in float32 rounds a confident example's loss and gradient to exactly zero and stops
-its learning ("softmax collapse", Prieto 2025). Written over the *other* classes,
-``loss = log1p(Σ_{c≠y} exp(z_c − z_y))``, and with the correct class's gradient as ``−Σ_{c≠y} p_c``,
-nothing is lost until the exponentials themselves underflow. Where the sum is large it is shifted by its
-greatest exponent.
+``log softmax`` in float32 rounds a confident example's loss and gradient to exactly zero and
+stops its learning ("softmax collapse", Prieto 2025). Written over the *other* classes, ``loss =
+log1p(Σ_{c≠y} exp(z_c − z_y))``, and with the correct class's gradient as ``−Σ_{c≠y} p_c``,
+nothing is lost until the exponentials themselves underflow. Where the sum is large it is
+shifted by its greatest exponent.
 
 Axes: S slots, B examples, V padded vocabulary.
 """

@@ -174,9 +174,16 @@ def _attend_back(
 ) -> None:
     weights, width = model.weights, passed.key.shape[-1]
     head = width // model.heads
-    a, b, c = ((dmixed * v).unflatten(-1, (model.heads, head)).sum(-1) for v in passed.rows)
-    mean = _sum_of_products(passed.weights, (a, b, c))
-    dscores = [w * (dw - mean) for w, dw in zip(passed.weights, (a, b, c), strict=True)]
+    # The softmax's gradient by pairs, w_i Σ_j w_j (dw_i − dw_j): where attention is nearly
+    # certain, the usual w_i (dw_i − Σ_j w_j dw_j) loses it in the difference of two equals.
+    a, b, c = passed.weights
+    value_a, value_b, value_c = passed.rows
+    over_b, over_c = (
+        (dmixed * difference).unflatten(-1, (model.heads, head)).sum(-1)
+        for difference in (value_a - value_b, value_a - value_c)
+    )
+    ab, ac, bc = a * b * over_b, a * c * over_c, b * c * (over_c - over_b)
+    dscores = [ab + ac, bc - ab, -ac - bc]
     dvalues = [w * dmixed for w in passed.spread]
 
     dvalue = _into_table(examples, dvalues, model.plan.elements)

@@ -1,8 +1,8 @@
 """AdamW, gradient clipping and the learning-rate schedule, each trial with its own numbers.
 
 The semantics are torch's (``AdamW`` decoupled decay, ``clip_grad_norm_``), but every
-hyperparameter and every step counter is a tensor over slots, so a slot can be refilled while its
-neighbours are in the middle of their lives.
+hyperparameter and every step counter is a tensor over slots, so a slot can be refilled while
+its neighbours are in the middle of their lives.
 
 Axes: S slots, P parameters (flat).
 """
@@ -74,15 +74,12 @@ def advance_schedule(schedule: Schedule, loss: Tensor, recipe: dict[str, Tensor]
     surprise = torch.where(schedule.step == 0, 0.0, loss - schedule.loss_mean)
     first = schedule.step == 0
     mean = torch.where(first, loss, schedule.loss_mean + LOSS_WEIGHT * surprise)
-    variance = (1 - LOSS_WEIGHT) * (
-        schedule.loss_variance + LOSS_WEIGHT * surprise * surprise
-    )
+    variance = (1 - LOSS_WEIGHT) * (schedule.loss_variance + LOSS_WEIGHT * surprise * surprise)
     schedule.loss_mean.copy_(mean)
     schedule.loss_variance.copy_(variance)
     schedule.step.add_(1)
-    settled = (
-        (schedule.step >= recipe["warmup_steps"].clamp(min=LOSSES_NEEDED))
-        & (variance < recipe["decay_trigger"])
+    settled = (schedule.step >= recipe["warmup_steps"].clamp(min=LOSSES_NEEDED)) & (
+        variance < recipe["decay_trigger"]
     )
     schedule.decaying.logical_or_(settled)
     schedule.decay.mul_(torch.where(schedule.decaying, 1.0 - recipe["decay_rate"], 1.0))

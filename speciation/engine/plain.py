@@ -1,9 +1,9 @@
 """The transformer of any depth, stacked over trials, with gradients by autograd.
 
-The exact algebra of ``model.py`` ends at one layer: with two, every position of every example has a
-value of its own. This is the plain computation, three positions an example, causal attention; it
-trains the *reference model* on which published figures are reproduced, and at one layer it is the
-independent witness that the algebra is exact.
+The exact algebra of ``model.py`` ends at one layer: with two, every position of every example
+has a value of its own. This is the plain computation, three positions an example, causal
+attention; it trains the *reference model* on which published figures are reproduced, and at one
+layer it is the independent witness that the algebra is exact.
 
 Axes: S slots, B examples, T = 3 positions, D model width, H heads.
 """
@@ -109,4 +109,6 @@ def _product(x: Tensor, weight: Tensor) -> Tensor:
 
 def _norm(x: Tensor, weights: dict[str, Tensor], name: str) -> Tensor:
     unit = functional.layer_norm(x, x.shape[-1:], eps=NORM_EPSILON)
-    return unit * weights[f"{name}.gain"][:, None, None] + weights[f"{name}.shift"][:, None, None]
+    return (
+        unit * weights[f"{name}.gain"][:, None, None] + weights[f"{name}.shift"][:, None, None]
+    )

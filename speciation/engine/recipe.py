@@ -1,7 +1,8 @@
 """What a genome means to the engine: optimiser settings, schedule, noise and initial weights.
 
 This is the only place where gene names turn into training. A genome kind that the engine can
-train has a function here that writes a :class:`Recipe`; everything behind it knows recipes only.
+train has a function here that writes a :class:`Recipe`; everything behind it knows recipes
+only.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ DROPOUT_LEVELS = 65536
 class Recipe:
     """Numbers that training reads at every step; one value a trial.
 
-    Betas come as ``1 - beta`` and ``log(beta)``, taken in double precision, because near 1 their
-    float32 difference would lose the digits that matter. ``dropout_threshold`` counts
+    Betas come as ``1 - beta`` and ``log(beta)``, taken in double precision, because near 1
+    their float32 difference would lose the digits that matter. ``dropout_threshold`` counts
     65,536ths: an activation is dropped when 16 random bits are below it.
     """
 

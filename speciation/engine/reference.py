@@ -1,8 +1,8 @@
 """What a trial is, written so that it can be read: one transformer, one optimiser, one loop.
 
 This is the slow twin of the engine. It uses ``nn.Module``, autograd, ``torch.optim.AdamW`` and
-``clip_grad_norm_``, sees whole sequences ``a b =``, and draws its random numbers with NumPy. The
-engine must agree with it, gradient by gradient.
+``clip_grad_norm_``, sees whole sequences ``a b =``, and draws its random numbers with NumPy.
+The engine must agree with it, gradient by gradient.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ class ReferenceTrial:
         return torch.from_numpy(sequence), torch.from_numpy(answer[chosen])
 
     def _keep(self, batch: int) -> list[tuple[Tensor, Tensor]]:
-        """Dropout factors, a pair ``(B, 3, D)`` a layer; positions a, b, = are lanes 1, 2, 0."""
+        """Dropout factors, two ``(B, 3, D)`` a layer; positions a, b, = are lanes 1, 2, 0."""
         shape = (2 * self.trial.model.layers, batch, self.trial.model.d_model)
         threshold = self.settings.dropout_threshold
         lanes = []

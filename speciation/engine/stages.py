@@ -1,7 +1,7 @@
 """The stages of the model behind its attention: each as plain torch, or as one kernel on a GPU.
 
-The plain lines say what a stage computes. On CUDA, in float32 and for widths that tile, the kernels
-of ``kernels.py`` take their place: the same function, other rounding (a backend's own).
+The plain lines say what a stage computes. On CUDA, in float32 and for widths that tile, the
+kernels of ``kernels.py`` take their place: the same function, other rounding (a backend's own).
 
 Axes: S slots, B examples, D model width, F ffn width, V padded vocabulary.
 """
@@ -81,8 +81,8 @@ def add_rows(
 ) -> Tensor:  # (S, 2 N, C), the sums of left, then those of right
     """Sums the rows of ``left`` by ``left_index`` and those of ``right`` by ``right_index``.
 
-    The backward pass of a table look-up, always in the same order: with atomic additions it would
-    be the order of the day.
+    The backward pass of a table look-up, always in the same order: with atomic additions it
+    would be the order of the day.
     """
     if kernels is not None and left.is_cuda and left.dtype == torch.float32:
         return kernels.add_rows(left_index, right_index, left, right, rows)
@@ -109,14 +109,18 @@ def _add_rows_in_order(
     slots, _, columns = left.shape
     offset = torch.arange(slots, device=left.device)[:, None] * (2 * rows)
     out = left.new_zeros(slots * 2 * rows, columns)
-    out.index_put_(((offset + left_index).view(-1),), left.reshape(-1, columns), accumulate=True)
+    out.index_put_(
+        ((offset + left_index).view(-1),), left.reshape(-1, columns), accumulate=True
+    )
     index = (offset + rows + right_index).view(-1)
     out.index_put_((index,), right.reshape(-1, columns), accumulate=True)
     return out.view(slots, 2 * rows, columns)
 
 
 @_add_rows_in_order.register_fake
-def _(left_index: Tensor, right_index: Tensor, left: Tensor, right: Tensor, rows: int) -> Tensor:
+def _(
+    left_index: Tensor, right_index: Tensor, left: Tensor, right: Tensor, rows: int
+) -> Tensor:
     return left.new_empty(left.shape[0], 2 * rows, left.shape[2])
 
 

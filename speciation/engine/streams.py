@@ -24,8 +24,8 @@ def words(
 ) -> list[Tensor]:  # four, each (S, N) int64 below 2**32
     """``speciation.seeds.bits`` for every slot at its own step: words 4 i, 4 i + 1, ….
 
-    ``blocks`` is a stored tensor rather than a ``torch.arange`` made here: compilers compute with
-    the latter as with an index, in 32 bits, where these products need 64.
+    ``blocks`` is a stored tensor rather than a ``torch.arange`` made here: compilers compute
+    with the latter as with an index, in 32 bits, where these products need 64.
     """
     counter = (blocks[None, :], step[:, None], purpose, lane)
     four = seeds.philox(counter, (key[:, 0:1], key[:, 1:2]))
@@ -47,8 +47,8 @@ def minibatch(
 ) -> Tensor:  # (S, batch) int64
     """Examples of a step, drawn with replacement.
 
-    A word times the count, shifted by 32 bits, is the index (Lemire 2019 without rejection: the bias
-    is below count / 2**32).
+    A word times the count, shifted by 32 bits, is the index (Lemire 2019 without rejection: the
+    bias is below count / 2**32).
     """
     count = train.shape[1]
     four = words(key, Purpose.ORDER, step, blocks[: block_count(batch)])
@@ -66,9 +66,9 @@ def kept(
 ) -> Tensor:  # (S, *shape) bool
     """Which activations dropout keeps: those whose 16 random bits are not below the threshold.
 
-    Activation ``i`` of the flattened shape uses the low (``i`` even) or high (``i`` odd) half of
-    word ``i // 2``, read as a signed number. ``lane`` tells token positions apart; the position of
-    ``=`` is lane 0.
+    Activation ``i`` of the flattened shape uses the low (``i`` even) or high (``i`` odd) half
+    of word ``i // 2``, read as a signed number. ``lane`` tells token positions apart; the
+    position of ``=`` is lane 0.
     """
     count = math.prod(shape)
     blocks = blocks[: dropout_blocks(shape)]

@@ -1,7 +1,7 @@
 """One step and one evaluation of many trials: the only training mathematics there is.
 
-Every backend runs these two functions; backends differ in how the functions are executed, never in
-what they say. All that changes between trials or steps is a tensor of :class:`State`.
+Every backend runs these two functions; backends differ in how the functions are executed, never
+in what they say. All that changes between trials or steps is a tensor of :class:`State`.
 
 Axes: S slots, P parameters, E examples of the task.
 """
@@ -145,7 +145,9 @@ def step_examples(run: Program, state: State) -> Examples:
     return Examples(*(column[index] for column in run.answers))
 
 
-def gradients(run: Program, state: State, examples: Examples) -> tuple[Tensor, dict[str, Tensor]]:
+def gradients(
+    run: Program, state: State, examples: Examples
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Mean loss ``(S,)`` and gradients by name of the coming step, dropout included."""
     shape = (2 * run.model.layers, examples.left.shape[1], run.model.d_model)
     if run.model.layers > 1:
@@ -227,9 +229,7 @@ def _chunks(run: Program, slots: int) -> list[Examples]:
 def _noise(run: Program, state: State, shape: tuple[int, ...], lane: int) -> Tensor:
     """Dropout factors of the coming step, ``(S, *shape)``: 0 or what keeps the mean."""
     threshold = _recipe(state)["dropout_threshold"]
-    kept = streams.kept(
-        state.key, state.schedule.step, threshold, shape, run.blocks, lane
-    )
+    kept = streams.kept(state.key, state.schedule.step, threshold, shape, run.blocks, lane)
     scale = streams.keep_scale(threshold).view(-1, *(1 for _ in shape))
     return kept.to(state.weight.dtype) * scale
 

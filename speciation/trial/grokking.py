@@ -1,10 +1,10 @@
 """From curves to milestones, outcome and learning class (pure functions of what was seen).
 
 Grokking is *sustained*: the first evaluation with validation accuracy of at least 99 % that
-holds at the next ``HOLD`` evaluations. The step of that first evaluation is reported, not of the one
-that confirmed it. A trial is therefore watched for up to ``HOLD`` evaluations past its horizon, but only
-while a streak that began in time is open; so what is said at a horizon does not depend on how much
-longer somebody looked.
+holds at the next ``HOLD`` evaluations. The step of that first evaluation is reported, not of
+the one that confirmed it. A trial is therefore watched for up to ``HOLD`` evaluations past its
+horizon, but only while a streak that began in time is open; so what is said at a horizon does
+not depend on how much longer somebody looked.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def outcome(curves: Curves, horizon: int) -> Outcome:
 
 
 def has_collapsed(curves: Curves, horizon: int) -> bool:
-    """Learned and lost: train accuracy stays at or below 10 % after memorisation was sustained."""
+    """Learned and lost: train accuracy stays at or below 10 % after memorisation held."""
     train = curves.train_accuracy[curves.step <= horizon]
     memorised = first_sustained(train, MEMORISED)
     if memorised is None:
@@ -101,7 +101,8 @@ def _first_streak(true: NDArray[np.bool_]) -> int | None:
     """First index that begins ``HOLD + 1`` true values in a row."""
     if len(true) <= HOLD:
         return None
-    return _first(np.lib.stride_tricks.sliding_window_view(true, HOLD + 1).all(axis=1))
+    windows = np.lib.stride_tricks.sliding_window_view(true, HOLD + 1)
+    return _first(np.asarray(windows.all(axis=1)))
 
 
 def _first(true: NDArray[np.bool_]) -> int | None:

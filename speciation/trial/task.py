@@ -67,12 +67,14 @@ class Task:
     def __post_init__(self) -> None:
         if self.operation not in OPERATIONS:
             raise ValueError(
-                f"task operation {self.operation!r} is unknown; use one of {', '.join(OPERATIONS)}"
+                f"task operation {self.operation!r} is unknown; "
+                f"use one of {', '.join(OPERATIONS)}"
             )
         if self.operation in PERMUTATIONS:
             if self.modulus != 120:
                 raise ValueError(
-                    f"{self.operation} has 120 elements, so modulus must be 120, got {self.modulus}"
+                    f"{self.operation} has 120 elements, so modulus must be 120, "
+                    f"got {self.modulus}"
                 )
         elif not _is_prime(self.modulus) or self.modulus > 1000:
             raise ValueError(f"task modulus must be a prime below 1000, got {self.modulus}")

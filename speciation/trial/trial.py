@@ -1,8 +1,8 @@
 """A trial: one genome, one seed, one task, one model; and what came of it.
 
 A trial's id is a hash of everything that its result depends on, so a result that is stored
-once answers every later question about it. The horizon is not in the id: how long one is willing
-to look does not change what happens.
+once answers every later question about it. The horizon is not in the id: how long one is
+willing to look does not change what happens.
 """
 
 from __future__ import annotations
@@ -127,8 +127,8 @@ class Curves:
     """What was seen at each evaluation; every array has shape ``(evaluations,)``.
 
     ``zero_gradient_share`` is the share of train examples whose correct-class gradient is
-    exactly zero in float32; ``gap_q10 … gap_q90`` are quantiles over train examples of the correct
-    logit minus the greatest other one.
+    exactly zero in float32; ``gap_q10 … gap_q90`` are quantiles over train examples of the
+    correct logit minus the greatest other one.
     """
 
     step: NDArray[np.int32]

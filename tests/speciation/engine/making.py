@@ -6,8 +6,8 @@ import dataclasses
 
 import torch
 
-from speciation.engine.training import Program, State, empty_state, program
 from speciation.engine.engine import _write
+from speciation.engine.training import Program, State, empty_state, program
 from speciation.genome.genome import KINDS
 from speciation.seeds import Purpose, generator
 from speciation.trial.task import Task
@@ -43,4 +43,3 @@ def with_genes(trial: Trial, **genes: float) -> Trial:
     values = dict(trial.genome.genes) | genes
     genome = dataclasses.replace(trial.genome, genes=tuple(values.items()))
     return dataclasses.replace(trial, genome=genome)
-

@@ -1,4 +1,4 @@
-"""The engine keeps its word: a trial's bits are its own, wherever and beside whomever it trains."""
+"""The engine keeps its word: a trial's bits are its own, wherever it trains."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-from tests.speciation.engine.making import SMALL, random_trials, with_genes
 
 from speciation.engine.engine import BLOCK_SLOTS, Engine, EngineSpec, make_engine
 from speciation.engine.reference import ReferenceTrial
 from speciation.trial.trial import Curves, ModelShape, Outcome, Trial, TrialResult
+from tests.speciation.engine.making import SMALL, random_trials, with_genes
 
 SHAPE = ModelShape(d_model=16, heads=2, d_ff=32)
 HORIZON = 60

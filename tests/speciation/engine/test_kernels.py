@@ -64,7 +64,11 @@ def assert_close(got: torch.Tensor, expected: torch.Tensor, bound: float = FLOAT
 
 @pytest.mark.parametrize("batch", [64, 100])
 def test_the_ffn_branch_and_its_gradients(batch):
-    weights, unit, dout = ffn_weights(), draw(batch, WIDTH, seed=11), draw(batch, WIDTH, seed=12)
+    weights, unit, dout = (
+        ffn_weights(),
+        draw(batch, WIDTH, seed=11),
+        draw(batch, WIDTH, seed=12),
+    )
     branch, hidden = stages.ffn(unit, weights)
     inputs = [single(unit), *(single(weights[name]) for name in stages._FFN)]
     assert_close(kernels.ffn(*inputs), branch)
@@ -80,9 +84,13 @@ def test_the_ffn_branch_and_its_gradients(batch):
 @pytest.mark.parametrize("batch", [64, 100])
 @pytest.mark.parametrize("scale", [0.1, 1.0, 30.0])
 def test_the_exact_loss_and_its_gradients(batch, scale):
-    weights = {name: single(part).double().cpu() for name, part in unembed_weights(scale).items()}
+    weights = {
+        name: single(part).double().cpu() for name, part in unembed_weights(scale).items()
+    }
     unit = single(draw(batch, WIDTH, seed=13)).double().cpu()
-    answer = torch.randint(0, ELEMENTS, (SLOTS, batch), generator=torch.Generator().manual_seed(1))
+    answer = torch.randint(
+        0, ELEMENTS, (SLOTS, batch), generator=torch.Generator().manual_seed(1)
+    )
     inputs = [single(unit), *(single(weights[name]) for name in stages._UNEMBED)]
 
     expected: dict[str, torch.Tensor] = {}
@@ -94,7 +102,9 @@ def test_the_exact_loss_and_its_gradients(batch, scale):
         assert_close(grad, expected[name])
 
     judged = stages.judge(unit, weights, answer, ELEMENTS)
-    for part, true in zip(kernels.judge(*inputs, answer.to(DEVICE), ELEMENTS), judged, strict=True):
+    for part, true in zip(
+        kernels.judge(*inputs, answer.to(DEVICE), ELEMENTS), judged, strict=True
+    ):
         assert_close(part, true, 10 * FLOAT32)
 
 

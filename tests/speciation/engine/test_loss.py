@@ -20,7 +20,9 @@ def problem(scale: float, dtype=torch.float64):
 def test_loss_and_gradient_are_those_of_cross_entropy_in_float64(scale):
     logits, answer = problem(scale)
     logits.requires_grad_()
-    expected = functional.cross_entropy(logits.flatten(0, 1), answer.flatten(), reduction="none")
+    expected = functional.cross_entropy(
+        logits.flatten(0, 1), answer.flatten(), reduction="none"
+    )
     expected = expected.view(2, 30).mean(1)
     expected.sum().backward()
     loss, gradient = mean_loss_and_gradient(logits.detach(), answer)

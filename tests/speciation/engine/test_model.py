@@ -11,13 +11,13 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from tests.speciation.engine.making import SMALL, loaded, random_trials, with_genes
 
 from speciation.engine import model, plain, training
 from speciation.engine.recipe import RECIPE_COLUMNS
 from speciation.engine.reference import ReferenceTrial, module_name
 from speciation.trial.task import Task
 from speciation.trial.trial import ModelShape
+from tests.speciation.engine.making import SMALL, loaded, random_trials, with_genes
 
 FLOAT64, FLOAT32 = 1e-12, 1e-5
 

@@ -60,7 +60,9 @@ def test_adamw_is_torchs_with_own_numbers_staggered_starts_idle_slots_and_a_refi
         optimizer.adamw(
             weight, grad, mean, square, count + 1, settings["learning_rate"], settings
         )
-        trains = [step >= 3 * slot and not (slot == 2 and 20 <= step < 30) for slot in range(slots)]
+        trains = [
+            step >= 3 * slot and not (slot == 2 and 20 <= step < 30) for slot in range(slots)
+        ]
         for slot, does in enumerate(trains):
             if does:
                 count[slot] += 1

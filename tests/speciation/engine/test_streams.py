@@ -12,7 +12,6 @@ from speciation import seeds
 from speciation.engine import streams
 from speciation.seeds import Purpose
 
-
 BLOCKS = torch.arange(5000)
 
 

@@ -20,7 +20,14 @@ def curves(validation, train=None, loss=None) -> Curves:
     train = np.ones_like(validation) if train is None else np.array(train, dtype=np.float32)
     loss = np.zeros_like(validation) if loss is None else np.array(loss, dtype=np.float32)
     rest = dict.fromkeys(
-        ("validation_loss", "zero_gradient_share", "gap_q10", "gap_q50", "gap_q90", "learning_rate"),
+        (
+            "validation_loss",
+            "zero_gradient_share",
+            "gap_q10",
+            "gap_q50",
+            "gap_q90",
+            "learning_rate",
+        ),
         np.zeros_like(validation),
     )
     step = np.arange(1, len(validation) + 1, dtype=np.int32) * np.int32(INTERVAL)
@@ -83,7 +90,9 @@ def test_learning_and_losing_it_all_is_divergence():
         (900, 600, 0.10, 0.99, LearningClass.DELAYED),
     ],
 )
-def test_the_learning_class_is_the_first_that_fits(grok, memorise, at_memorise, least, expected):
+def test_the_learning_class_is_the_first_that_fits(
+    grok, memorise, at_memorise, least, expected
+):
     reached = Milestones(
         steps_to_grok=grok,
         steps_to_memorise=memorise,

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speciation.trial.task import COMMUTATIVE, OPERATIONS, PERMUTATIONS, TRACKS, Task, split, table
+from speciation.trial.task import (
+    COMMUTATIVE,
+    OPERATIONS,
+    PERMUTATIONS,
+    TRACKS,
+    Task,
+    split,
+    table,
+)
 
 
 def task_of(operation: str, **settings) -> Task:
