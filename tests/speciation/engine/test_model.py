@@ -1,7 +1,7 @@
 """Three witnesses of one gradient: the algebra, the plain stack, and ``nn.Module``.
 
-The reference computes whole sequences with autograd in float64. The stacked engine must give its
-gradients at initialisation, in the middle of training and far out, for any batch.
+The reference computes whole sequences with autograd in float64. The stacked engine must give
+its gradients at initialisation, in the middle of training and far out, for any batch.
 """
 
 from __future__ import annotations
