@@ -141,7 +141,7 @@ def _fit(config: RunConfig) -> Iterator[Check]:
         )
         return
     spec = planned_spec(engine_plan(config))
-    needed = engine_bytes(spec.task, spec.model, spec.slots)
+    needed = engine_bytes(spec.task, spec.model, spec.slots, device.kind)
     fits = needed < device.memory_bytes
     yield Check(
         "engine",

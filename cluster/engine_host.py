@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 # What suits a kind of device, where nothing else is asked for.
 BACKENDS = {"cpu": "torch", "cuda": "graph"}
 SLOTS = {"cpu": 32, "cuda": 2048}
-SLOTS_AT_WORK = 512  # that an engine has in hand at one moment
 
 
 class EngineHost:
@@ -108,23 +107,29 @@ def planned_spec(plan: EnginePlan) -> EngineSpec:
         task=plan.task,
         model=plan.model,
         slots=plan.slots or _slots_that_fit(plan, kind, found.memory_bytes),
-        backend=BACKENDS.get(kind, "torch") if plan.backend == "auto" else plan.backend,
+        backend=BACKENDS[kind] if plan.backend == "auto" else plan.backend,
         device=device,
         precision=plan.precision,
     )
 
 
-def engine_bytes(task: Task, model: ModelShape, slots: int) -> int:
-    """About how much of a device's memory so many slots take."""
-    from speciation.engine.devices import block_bytes, slot_bytes
+def engine_bytes(task: Task, model: ModelShape, slots: int, kind: str) -> int:
+    """About how much memory of a kind of device so many slots take, one block at work."""
+    from speciation.engine.devices import block_bytes, block_shape, slot_bytes
 
-    working = block_bytes(task, model, min(slots, SLOTS_AT_WORK))
+    working = block_bytes(task, model, *block_shape(kind, task, model))
     return slots * slot_bytes(task, model) + working
 
 
 def _slots_that_fit(plan: EnginePlan, kind: str, memory_bytes: int) -> int:
-    """The usual number of slots, halved until they fit into half of the memory."""
-    slots = SLOTS.get(kind, 1)
-    while slots > 1 and engine_bytes(plan.task, plan.model, slots) > memory_bytes / 2:
+    """The usual number of slots, or as many as fit into half of the memory.
+
+    One block is the least that an engine has.
+    """
+    from speciation.engine.devices import block_shape
+
+    least = block_shape(kind, plan.task, plan.model).slots
+    slots = SLOTS[kind]
+    while slots > least and engine_bytes(plan.task, plan.model, slots, kind) > memory_bytes / 2:
         slots //= 2
     return slots

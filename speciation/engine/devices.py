@@ -6,7 +6,7 @@ import ctypes
 import os
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 
@@ -15,6 +15,18 @@ from speciation.trial.task import Task
 from speciation.trial.trial import ModelShape
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # mallopt(3)
+
+
+class BlockShape(NamedTuple):
+    """How much is computed at a time."""
+
+    slots: int  # that train as one program
+    chunk: int  # examples an evaluation takes at a time
+
+
+_USUAL = {"cpu": BlockShape(8, 512), "cuda": BlockShape(512, 9409)}
+_BLOCK_BYTES = {"cpu": 2**30, "cuda": 16 * 2**30}
+KINDS = tuple(_USUAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +69,30 @@ def slot_bytes(task: Task, model: ModelShape) -> int:
     return 3 * 4 * layout(task, model).size + 4 * task.pair_count
 
 
-def block_bytes(task: Task, model: ModelShape, slots: int) -> int:
+def block_shape(kind: str, task: Task, model: ModelShape) -> BlockShape:
+    """The shape of every block on a kind of device: the usual one, halved until it is small.
+
+    It decides the order of sums and so bits: it is a function of what is trained, never of how
+    many slots there are, how much memory a device has, or what was measured.
+    """
+    shape = _USUAL[kind]
+    slots = shape.slots
+    while slots > 1 and block_bytes(task, model, slots, shape.chunk) > _BLOCK_BYTES[kind]:
+        slots //= 2
+    return BlockShape(slots, shape.chunk)
+
+
+def block_bytes(task: Task, model: ModelShape, slots: int, chunk: int) -> int:
     """Bytes that a block of slots uses while it works, beyond :func:`slot_bytes` (an estimate).
 
-    Counts the widest activations of a step and of an evaluation, a few copies of each.
+    The widest activations of a step, a few copies of each with their gradients, or those of an
+    evaluation's chunk.
     """
     plan = layout(task, model)
     positions = 1 if model.layers == 1 else 3
     widths = plan.vocabulary + (model.d_ff + 4 * model.d_model) * positions * model.layers
-    examples = max(task.batch_size, min(task.pair_count, 2048))
-    return 4 * 6 * slots * examples * widths
+    examples = max(6 * task.batch_size, 2 * min(task.pair_count, chunk))
+    return 4 * slots * examples * widths
 
 
 @cache

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from speciation import seeds
 from speciation.engine.backends import Backend, EagerBackend, GraphBackend, compile_pair
-from speciation.engine.devices import keep_freed_memory
+from speciation.engine.devices import KINDS, block_shape, keep_freed_memory
 from speciation.engine.layout import Layout, scale_vectors, unit_parameters
 from speciation.engine.recipe import initial_scale, recipe_row
 from speciation.engine.training import SEEN, Program, State, empty_state, program
@@ -33,11 +33,6 @@ from speciation.trial.watch import Watch
 
 BACKENDS = ("torch", "graph")
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
-
-# Slots a block and examples an evaluation takes at a time, by device type. They decide shapes
-# and so bits: constants, never tuned to the slot count or the machine.
-BLOCK_SLOTS = {"cpu": 8, "cuda": 512}
-CHUNK = {"cpu": 512, "cuda": 9409}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +87,8 @@ class Engine:
         self.slots = spec.slots
         self.trial_steps = 0
         self._clock = clock
-        self._program = program(spec.task, spec.model, device, CHUNK[device.type])
-        size = BLOCK_SLOTS[device.type]
+        size, chunk = block_shape(device.type, spec.task, spec.model)
+        self._program = program(spec.task, spec.model, device, chunk)
         compiled = compile_pair(self._program) if spec.backend == "graph" else None
         self._blocks = [
             _Block(
@@ -197,8 +192,8 @@ def make_engine(spec: EngineSpec) -> Engine:
         ValueError: The device is not there.
     """
     device = torch.device(spec.device)
-    if device.type not in BLOCK_SLOTS:
-        raise ValueError(f"device must be cpu or cuda, got {spec.device!r}")
+    if device.type not in KINDS:
+        raise ValueError(f"device must be {' or '.join(KINDS)}, got {spec.device!r}")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ValueError(
             f"device {spec.device!r} is not there; torch sees "

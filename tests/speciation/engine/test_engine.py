@@ -7,13 +7,15 @@ import dataclasses
 import numpy as np
 import pytest
 
-from speciation.engine.engine import BLOCK_SLOTS, Engine, EngineSpec, make_engine
+from speciation.engine.devices import block_shape
+from speciation.engine.engine import Engine, EngineSpec, make_engine
 from speciation.engine.reference import ReferenceTrial
 from speciation.trial.trial import Curves, ModelShape, Outcome, Trial, TrialResult
 from tests.speciation.engine.making import SMALL, random_trials, with_genes
 
 SHAPE = ModelShape(d_model=16, heads=2, d_ff=32)
 HORIZON = 60
+BLOCK = block_shape("cpu", SMALL, SHAPE).slots
 # torch's compiler warns of itself when it is first imported.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")
 WAYS = [
@@ -63,7 +65,7 @@ def alone(way) -> dict[str, tuple[bytes, ...]]:
     return found
 
 
-@pytest.mark.parametrize("slots", [2, 7, BLOCK_SLOTS["cpu"] + 1, 40])
+@pytest.mark.parametrize("slots", [2, 7, BLOCK + 1, 40])
 def test_a_trial_is_the_same_alone_and_in_company(alone, way, slots):
     """Packs of many sizes; the trials sit in the first, a middle and the last slot."""
     mine = random_trials(3, horizon=HORIZON)
