@@ -121,6 +121,22 @@ def test_the_horizon_does_not_change_what_happens_before_it():
     assert len(long.step) > count
 
 
+@pytest.mark.parametrize("often", [1, 25])
+def test_how_often_one_looks_changes_nothing(way, often):
+    """An interval of one step, of 5 and of 25: the same training, seen more or less often."""
+    ends = {}
+    for interval in (5, often):
+        task = dataclasses.replace(SMALL, eval_interval=interval)
+        trial = random_trials(1, task=task, horizon=50)[0]
+        spec = EngineSpec(task, SHAPE, slots=1, backend=way[0], device=way[1])
+        curves = run_all([trial], make_engine(spec))[trial.id].curves
+        at_25 = curves.step.tolist().index(25)
+        ends[interval] = [
+            getattr(curves, field.name)[at_25].tobytes() for field in dataclasses.fields(Curves)
+        ]
+    assert ends[often] == ends[5]
+
+
 def test_results_follow_the_reference(way):
     """Not bit for bit (other kernels, other sums) but far closer than chaos would allow."""
     trial = random_trials(1, horizon=20)[0]
