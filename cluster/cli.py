@@ -7,10 +7,13 @@ exit code is 2.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -27,31 +30,39 @@ OWN_PACKAGES = ("cluster.", "speciation.", "dashboards.")
 DEFAULT_STORE = "results"
 
 click.rich_click.TEXT_MARKUP = "rich"
+click.rich_click.TEXT_PARAGRAPH_LINEBREAKS = "\n\n"
 click.rich_click.STYLE_COMMANDS_TABLE_SHOW_LINES = False
 click.rich_click.MAX_WIDTH = 100
 
 
 def main() -> NoReturn:
     """Run a command; every foreseen mistake ends in a sentence and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal may not know every character
     try:
-        code = speciation.main(standalone_mode=False)
+        code = speciation.main(prog_name="speciation", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "speciation"
-        complain(f"{error.format_message()} See: {command} --help")
+        complain(f"{error.format_message().rstrip('.')}; see: {command} --help")
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
     except Exception as error:
-        if not type(error).__module__.startswith(OWN_PACKAGES) or os.environ.get(
-            "SPECIATION_DEBUG"
-        ):
-            raise  # not foreseen: whoever mends it wants to see it all
-        complain(str(error))
+        if os.environ.get("SPECIATION_DEBUG") or not (sentence := _foreseen(error)):
+            raise  # whoever mends it wants to see it all
+        complain(sentence)
         sys.exit(2)
+
+
+def _foreseen(error: Exception) -> str:
+    """What an error of this project or of the operating system has to say; else nothing."""
+    if type(error).__module__.startswith(OWN_PACKAGES):
+        return str(error)
+    if isinstance(error, OSError) and (error.filename or error.errno == errno.ENOSPC):
+        return f"{error.filename or 'standard output'}: {error.strerror}"
+    return ""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -77,7 +88,9 @@ def where_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--address", metavar="HOST:PORT", help="A running Ray cluster to use."
             ),
-            click.option("--device", type=click.Choice(["auto", "cpu", "cuda"])),
+            click.option(
+                "--device", type=click.Choice(["auto", "cpu", "cuda"]), help="What to train on."
+            ),
             click.option(
                 "--slots", type=int, metavar="N", help="Trials at once on each device."
             ),
@@ -91,6 +104,7 @@ def where_options(command: Callable[..., Any]) -> Callable[..., Any]:
 generations_option = click.option(
     "--generations", metavar="N|+N", help="How many in all, or how many more."
 )
+run_argument = click.argument("run", metavar="[RUN]", required=False)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -134,11 +148,11 @@ def evolve(
 
 
 @speciation.command()
-@click.argument("run")
+@run_argument
 @generations_option
 @where_options
 def resume(
-    run: str,
+    run: str | None,
     generations: str | None,
     store: str | None,
     executor: str | None,
@@ -149,7 +163,8 @@ def resume(
 ) -> None:
     """Go on with a run that was interrupted, or that shall go further.
 
-    RUN is its id or the beginning of it. What the store knows is not computed again.
+    RUN is its id or the beginning of it; without one, the latest. What the store knows is not
+    computed again.
 
     Example:  [bold cyan]speciation resume quickstart --generations +10[/]
     """
@@ -167,16 +182,22 @@ def resume(
 
 
 @speciation.command()
-@click.argument("run")
-@click.option("--store", metavar="URI", default=DEFAULT_STORE, show_default=True)
+@run_argument
+@click.option(
+    "--store",
+    metavar="URI",
+    default=DEFAULT_STORE,
+    show_default=True,
+    help="Where the run is kept.",
+)
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), help="The HTML file."
 )
 @click.option("--open", "show", is_flag=True, help="Open it in a browser.")
-def report(run: str, store: str, output: Path | None, show: bool) -> None:
+def report(run: str | None, store: str, output: Path | None, show: bool) -> None:
     """Write a run's report: one HTML file that opens anywhere, offline.
 
-    Needs neither torch nor Ray.
+    RUN is its id or the beginning of it; without one, the latest. Needs neither torch nor Ray.
 
     Example:  [bold cyan]speciation report quickstart --open[/]
     """
@@ -185,7 +206,7 @@ def report(run: str, store: str, output: Path | None, show: bool) -> None:
 
     place = existing_store(store)
     path = write_report(place, find_run(place, run), output)
-    console().print(f"report  {path}", soft_wrap=True)
+    say(f"report  {path}")
     if show:
         import webbrowser
 
@@ -214,7 +235,10 @@ def doctor(config: str | None, as_json: bool) -> None:
 
 @speciation.group()
 def store() -> None:
-    """Look at a store of results, check it, tidy it, join two."""
+    """Look at a store of results, check it, tidy it, join two.
+
+    Example:  [bold cyan]speciation store info results[/]
+    """
 
 
 store_argument = click.argument("place", metavar="[STORE]", default=DEFAULT_STORE)
@@ -239,9 +263,8 @@ def info(place: str, as_json: bool) -> None:
     outcomes = ", ".join(f"{count:,} {name}" for name, count in found.outcomes.items())
     lines = [f"trials  {outcomes or 'none'}", f"genomes  {found.genomes:,}"]
     lines += [f"runs  {', '.join(found.runs) or 'none'}"]
-    lines += [str(bad) for bad in found.bad]
-    for line in lines:
-        console().print(line, soft_wrap=True, highlight=False)
+    for line in [*lines, *map(str, found.bad)]:
+        say(line)
 
 
 @store.command()
@@ -262,7 +285,7 @@ def verify(place: str, as_json: bool) -> None:
             [t.name, f"{t.parts:,}", f"{t.rows:,}", f"{len(t.bad)}", f"{t.quarantined}"]
             for t in check.tables
         ]
-        header = ["table", "parts", "rows", "damaged", "in quarantine"]
+        header = ["table", "parts", "rows", "damaged", "put aside"]
         _show_table(f"store {check.uri}", header, rows)
         sentences = [*check.manifests, *(str(bad) for t in check.tables for bad in t.bad)]
         sentences += [
@@ -271,7 +294,7 @@ def verify(place: str, as_json: bool) -> None:
             for name in t.newer
         ]
         for sentence in sentences or ["every part is what its name says"]:
-            console().print(sentence, soft_wrap=True, highlight=False)
+            say(sentence)
     if not check.ok:
         sys.exit(1)
 
@@ -317,13 +340,12 @@ def merge(into: str, other: str, as_json: bool) -> None:
     if as_json:
         print_json(_plain(merged))
         return
-    console().print(
+    say(
         f"{merged.copied:,} parts and {merged.manifests:,} manifests copied, "
-        f"{merged.present:,} parts were here already",
-        highlight=False,
+        f"{merged.present:,} parts were here already"
     )
     for sentence in [*map(str, merged.bad), *merged.damaged]:
-        console().print(sentence, soft_wrap=True, highlight=False)
+        say(sentence)
 
 
 # -- Driving a run --------------------------------------------------------------------------
@@ -338,12 +360,13 @@ def _drive(config: RunConfig, as_json: bool) -> None:
     place, shown = Store(config.store), console()
     with (
         stop_signals() as stop,
-        executor_for(config) as executor,
         reporter_for(config, shown, as_json) as reporter,
+        executor_for(config) as executor,
     ):
         summary = run(config, place, executor, reporter, stop)
     if summary.stopped:
-        _say(as_json, f"stopped; every finished trial is stored; {_how_to_resume(config)}")
+        go_on = f"speciation resume {config.run_id()}{_on(config)}"
+        click.echo(f"stopped; every finished trial is stored; go on with: {go_on}", err=as_json)
         sys.exit(130)
     path = write_report(place, summary.run, None)
     if not as_json:
@@ -356,8 +379,8 @@ def write_report(place: Store, run: str, output: Path | None) -> Path:
     from dashboards.report import report as write
 
     if output is None:
-        folder = Path(f"{run}.html") if "://" in place.uri else Path(place.uri) / "runs" / run
-        output = folder if folder.suffix else folder / "report.html"
+        folder = Path(place.uri) / "runs" / run
+        output = Path(f"{run}.html") if "://" in place.uri else folder / "report.html"
     write(place, run, output)
     return output
 
@@ -366,10 +389,16 @@ def write_report(place: Store, run: str, output: Path | None) -> Path:
 
 
 def console() -> Console:
-    """Standard output."""
+    """Standard output. On a pipe, nobody's window is too narrow for a table."""
     from rich.console import Console
 
-    return Console(highlight=False)
+    shown = Console(highlight=False, emoji=False)
+    return shown if shown.is_terminal else Console(highlight=False, emoji=False, width=1000)
+
+
+def say(sentence: str) -> None:
+    """A sentence on standard output, as it is: a path may look like markup."""
+    click.echo(sentence)
 
 
 def complain(sentence: str) -> None:
@@ -383,59 +412,56 @@ def complain(sentence: str) -> None:
 
 def print_json(value: Any) -> None:
     """JSON on standard output."""
-    click.echo(json.dumps(value, indent=2))
+    say(json.dumps(value, indent=2))
 
 
-def _say(as_json: bool, sentence: str) -> None:
-    click.echo(sentence, err=as_json)
-
-
-def _how_to_resume(config: RunConfig) -> str:
-    where = "" if config.store == DEFAULT_STORE else f" --store {config.store}"
-    return f"go on with: speciation resume {config.run_id()}{where}"
+def _on(config: RunConfig) -> str:
+    """The option that names a run's store, where it needs one."""
+    return "" if config.store == DEFAULT_STORE else f" --store {shlex.quote(config.store)}"
 
 
 def _show_end(shown: Console, config: RunConfig, summary: RunSummary, path: Path) -> None:
+    from rich.text import Text
+
+    from cluster.progress import FAINT
     from cluster.progress_text import duration_text
 
-    where = "" if config.store == DEFAULT_STORE else f" --store {config.store}"
     if summary.champion is None:
-        shown.print("no trial of this run could be judged; `speciation store info` counts them")
+        say("no trial of this run could be judged; `speciation store info` counts them")
     else:
         _show_champion(shown, summary.champion, config)
     trained = f"{summary.finished:,} trials in {duration_text(summary.seconds)}"
     lines = {
         "trained": f"{trained}; {summary.known:,} were known already",
         "report": str(path),
-        "look": f"[cyan]speciation report {summary.run} --open{where}[/]",
-        "go on": f"[cyan]speciation resume {summary.run} --generations +5{where}[/]",
+        "look": f"speciation report {summary.run} --open{_on(config)}",
+        "go on": f"speciation resume {summary.run} --generations +5{_on(config)}",
     }
     for name, line in lines.items():
-        shown.print(f"[bright_black]{name:<9}[/] {line}", soft_wrap=True)
+        style = "cyan" if line.startswith("speciation ") else ""
+        shown.print(Text.assemble((f"{name:<9} ", FAINT), (line, style)), soft_wrap=True)
 
 
 def _show_champion(shown: Console, champion: Champion, config: RunConfig) -> None:
     from cluster.progress import champion_table
 
-    fame = (
-        ""
-        if champion.in_hall_of_fame
-        else (
-            f"  [yellow]not in the Hall of Fame (strictness {config.evolution.strictness:g})[/]"
-        )
-    )
-    shown.print(f"\n[bold]champion[/]  [cyan]{champion.genome.id}[/]{fame}", soft_wrap=True)
+    shown.print(f"\n[bold]champion[/]  [cyan]{champion.genome.id}[/]", soft_wrap=True)
+    if not champion.in_hall_of_fame:
+        bound = f"{config.evolution.strictness:g}"
+        shown.print(f"          [yellow]not in the Hall of Fame (strictness {bound})[/]")
     shown.print(champion_table(champion))
 
 
 def _show_checks(checks: list[Any]) -> None:
     from rich.table import Table
+    from rich.text import Text
 
-    marks = {"ok": "[green]✓[/]", "note": "[yellow]![/]", "missing": "[red]✗[/]"}
+    marks = {"ok": ("✓", "green"), "note": ("!", "yellow"), "missing": ("✗", "red")}
     table = Table.grid(padding=(0, 2))
     for check in checks:
-        advice = f"  [bright_black]{check.advice}[/]" if check.advice else ""
-        table.add_row(marks[check.state], check.what, f"{check.found}{advice}")
+        table.add_row(Text(*marks[check.state]), check.what, Text(check.found))
+        if check.advice:
+            table.add_row("", "", Text(check.advice, "bright_black"))
     console().print(table)
 
 
@@ -443,13 +469,12 @@ def _show_table(title: str, header: list[str], rows: list[list[str]]) -> None:
     from rich import box
     from rich.table import Table
 
-    table = Table(
-        title=title, title_justify="left", box=box.SIMPLE_HEAD, header_style="bright_black"
-    )
+    table = Table(box=box.SIMPLE_HEAD, header_style="bright_black")
     for i, name in enumerate(header):
         table.add_column(name, justify="right" if i else "left")
     for row in rows:
         table.add_row(*row)
+    say(title)
     console().print(table)
 
 
@@ -460,9 +485,9 @@ def _plain(value: Any) -> Any:
 
 
 def _size(count: int) -> str:
-    from cluster.doctor import gigabytes
+    from cluster.doctor import size_text
 
-    return gigabytes(count)
+    return size_text(count)
 
 
 if __name__ == "__main__":

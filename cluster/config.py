@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from os.path import exists, isfile  # unlike Path's, no name makes these raise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -25,7 +26,7 @@ from pydantic import (
     model_validator,
 )
 
-from cluster.config_sentences import hint, listed, sentence
+from cluster.config_sentences import hint, listed, sentence, shown
 from cluster.yaml_text import YamlError, read_yaml
 from speciation.evolution.fitness import LANDSCAPES
 from speciation.evolution.generation import EvolutionParams
@@ -46,13 +47,13 @@ class ConfigError(ValueError):
     """A configuration that cannot be used: one sentence for whoever wrote it."""
 
 
-def _one_of(registry: Iterable[str]) -> AfterValidator:
-    def check(value: str) -> str:
-        if value not in registry:
+def _one_of(registry: Iterable[str]) -> BeforeValidator:
+    def check(value: Any) -> Any:
+        if not isinstance(value, str) or value not in registry:
             raise ValueError(f"must be one of {listed(registry)}{hint(value, registry)}")
         return value
 
-    return AfterValidator(check)
+    return BeforeValidator(check)
 
 
 class _Settings(BaseModel):
@@ -198,6 +199,12 @@ def _slug(value: str) -> str:
     return value
 
 
+def _one_line(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("must be one line of printable text")
+    return value
+
+
 class RunConfig(_Settings):
     """Everything that a run is told. Frozen, and complete: see :func:`load_config`."""
 
@@ -217,7 +224,9 @@ class RunConfig(_Settings):
     engine: EngineSettings = EngineSettings()
     executor: Literal["local", "ray"] = "ray"
     address: str | None = None
-    store: str = Field("results", min_length=1, max_length=1000)
+    store: Annotated[str, AfterValidator(_one_line)] = Field(
+        "results", min_length=1, max_length=1000
+    )
 
     @model_validator(mode="after")
     def _has_one_task(self) -> Self:
@@ -346,12 +355,12 @@ def make_config(
 
 def _find(source: str) -> Path:
     path = Path(source)
-    if path.suffix in (".yaml", ".yml") or path.exists():
-        return path
-    if source in presets():
+    if source in presets() and not isfile(path):  # a folder of that name is somebody's results
         return PRESETS / f"{source}.yaml"
+    if path.suffix in (".yaml", ".yml") or exists(path):
+        return path
     raise ConfigError(
-        f"{source}: there is no such file, nor a preset of that name "
+        f"there is no file {shown(source)}, nor a preset of that name "
         f"({listed(presets())}){hint(source, presets())}"
     )
 
@@ -376,11 +385,11 @@ def _load_ancestor(
     if ancestor == HALL_OF_FAME or ancestor.startswith(RUN_PREFIX):
         return ancestor
     places = [p / ancestor for p in (folder, Path.cwd(), PROJECT) if p is not None]
-    path = next((p for p in places if p.is_file()), None)
+    path = next((p for p in places if isfile(p)), None)
     if path is None:
         raise ConfigError(
-            f"{where}: ancestors.{index} is {ancestor!r}, but there is no such genome file; "
-            f"give a path, {HALL_OF_FAME!r} or '{RUN_PREFIX}<run>'"
+            f"{where}: ancestors.{index} is {shown(ancestor)}, but there is no such genome "
+            f"file; give a path, {HALL_OF_FAME!r} or '{RUN_PREFIX}<run>'"
         )
     try:
         genome, _ = load_genome(path)

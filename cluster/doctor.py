@@ -74,14 +74,14 @@ def _software() -> Iterator[Check]:
 def _machine() -> Iterator[Check]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     yield Check("cores", str(len(os.sched_getaffinity(0))))
-    yield Check("memory", gigabytes(memory))
+    yield Check("memory", size_text(memory))
 
 
 def _devices() -> Iterator[Check]:
     from speciation.engine.devices import devices
 
     for device in devices():
-        yield Check(device.torch_name, f"{device.name}, {gigabytes(device.memory_bytes)}")
+        yield Check(device.torch_name, f"{device.name}, {size_text(device.memory_bytes)}")
 
 
 def _ray(config: RunConfig | None) -> Iterator[Check]:
@@ -145,9 +145,9 @@ def _fit(config: RunConfig) -> Iterator[Check]:
     fits = needed < device.memory_bytes
     yield Check(
         "engine",
-        f"{spec.backend} on {spec.device}: {spec.slots:,} slots, about {gigabytes(needed)}",
+        f"{spec.backend} on {spec.device}: {spec.slots:,} slots, about {size_text(needed)}",
         "ok" if fits else "missing",
-        "" if fits else f"the device has {gigabytes(device.memory_bytes)}; use fewer --slots",
+        "" if fits else f"the device has {size_text(device.memory_bytes)}; use fewer --slots",
     )
 
 
@@ -158,16 +158,21 @@ def _store(config: RunConfig) -> Check:
     place = Path(store.uri)
     while not place.exists():
         place = place.parent
+    if not place.is_dir():
+        return Check("store", f"{place} is a file", "missing", "choose another --store")
     free = shutil.disk_usage(place).free
     if not os.access(place, os.W_OK):
         return Check(
             "store", f"{place} cannot be written to", "missing", "choose another --store"
         )
     if free < LEAST_FREE_BYTES:
-        return Check("store", f"{store.uri}, {gigabytes(free)} free", "note", "free some space")
-    return Check("store", f"{store.uri}, {gigabytes(free)} free")
+        return Check("store", f"{store.uri}, {size_text(free)} free", "note", "free some space")
+    return Check("store", f"{store.uri}, {size_text(free)} free")
 
 
-def gigabytes(count: float) -> str:
+def size_text(count: float) -> str:
     """Bytes for people."""
-    return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"
+    for unit, size, digits in (("GB", 2**30, 1), ("MB", 2**20, 0), ("kB", 2**10, 0)):
+        if count >= size:
+            return f"{count / size:.{digits}f} {unit}"
+    return f"{count:.0f} B"

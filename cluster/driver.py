@@ -64,6 +64,8 @@ REPORT_SECONDS = 0.1
 IN_FLIGHT = 3
 LEAST_IN_FLIGHT = 256  # while executors start and their slots are not known yet
 
+READ = ("trials", "genomes", "plans", "generations")
+
 # What fitness needs of a row of ``trials``.
 JUDGED_BY = (
     "trial_id",
@@ -109,6 +111,8 @@ def run(
         ExecutorError: There is nowhere to train.
         StoreError: The store cannot be read or written.
     """
+    for table in READ:
+        store.select(table, ())  # a newer program's store is refused before it is written to
     if (manifest := manifest_of(store, config.run_id())) is not None:
         check_same_science(config, manifest, f"run {config.run_id()} in {store.uri}")
     driver = _Driver(config, store, executor, report_progress, stop, patience, clock)
@@ -163,13 +167,14 @@ class _Driver:
         try:
             closed, before = self._replay()
             self._generations = max(self._generations, closed)
-            self._write_manifest("running", closed)
             planned = generations_in("plans", self._run, self._store)
             for generation in range(closed, self._generations):
                 plan = None
                 if generation in planned:
                     plan = stored_plan(self._config, self._store, generation)
                 plan = plan or new_plan(self._config, self._store, generation, before)
+                if generation == closed:  # not sooner: there may have been no founders
+                    self._write_manifest("running", closed)
                 before = self._close(plan, self._try(plan))
                 closed = generation + 1
             champion = self._champion(before)

@@ -9,7 +9,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from os.path import isdir
 from typing import Any
 
 from cluster.config import RunConfig
@@ -17,6 +17,8 @@ from cluster.doctor import has_extra, install_hint
 from cluster.executor import Executor, engine_plan
 from cluster.plan import closed_generations
 from cluster.ray_address import wanted_address
+from speciation.tables.manifests import RUNS
+from speciation.tables.schema import TABLES
 from speciation.tables.store import Store
 
 
@@ -87,8 +89,17 @@ def places(
     device: str | None,
     slots: int | None,
 ) -> dict[str, Any]:
-    """Overrides by dotted key."""
-    if address is not None and executor is None:
+    """Overrides by dotted key.
+
+    Raises:
+        LaunchError: Two of them contradict each other.
+    """
+    if address is not None and executor == "local":
+        raise LaunchError(
+            f"--address is {address!r}, but --executor is 'local', which joins no cluster; "
+            "leave one of them away"
+        )
+    if address is not None:
         executor = "ray"
     return {
         "store": store,
@@ -110,8 +121,14 @@ def generations_wanted(text: str, config: RunConfig) -> int:
 
 
 def existing_store(uri: str) -> Store:
-    """A store that is there, since looking at a misspelt one would show an empty one."""
+    """A store that is there, since looking at a misspelt one would show an empty one.
+
+    Raises:
+        LaunchError: There is none.
+    """
     place = Store(uri)
-    if "://" not in place.uri and not Path(place.uri).is_dir():
+    if "://" not in place.uri and not any(
+        isdir(f"{place.uri}/{name}") for name in (*TABLES, RUNS)
+    ):
         raise LaunchError(f"there is no store at {place.uri}; `speciation evolve` makes one")
     return place

@@ -43,6 +43,8 @@ def write_manifest(
     """
     run = config.run_id()
     old = manifest_of(store, run) or {}
+    known = old.get("devices")
+    known = list(map(str, known)) if isinstance(known, list) else []
     now = datetime.now(UTC).isoformat(timespec="seconds")
     store.write_manifest(
         run,
@@ -55,7 +57,7 @@ def write_manifest(
             "config": settings_of(config),
             "config_hash": config.config_hash(),
             "provenance": provenance(),
-            "devices": sorted({*old.get("devices", []), *filter(None, devices)}),
+            "devices": sorted({*known, *filter(None, devices)}),
             "generations_closed": generations_closed,
             "champion": plain(champion) if champion else old.get("champion"),
             "created": old.get("created", now),
@@ -69,8 +71,23 @@ def manifest_of(store: Store, run: str) -> dict[str, Any] | None:
 
     Raises:
         StoreError: It is damaged.
+        ConfigError: A newer version of this program wrote it.
     """
-    return store.read_manifest(run) if run in store.runs() else None
+    if run not in store.runs():
+        return None
+    manifest = store.read_manifest(run)
+    version = manifest.get("version")
+    if isinstance(version, int) and version > VERSION:
+        raise ConfigError(
+            f"{where_is(store, run)}: version is {version}, but this program reads up to "
+            f"{VERSION}; go on with the newer program that wrote it"
+        )
+    return manifest
+
+
+def where_is(store: Store, run: str) -> str:
+    """The manifest's file, for sentences."""
+    return f"{store.uri}/runs/{run}/manifest.json"
 
 
 def settings_of(config: RunConfig) -> dict[str, Any]:
@@ -87,11 +104,14 @@ def config_of(store: Store, run: str, overrides: Mapping[str, Any]) -> RunConfig
         overrides: Values by dotted key, which may change where it runs and how long.
 
     Raises:
-        StoreError: There is no such run, or its manifest is damaged.
-        ConfigError: The configuration cannot be used, or would be another run.
+        StoreError: Its manifest is damaged.
+        ConfigError: There is no such run, a newer version of this program wrote it, or its
+            configuration cannot be used, or would be another run.
     """
-    manifest = store.read_manifest(run)
-    where = f"{store.uri}/runs/{run}/manifest.json"
+    manifest = manifest_of(store, run)
+    if manifest is None:
+        raise ConfigError(_no_such_run(store, run))
+    where = where_is(store, run)
     settings = manifest.get("config")
     if not isinstance(settings, dict):
         raise ConfigError(f"{where}: config is missing, so the run cannot be resumed")
@@ -102,13 +122,20 @@ def config_of(store: Store, run: str, overrides: Mapping[str, Any]) -> RunConfig
     return config
 
 
-def find_run(store: Store, text: str) -> str:
-    """The run of this id, or the only one whose id begins so.
+def find_run(store: Store, text: str | None) -> str:
+    """The run of this id, or the only one whose id begins so; the latest for None.
 
     Raises:
+        StoreError: A manifest is damaged.
         ConfigError: There is none, or there are several.
     """
     runs = store.runs()
+    if text is None:
+        if not runs:
+            raise ConfigError(
+                f"there is no run in {store.uri} yet; `speciation evolve` begins one"
+            )
+        return max(runs, key=lambda run: str(store.read_manifest(run).get("updated", "")))
     if text in runs:
         return text
     found = [run for run in runs if run.startswith(text)]
@@ -118,9 +145,14 @@ def find_run(store: Store, text: str) -> str:
         raise ConfigError(
             f"{text!r} is the beginning of {len(found)} runs in {store.uri}: {listed(found)}"
         )
-    raise ConfigError(
-        f"there is no run {text!r} in {store.uri}{hint(text, runs)}; "
-        f"its runs are {listed(runs) or 'none'}"
+    raise ConfigError(_no_such_run(store, text))
+
+
+def _no_such_run(store: Store, text: str) -> str:
+    runs = store.runs()
+    return (
+        f"there is no run {text!r} in {store.uri}; its runs are {listed(runs) or 'none'}"
+        f"{hint(text, runs)}"
     )
 
 

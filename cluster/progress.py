@@ -20,7 +20,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cluster.config import RunConfig
+from cluster.config import DEFAULT_TRACK, RunConfig
 from cluster.progress_text import (
     JsonReporter,
     LineReporter,
@@ -36,7 +36,9 @@ from cluster.summary import Champion, Figures, GenerationSummary, RunSummary, Sn
 
 REFRESH_A_SECOND = 8
 ROWS = 12  # latest generations on screen
+LABEL = len("leader")
 CELLS = 24  # genomes in a row
+WIDEST, NARROW = 100, 72  # columns of the panel; below the latter, a row is only its figures
 ACCENT, GOOD, FAINT, ALARM = "cyan", "green", "bright_black", "yellow"
 
 
@@ -46,9 +48,7 @@ def reporter_for(config: RunConfig, console: Console, as_json: bool) -> Reporter
         return JsonReporter()
     if console.is_terminal:
         return LiveReporter(config, console)
-    return LineReporter(
-        config.evolution.generations, lambda line: console.print(line, soft_wrap=True)
-    )
+    return LineReporter(config, lambda line: console.print(line, soft_wrap=True, markup=False))
 
 
 class LiveReporter(Reporter):
@@ -77,6 +77,8 @@ class LiveReporter(Reporter):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        # Where nothing began, nothing stays: an error has the screen to itself.
+        self._live.transient = not (self._over or self._now or self._closed)
         self._live.__exit__(kind, error, trace)
 
     def snapshot(self, now: Snapshot) -> None:
@@ -99,9 +101,8 @@ class LiveReporter(Reporter):
         if self._closed:
             parts.append(self._generations())
         if self._now is not None:
-            parts += (
-                [Text(), self._activity(self._now)] if parts else [self._activity(self._now)]
-            )
+            parts += [Text()] if parts else []
+            parts += [self._activity(self._now), self._words(self._now)]
         if not parts:
             words = "no generation was closed" if self._over else "starting engines …"
             parts = [Text(words, style=FAINT)]
@@ -109,7 +110,7 @@ class LiveReporter(Reporter):
         title = Text.assemble(
             ("speciation ", f"bold {ACCENT}"), (config.run_id(), "bold"), style="default"
         )
-        track = config.track or (config.task and config.task.operation) or "add97-mb512"
+        track = config.task.operation if config.task else config.track or DEFAULT_TRACK
         evolution = config.evolution
         return Panel(
             Group(*parts),
@@ -124,72 +125,87 @@ class LiveReporter(Reporter):
             border_style=FAINT,
             box=box.ROUNDED,
             padding=(1, 2),
-            width=min(self._console.width, 100),
+            width=self._width,
         )
+
+    @property
+    def _width(self) -> int:
+        return min(self._console.width, WIDEST)
 
     def _generations(self) -> Table:
         landscape = self._config.evolution.landscape
         table = Table(box=None, padding=(0, 2, 0, 0), header_style=FAINT, expand=True)
-        table.add_column("gen", justify="right", style=FAINT)
+        table.add_column("gen", justify="right", style=FAINT, no_wrap=True)
         unit = "%" if landscape == "tank" else "steps"
         table.add_column(f"best, {unit}", justify="right", style="bold", no_wrap=True)
         table.add_column("median", justify="right", no_wrap=True)
         table.add_column("grokked", justify="right", style=GOOD, no_wrap=True)
-        table.add_column("diversity", justify="right")
-        table.add_column("genomes, best first", no_wrap=True, ratio=1)
+        wide = self._width >= NARROW
+        if wide:
+            table.add_column("diversity", justify="right", no_wrap=True)
+            table.add_column("genomes", no_wrap=True, overflow="crop", ratio=1)  # best first
         for closed in self._closed:
-            table.add_row(
+            figures = (
                 str(closed.generation + 1),
                 fitness_text(closed.best, landscape),
                 fitness_text(closed.median, landscape),
                 share_text(
                     closed.successes, closed.trials, closed.success_low, closed.success_high
                 ),
-                f"{closed.diversity:.2f}",
-                cells(closed.colours, CELLS),
             )
+            kin = (f"{closed.diversity:.2f}", cells(closed.colours, CELLS)) if wide else ()
+            table.add_row(*figures, *kin)
         return table
 
     def _activity(self, now: Snapshot) -> Table:
-        trials, steps = self._pace.rates
+        """How much is done, and how much of the machine is at work."""
         table = Table.grid(padding=(0, 2), expand=True)
-        table.add_column(style=FAINT, no_wrap=True)
+        table.add_column(style=FAINT, width=LABEL)
         table.add_column(ratio=1)
         table.add_column(justify="right", no_wrap=True)
-        what = (
-            f"generation {now.generation + 1} of {now.generations}"
-            if now.phase == "evolve"
-            else "confirming the champion"
-        )
         table.add_row(
-            what, _bar(now.done, now.trials, ACCENT), f"{now.done}/{now.trials} trials"
+            "trials",
+            _bar(now.done + now.under_way, now.trials, ACCENT),
+            f"{now.done:,} of {now.trials:,}",
         )
         if now.capacity:
-            table.add_row(
-                "slots",
-                _bar(now.occupied, now.capacity, GOOD),
-                f"{now.occupied}/{now.capacity} occupied",
-            )
-        else:
-            table.add_row("slots", Text("engines are starting …", style=FAINT), "")
-        pace = Text(f"{rate_text(trials)} trials/s · {rate_text(steps)} trial-steps/s")
-        eta = (
-            ""
-            if now.eta_seconds is None
-            else f" · about {duration_text(now.eta_seconds)} to go"
-        )
-        table.add_row("pace", pace, f"{duration_text(now.seconds)}{eta}")
+            slots = _bar(now.occupied, now.capacity, GOOD)
+            table.add_row("slots", slots, f"{now.occupied:,} of {now.capacity:,}")
+        return table
+
+    def _words(self, now: Snapshot) -> Table:
+        """The same in words, which may need the whole width."""
+        trials, steps = self._pace.rates
+        time = duration_text(now.seconds)
+        if now.eta_seconds is not None:
+            time += f" · about {duration_text(now.eta_seconds)} to go"
+        rows: dict[str, Text | str] = {
+            "now": f"generation {now.generation + 1} of {now.generations}"
+            if now.phase == "evolve"
+            else "confirming the champion on new seeds",
+            "pace": f"{rate_text(trials)} trials/s · {rate_text(steps)} steps/s"
+            if now.capacity
+            else "engines are starting …",
+            "time": time,
+        }
         if self._closed and (leader := self._closed[-1]).best_genome:
-            fitness = fitness_text(leader.best, leader.landscape)
-            name = Text.assemble(*_swatch(leader), f" {leader.best_genome[:12]}")
-            table.add_row("leader", name, f"{fitness} {fitness_unit(leader.landscape)}")
+            fitness = f"{fitness_text(leader.best, leader.landscape)} "
+            rows["leader"] = Text.assemble(
+                *_swatch(leader),
+                f"{leader.best_genome[:12]} · {fitness}{fitness_unit(leader.landscape)}",
+            )
         if note := _note(now):
-            table.add_row("note", Text(note, style=ALARM), "")
+            rows["note"] = Text(note, style=ALARM)
+        table = Table.grid(padding=(0, 2), expand=True)
+        table.add_column(style=FAINT, width=LABEL)
+        table.add_column(ratio=1)
+        for name, words in rows.items():
+            table.add_row(name, words)
         return table
 
 
 def _swatch(closed: GenerationSummary) -> list[tuple[str, str]]:
-    return [("██", closed.colours[0])] if closed.colours else []
+    return [("██ ", closed.colours[0])] if closed.colours else []
 
 
 def cells(colours: tuple[str, ...], width: int) -> Text:
@@ -229,7 +245,7 @@ def _figures_cells(figures: Figures) -> tuple[str, str, str, str]:
     )
 
 
-def _bar(done: int, total: int, style: str) -> ProgressBar:
+def _bar(done: float, total: int, style: str) -> ProgressBar:
     return ProgressBar(
         total=max(total, 1), completed=done, complete_style=style, finished_style=style
     )

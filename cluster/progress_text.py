@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Self, TextIO
 
+from cluster.config import RunConfig
 from cluster.driver import Progress
 from cluster.summary import GenerationSummary, Measured, RunSummary, Snapshot, plain
 
@@ -94,9 +95,9 @@ def duration_text(seconds: float) -> str:
 def rate_text(rate: float) -> str:
     """A pace with about three digits."""
     for unit, size in (("M", 1e6), ("k", 1e3)):
-        if rate >= size:
+        if rate >= 0.9995 * size:  # what would be rounded to it
             return f"{rate / size:.1f} {unit}"
-    return f"{rate:.1f}" if rate < 10 else f"{rate:.0f}"
+    return f"{rate:.1f}" if rate < 9.95 else f"{rate:.0f}"
 
 
 class Pace:
@@ -125,16 +126,22 @@ class Pace:
 
 
 class LineReporter(Reporter):
-    """One plain line a generation, for logs and pipes."""
+    """A plain line when work begins and for each generation, for logs and pipes."""
 
-    def __init__(self, generations: int, write: Callable[[str], None]) -> None:
-        self._generations, self._write = generations, write
+    def __init__(self, config: RunConfig, write: Callable[[str], None]) -> None:
+        self._config, self._write = config, write
         self._pace = Pace()
         self._last: Snapshot | None = None
 
     def snapshot(self, now: Snapshot) -> None:
-        """Remember it for the next line; say when the store is full."""
+        """Remember it for the next line; say that work begins, and when the store is full."""
         self._pace.see(now)
+        if self._last is None:
+            evolution = self._config.evolution
+            self._write(
+                f"run {self._config.run_id()}: {now.generations} generations of "
+                f"{evolution.population} genomes × {evolution.seeds} seeds"
+            )
         if now.store_is_full and not (self._last and self._last.store_is_full):
             self._write("the store is full: waiting for space, no new trials are begun")
         self._last = now
@@ -153,11 +160,11 @@ class LineReporter(Reporter):
         ]
         if closed.failed:
             parts.append(f"{closed.failed} failed")
-        generations = self._generations
+        generations = self._config.evolution.generations
         if (now := self._last) is not None:
             generations = now.generations
             trials, steps = self._pace.rates
-            parts.append(f"{rate_text(trials)} trials/s, {rate_text(steps)} trial-steps/s")
+            parts.append(f"{rate_text(trials)} trials/s, {rate_text(steps)} steps/s")
             parts.append(f"{now.capacity} slots")
             if now.eta_seconds is not None:
                 parts.append(f"about {duration_text(now.eta_seconds)} to go")

@@ -32,16 +32,18 @@ def probe(address: str, seconds: float = PROBE_SECONDS) -> None:
     if address == "auto":
         return
     host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if not colon or not port.isdigit() or not 0 < int(port) < 65536:
+    digits = port.isascii() and port.isdigit() and len(port) <= 5
+    if not colon or not digits or not 0 < int(port) < 65536:
         raise ExecutorError(
             f"address {address!r} is not one of Ray's; use host:port (6379 is Ray's usual "
             "port), ray://host:port or auto"
         )
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=seconds).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter: no host may be called that
+        reason = getattr(error, "strerror", None) or error
         raise ExecutorError(
-            f"nothing answers at {address} ({error.strerror or error}); start a cluster with "
+            f"nothing answers at {address} ({reason}); start a cluster with "
             "`ray start --head`, or leave --address and RAY_ADDRESS away to use this machine"
         ) from error
 
@@ -51,6 +53,9 @@ def ensure_token() -> None:
 
     A Ray that is started without saying otherwise lets nobody in without its token. Where there
     is none yet it would write one that all users of the machine can read.
+
+    Raises:
+        ExecutorError: It cannot be written.
     """
     decided = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
     path = Path.home() / TOKEN_FILE
@@ -64,6 +69,13 @@ def ensure_token() -> None:
             return  # somebody was faster
         # A home that cannot be written to.
         descriptor, name = tempfile.mkstemp(prefix="speciation-ray-token-")
-        os.environ["RAY_AUTH_TOKEN_PATH"] = name
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_hex(32))
+        os.environ["RAY_AUTH_TOKEN_PATH"], path = name, Path(name)
+    try:
+        os.write(descriptor, secrets.token_hex(32).encode())
+    except OSError as error:
+        path.unlink(missing_ok=True)  # an empty one would lock everybody out
+        raise ExecutorError(
+            f"Ray's token {path} cannot be written ({error.strerror}); free some space"
+        ) from error
+    finally:
+        os.close(descriptor)

@@ -79,7 +79,8 @@ class RowBuffer:
         try:
             self._append()
         except StoreFull:
-            self._full_since = self._full_since or self._clock()
+            if self._full_since is None:
+                self._full_since = self._clock()
             if self._clock() - self._full_since >= self._patience:
                 raise
         else:

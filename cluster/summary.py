@@ -170,7 +170,7 @@ def plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
         return {field.name: plain(getattr(value, field.name)) for field in fields}
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return [plain(item) for item in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
@@ -189,7 +189,13 @@ def _colours(judged: Judged, ranked: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _measured(fitness: pd.DataFrame, position: int, landscape: str) -> Measured:
+    """The fitness at a place of a ranking; NaN where nobody stands.
+
+    A genome behind the gate has no spread to be proud of: one that never groks has none at all.
+    """
     if position >= len(fitness):
         return Measured(math.nan, math.nan)
     row = fitness.iloc[position]
+    if landscape == "sniper" and not row["passes_gate"]:
+        return Measured(math.nan, math.nan)
     return Measured(float(row[landscape]), float(row[f"{landscape}_se"]))

@@ -41,7 +41,10 @@ MAY_ENTER: dict[str, tuple[str, ...]] = {
         "speciation.tables",
         "speciation.analysis",
         "speciation.evolution.fitness",
+        "speciation.evolution.hall_of_fame",
         "speciation.genome.diversity",
+        "speciation.genome.genes",
+        "speciation.genome.genome",
     ),
 }
 

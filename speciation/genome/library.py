@@ -112,9 +112,7 @@ def parse_json(body: bytes) -> Any:
     try:
         document = json.loads(
             body.decode("utf-8"),
-            object_pairs_hook=_without_duplicates,
-            parse_constant=_finite,
-            parse_float=_finite,
+            object_pairs_hook=_object,
         )
     except GenomeError:
         raise
@@ -134,24 +132,24 @@ def parse_json(body: bytes) -> Any:
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels, the most that a genome may have"
 
 
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object: no key twice, and a number that is not finite is told with its key."""
     result: dict[str, Any] = {}
     for key, value in pairs:
         if key in result:
             raise GenomeError(f"key {short(key)} stands twice in one object")
+        if not _is_finite(value):
+            raise GenomeError(f"key {short(key)} holds {value}, which is not a finite number")
         result[key] = value
     return result
 
 
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise GenomeError(f"holds {short(text)}, which is not a finite number")
-    return number
+def _is_finite(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _check_tree(document: Any) -> None:
-    """Depth, and text that no file could hold (half of a surrogate pair)."""
+    """Depth, numbers in lists, and text that no file could hold (half of a surrogate pair)."""
     level, depth = [document], 0
     while level:
         depth += any(isinstance(value, dict | list) for value in level)
@@ -165,6 +163,8 @@ def _check_tree(document: Any) -> None:
                 below += value
             elif isinstance(value, str) and not _is_text(value):
                 raise GenomeError(f"holds {short(value)}, which is not Unicode text")
+            elif not _is_finite(value):
+                raise GenomeError(f"holds {value}, which is not a finite number")
         level = below
 
 

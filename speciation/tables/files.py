@@ -362,7 +362,7 @@ def open_files(uri: str | Path, filesystem: pafs.FileSystem | None = None) -> Fi
     if filesystem is not None:
         return RemoteFiles(filesystem, text, text or "store")
     if "://" not in text:
-        return LocalFiles(Path(text).expanduser().absolute())
+        return LocalFiles(Path(os.path.expanduser(text)).absolute())
     try:
         found, root = pafs.FileSystem.from_uri(text)
     except (OSError, ValueError, pa.ArrowException) as error:

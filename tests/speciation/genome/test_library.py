@@ -75,7 +75,7 @@ def test_every_shipped_genome_loads_and_says_where_it_is_from(folder):
 
 def test_reference_genomes_are_shipped():
     names = {stored.path.stem for stored in load_folder(SHIPPED / "reference")}
-    assert {"stock-adamw", "xavier-like", "grokfast-like"} <= names
+    assert {"stock-adamw", "xavier-like", "grokfast-like", "tuned-adamw"} <= names
 
 
 # -- Writing ----------------------------------------------------------------------------------
@@ -131,9 +131,10 @@ def test_writing_into_a_missing_folder_is_one_sentence(tmp_path):
         ("[]", "expected a JSON object"),
         (TEXT.replace('"kind"', '"format"'), "key 'format' stands twice"),
         (TEXT.replace('"dropout"', '"beta1"'), "key 'beta1' stands twice"),
-        (TEXT.replace('"run": "r"', '"x": NaN'), "holds 'NaN', which is not a finite"),
-        (TEXT.replace('"run": "r"', '"x": -Infinity'), "holds '-Infinity'"),
-        (TEXT.replace('"run": "r"', '"x": 1e999'), "holds '1e999', which is not a finite"),
+        (TEXT.replace('"run": "r"', '"x": NaN'), "key 'x' holds nan, which is not a finite"),
+        (TEXT.replace('"run": "r"', '"x": -Infinity'), "key 'x' holds -inf"),
+        (TEXT.replace('"run": "r"', '"x": 1e999'), "key 'x' holds inf, which is not a fin"),
+        (TEXT.replace('"run": "r"', '"x": [-1e999]'), "holds -inf, which is not a finite"),
         (TEXT.replace('"run": "r"', '"x": "\\ud800"'), "not Unicode text"),
         (TEXT.replace('"run": "r"', '"\\ud800": 1'), "not Unicode text"),
         (TEXT.replace('"run": "r"', f'"x": {"9" * 5000}'), "too many digits"),
@@ -143,7 +144,7 @@ def test_writing_into_a_missing_folder_is_one_sentence(tmp_path):
         (TEXT.replace('"beta1"', '"beta3"'), "unknown gene 'beta3'"),
         (TEXT.replace('"dropout": ', '"dropout": 9'), "'dropout' should be a number in"),
     ],
-    ids=range(17),
+    ids=range(18),
 )
 def test_a_bad_file_is_refused_in_one_sentence_that_begins_with_it(file, text, sentence):
     file.write_text(text, encoding="utf-8")

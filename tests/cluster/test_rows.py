@@ -1,0 +1,124 @@
+"""Finished trials on their way to the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster import rows
+from cluster.rows import FLUSH_SECONDS, RowBuffer
+from speciation.tables.readers import curves_frame, trials_frame
+from speciation.tables.store import Store, StoreFull
+from tests.cluster.synthetic import result, trials
+
+RESULTS = [result(trial) for trial in trials(6)]
+
+
+class Watched(Store):
+    """Tells what was appended, and has no room where somebody says so."""
+
+    def __init__(self, folder: Path, full: Callable[[str], bool] = lambda _: False) -> None:
+        super().__init__(folder)
+        self.full = full
+        self.appended: list[tuple[str, int]] = []
+
+    def append(self, table: str, rows: Any) -> str | None:
+        if self.full(table):
+            raise StoreFull("cannot write: no space left")
+        if rows:
+            self.appended.append((table, len(rows)))
+        return super().append(table, rows)
+
+
+class Clock:
+    """Seconds, when somebody says so."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_rows_are_gathered_for_a_moment_before_they_are_stored(tmp_path, clock):
+    store = Watched(tmp_path)
+    buffer = RowBuffer(store, "run", clock=clock)
+    buffer.add(RESULTS[:2], 0, "A")
+    clock.now = FLUSH_SECONDS - 0.1
+    buffer.flush_if_due()
+    assert (store.appended, buffer.waiting) == ([], 2)
+    buffer.add(RESULTS[2:3], 0, "A")
+    clock.now = FLUSH_SECONDS
+    buffer.flush_if_due()
+    assert store.appended == [("curves", 3), ("trials", 3)]
+    assert buffer.waiting == 0
+
+
+def test_rows_are_stored_once(tmp_path, clock):
+    store = Watched(tmp_path)
+    buffer = RowBuffer(store, "run", clock=clock)
+    buffer.add(RESULTS, 2, "B")
+    buffer.flush()
+    buffer.flush()
+    assert store.appended == [("curves", 6), ("trials", 6)]
+    stored = trials_frame(store)
+    assert set(stored["trial_id"]) == {r.trial.id for r in RESULTS}
+    assert (set(stored["generation"]), set(stored["pool"])) == ({2}, {"B"})
+
+
+def test_a_full_disk_is_waited_for_until_our_patience_ends(tmp_path, clock):
+    store = Watched(tmp_path, full=lambda table: True)
+    buffer = RowBuffer(store, "run", patience=60, clock=clock)
+    buffer.add(RESULTS, 0, "A")
+    buffer.flush()
+    assert (buffer.full, buffer.waiting) == (True, 6)
+    clock.now = 59.9
+    buffer.flush()
+    clock.now = 60.0
+    with pytest.raises(StoreFull):
+        buffer.flush()
+    assert buffer.waiting == 6
+
+
+def test_patience_begins_anew_once_there_was_space(tmp_path, clock):
+    store = Watched(tmp_path, full=lambda table: clock.now % 50 < 40)
+    buffer = RowBuffer(store, "run", patience=60, clock=clock)
+    for now in range(0, 500, 5):
+        clock.now = float(now)
+        buffer.add(RESULTS[:1], 0, "A")
+        buffer.flush()
+    assert not buffer.full
+
+
+def test_while_the_disk_has_room_for_curves_alone_no_trial_counts_as_done(tmp_path, clock):
+    store = Watched(tmp_path, full=lambda table: table == "trials")
+    buffer = RowBuffer(store, "run", clock=clock)
+    buffer.add(RESULTS, 0, "A")
+    buffer.flush()
+    assert (len(curves_frame(store)), len(trials_frame(store))) == (6, 0)
+    assert buffer.waiting == 6
+    store.full = lambda table: False
+    buffer.flush()
+    assert store.appended == [("curves", 6), ("trials", 6)]  # and no curve twice
+
+
+@given(st.lists(st.integers(1, 30), max_size=12), st.integers(1, 60))
+def test_curves_are_cut_into_pieces_of_a_bounded_size_and_none_is_lost(lengths, most):
+    curves: list[dict[str, Any]] = [{"step": [0] * n, "loss": [0.0] * n} for n in lengths]
+    patch = pytest.MonkeyPatch()
+    with patch.context() as changed:
+        changed.setattr(rows, "PART_VALUES", most)
+        pieces = list(rows._pieces(curves))
+    assert [curve for piece in pieces for curve in piece] == curves
+    assert all(pieces)
+    for piece in pieces:
+        assert len(piece) == 1 or sum(2 * len(curve["step"]) for curve in piece) <= most
