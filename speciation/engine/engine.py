@@ -11,9 +11,11 @@ from __future__ import annotations
 import json
 import platform
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
 
 import numpy as np
 import torch
@@ -226,7 +228,10 @@ class _Block:
         self._backend = backend(self._state)
         self._watch = Watch(size, run.task.eval_interval)
         self._trials: list[Trial | None] = [None] * size
-        self._history: list[list[NDArray[np.float32]]] = [[] for _ in range(size)]
+        # Evaluations of all slots, (S, columns) each; those that no trial needs are forgotten.
+        self._seen: deque[NDArray[np.float32]] = deque()
+        self._forgotten = 0
+        self._began = np.zeros(size, dtype=np.int64)  # evaluations before each slot's first
         self._seconds = np.zeros(size)
 
     @property
@@ -245,7 +250,7 @@ class _Block:
         _write(self._program, self._state, slots, trials)
         for slot, trial in zip(slots, trials, strict=True):
             self._trials[slot] = trial
-            self._history[slot] = []
+            self._began[slot] = self._forgotten + len(self._seen)
             self._seconds[slot] = 0.0
             self._watch.start(slot, trial.horizon, trial.to_horizon)
 
@@ -257,17 +262,27 @@ class _Block:
         over = self._watch.see(
             columns["train_loss"], columns["train_accuracy"], columns["validation_accuracy"]
         )
+        self._seen.append(seen)
+        self._seconds += seconds
         finished = []
-        for slot, trial in enumerate(self._trials):
-            if trial is None:
+        for slot in np.flatnonzero(over):
+            if (trial := self._trials[slot]) is None:
                 continue
-            self._history[slot].append(seen[slot].copy())
-            self._seconds[slot] += seconds
-            if over[slot]:
-                curves = _curves(self._history[slot], self._program.task.eval_interval)
-                finished.append(_Finished(trial, curves, float(self._seconds[slot])))
-                self._trials[slot] = None
+            first = int(self._began[slot]) - self._forgotten
+            history = np.stack([row[slot] for row in islice(self._seen, first, None)])
+            curves = _curves(history, self._program.task.eval_interval)
+            finished.append(_Finished(trial, curves, float(self._seconds[slot])))
+            self._trials[slot] = None
+        self._forget()
         return finished
+
+    def _forget(self) -> None:
+        """Drop the evaluations before the first of the oldest trial."""
+        last = self._forgotten + len(self._seen)
+        busy = [slot for slot, trial in enumerate(self._trials) if trial is not None]
+        for _ in range(int(self._began[busy].min(initial=last)) - self._forgotten):
+            self._seen.popleft()
+            self._forgotten += 1
 
     def evict(self) -> list[Trial]:
         trials = [trial for trial in self._trials if trial is not None]
@@ -302,9 +317,8 @@ def _initial(plan: Layout, trial: Trial) -> NDArray[np.float32]:
     return unit_parameters(plan, trial.seed) * deviation + offset
 
 
-def _curves(history: list[NDArray[np.float32]], interval: int) -> Curves:
-    seen = np.stack(history)
-    step = np.arange(1, len(history) + 1, dtype=np.int32) * np.int32(interval)
+def _curves(seen: NDArray[np.float32], interval: int) -> Curves:
+    step = np.arange(1, len(seen) + 1, dtype=np.int32) * np.int32(interval)
     return Curves(step=step, **{name: seen[:, i].copy() for i, name in enumerate(SEEN)})
 
 

@@ -62,7 +62,8 @@ def ffn(
     slots, batch, width = unit.shape
     out = torch.empty_like(unit)
     _ffn[(slots, triton.cdiv(batch, SPAN))](
-        *_flat(unit, gain, shift, up, up_bias, down, down_bias),
+        unit.contiguous(),
+        *_by_slot(gain, shift, up, up_bias, down, down_bias),
         out,
         BATCH=batch,
         WIDTH=width,
@@ -94,7 +95,8 @@ def ffn_back(
     slots, batch, width = unit.shape
     grads = _ffn_grads(unit, gain, shift, up, up_bias, down)
     _ffn_back[(slots,)](
-        *_flat(dout, unit, gain, shift, up, up_bias, down),
+        *_flat(dout, unit),
+        *_by_slot(gain, shift, up, up_bias, down),
         *grads,
         BATCH=batch,
         WIDTH=width,
@@ -120,17 +122,19 @@ def _ffn_grads(
 
 @triton.jit
 def _ffn(
-    unit, gain, shift, up, up_bias, down, down_bias, out,
+    unit, gain, shift, up, up_bias, down, down_bias,
+    gain_step, shift_step, up_step, up_bias_step, down_step, down_bias_step, out,
     BATCH: tl.constexpr, WIDTH: tl.constexpr, HIDDEN: tl.constexpr,
     SPAN: tl.constexpr, ROWS: tl.constexpr,
 ):  # fmt: skip
     slot = tl.program_id(0).to(tl.int64)
     first = tl.program_id(1) * SPAN
     d, f = tl.arange(0, WIDTH), tl.arange(0, HIDDEN)
-    g, s = tl.load(gain + slot * WIDTH + d), tl.load(shift + slot * WIDTH + d)
-    w1 = tl.load(up + slot * WIDTH * HIDDEN + d[:, None] * HIDDEN + f[None, :])
-    w2 = tl.load(down + slot * WIDTH * HIDDEN + f[:, None] * WIDTH + d[None, :])
-    b1, b2 = tl.load(up_bias + slot * HIDDEN + f), tl.load(down_bias + slot * WIDTH + d)
+    g, s = tl.load(gain + slot * gain_step + d), tl.load(shift + slot * shift_step + d)
+    w1 = tl.load(up + slot * up_step + d[:, None] * HIDDEN + f[None, :])
+    w2 = tl.load(down + slot * down_step + f[:, None] * WIDTH + d[None, :])
+    b1 = tl.load(up_bias + slot * up_bias_step + f)
+    b2 = tl.load(down_bias + slot * down_bias_step + d)
     for start in range(0, SPAN, ROWS):
         row = first + start + tl.arange(0, ROWS)
         there = (row < BATCH)[:, None]
@@ -144,15 +148,16 @@ def _ffn(
 @triton.jit
 def _ffn_back(
     dout, unit, gain, shift, up, up_bias, down,
+    gain_step, shift_step, up_step, up_bias_step, down_step,
     dunit, dgain, dshift, dup, dup_bias, ddown, ddown_bias,
     BATCH: tl.constexpr, WIDTH: tl.constexpr, HIDDEN: tl.constexpr, ROWS: tl.constexpr,
 ):  # fmt: skip
     slot = tl.program_id(0).to(tl.int64)
     d, f = tl.arange(0, WIDTH), tl.arange(0, HIDDEN)
-    g, s = tl.load(gain + slot * WIDTH + d), tl.load(shift + slot * WIDTH + d)
-    wide = slot * WIDTH * HIDDEN + d[:, None] * HIDDEN + f[None, :]
-    tall = slot * WIDTH * HIDDEN + f[:, None] * WIDTH + d[None, :]
-    w1, w2, b1 = tl.load(up + wide), tl.load(down + tall), tl.load(up_bias + slot * HIDDEN + f)
+    g, s = tl.load(gain + slot * gain_step + d), tl.load(shift + slot * shift_step + d)
+    wide, tall = d[:, None] * HIDDEN + f[None, :], f[:, None] * WIDTH + d[None, :]
+    w1, w2 = tl.load(up + slot * up_step + wide), tl.load(down + slot * down_step + tall)
+    b1 = tl.load(up_bias + slot * up_bias_step + f)
     sum_w1 = tl.zeros((WIDTH, HIDDEN), tl.float32)
     sum_w2 = tl.zeros((HIDDEN, WIDTH), tl.float32)
     sum_b1 = tl.zeros((HIDDEN,), tl.float32)
@@ -177,8 +182,8 @@ def _ffn_back(
         sum_g += tl.sum(dx * u, 0)
         sum_s += tl.sum(dx, 0)
         tl.store(dunit + place, dx * g[None, :], mask=there)
-    tl.store(dup + wide, sum_w1)
-    tl.store(ddown + tall, sum_w2)
+    tl.store(dup + slot * WIDTH * HIDDEN + wide, sum_w1)
+    tl.store(ddown + slot * WIDTH * HIDDEN + tall, sum_w2)
     tl.store(dup_bias + slot * HIDDEN + f, sum_b1)
     tl.store(ddown_bias + slot * WIDTH + d, sum_b2)
     tl.store(dgain + slot * WIDTH + d, sum_g)
@@ -202,7 +207,8 @@ def classify(
     slots, batch, width = unit.shape
     out = _classified(unit, gain, shift, unembed, bias)
     _classify[(slots,)](
-        *_flat(unit, gain, shift, unembed, bias, answer),
+        *_flat(unit, answer),
+        *_by_slot(gain, shift, unembed, bias),
         *out,
         ELEMENTS=elements,
         BATCH=batch,
@@ -241,7 +247,8 @@ def judge(
     slots, batch, width = unit.shape
     out = [unit.new_empty(slots, batch) for _ in range(3)]
     _judge[(slots, triton.cdiv(batch, SPAN))](
-        *_flat(unit, gain, shift, unembed, bias, answer),
+        *_flat(unit, answer),
+        *_by_slot(gain, shift, unembed, bias),
         *out,
         ELEMENTS=elements,
         BATCH=batch,
@@ -286,7 +293,8 @@ def _odds(x, w, b, y, column, ELEMENTS: tl.constexpr):
 
 @triton.jit
 def _classify(
-    unit, gain, shift, unembed, bias, answer,
+    unit, answer, gain, shift, unembed, bias,
+    gain_step, shift_step, unembed_step, bias_step,
     loss, dunit, dgain, dshift, dunembed, dbias,
     ELEMENTS: tl.constexpr, BATCH: tl.constexpr, WIDTH: tl.constexpr,
     VOCABULARY: tl.constexpr, COLUMNS: tl.constexpr, ROWS: tl.constexpr,
@@ -294,10 +302,10 @@ def _classify(
     slot = tl.program_id(0).to(tl.int64)
     d, v = tl.arange(0, WIDTH), tl.arange(0, COLUMNS)
     stored = v < VOCABULARY
-    g, s = tl.load(gain + slot * WIDTH + d), tl.load(shift + slot * WIDTH + d)
-    block = slot * WIDTH * VOCABULARY + d[:, None] * VOCABULARY + v[None, :]
-    w = tl.load(unembed + block, mask=stored[None, :], other=0.0)
-    b = tl.load(bias + slot * VOCABULARY + v, mask=stored, other=0.0)
+    g, s = tl.load(gain + slot * gain_step + d), tl.load(shift + slot * shift_step + d)
+    block = d[:, None] * VOCABULARY + v[None, :]
+    w = tl.load(unembed + slot * unembed_step + block, mask=stored[None, :], other=0.0)
+    b = tl.load(bias + slot * bias_step + v, mask=stored, other=0.0)
     sum_w = tl.zeros((WIDTH, COLUMNS), tl.float32)
     sum_b = tl.zeros((COLUMNS,), tl.float32)
     sum_g = tl.zeros((WIDTH,), tl.float32)
@@ -321,7 +329,7 @@ def _classify(
         sum_s += tl.sum(dx, 0)
         tl.store(dunit + place, dx * g[None, :], mask=there[:, None])
     tl.store(loss + slot, tl.sum(sum_loss, 0) / BATCH)
-    tl.store(dunembed + block, sum_w, mask=stored[None, :])
+    tl.store(dunembed + slot * WIDTH * VOCABULARY + block, sum_w, mask=stored[None, :])
     tl.store(dbias + slot * VOCABULARY + v, sum_b, mask=stored)
     tl.store(dgain + slot * WIDTH + d, sum_g)
     tl.store(dshift + slot * WIDTH + d, sum_s)
@@ -329,7 +337,8 @@ def _classify(
 
 @triton.jit
 def _judge(
-    unit, gain, shift, unembed, bias, answer, loss, gap, wrong,
+    unit, answer, gain, shift, unembed, bias,
+    gain_step, shift_step, unembed_step, bias_step, loss, gap, wrong,
     ELEMENTS: tl.constexpr, BATCH: tl.constexpr, WIDTH: tl.constexpr,
     VOCABULARY: tl.constexpr, COLUMNS: tl.constexpr, SPAN: tl.constexpr, ROWS: tl.constexpr,
 ):  # fmt: skip
@@ -337,10 +346,10 @@ def _judge(
     first = tl.program_id(1) * SPAN
     d, v = tl.arange(0, WIDTH), tl.arange(0, COLUMNS)
     stored = v < VOCABULARY
-    g, s = tl.load(gain + slot * WIDTH + d), tl.load(shift + slot * WIDTH + d)
-    block = slot * WIDTH * VOCABULARY + d[:, None] * VOCABULARY + v[None, :]
-    w = tl.load(unembed + block, mask=stored[None, :], other=0.0)
-    b = tl.load(bias + slot * VOCABULARY + v, mask=stored, other=0.0)
+    g, s = tl.load(gain + slot * gain_step + d), tl.load(shift + slot * shift_step + d)
+    block = d[:, None] * VOCABULARY + v[None, :]
+    w = tl.load(unembed + slot * unembed_step + block, mask=stored[None, :], other=0.0)
+    b = tl.load(bias + slot * bias_step + v, mask=stored, other=0.0)
     for start in range(0, SPAN, ROWS):
         row = first + start + tl.arange(0, ROWS)
         there = row < BATCH
@@ -372,6 +381,7 @@ def add_rows(
     """
     slots, batch, columns = left.shape
     out = left.new_empty(slots, 2 * rows, columns)
+    main = max(16, 1 << (columns.bit_length() - 1))
     _add_rows[(slots, 2)](
         *_flat(left_index, right_index, left, right),
         out,
@@ -379,7 +389,8 @@ def add_rows(
         BATCH=batch,
         C=columns,
         ROWS=triton.next_power_of_2(rows),
-        COLUMNS=max(16, triton.next_power_of_2(columns)),
+        MAIN=main,
+        MORE=max(16, triton.next_power_of_2(columns - main)) if columns > main else 0,
         CHUNK=ADD_ROWS.rows,
         num_warps=ADD_ROWS.warps,
         num_stages=ADD_ROWS.stages,
@@ -395,36 +406,59 @@ def _(left_index, right_index, left, right, rows):
 @triton.jit
 def _add_rows(
     left_index, right_index, left, right, out,
-    N: tl.constexpr, BATCH: tl.constexpr, C: tl.constexpr,
-    ROWS: tl.constexpr, COLUMNS: tl.constexpr, CHUNK: tl.constexpr,
+    N: tl.constexpr, BATCH: tl.constexpr, C: tl.constexpr, ROWS: tl.constexpr,
+    MAIN: tl.constexpr, MORE: tl.constexpr, CHUNK: tl.constexpr,
 ):  # fmt: skip
+    """Columns come in two tiles, so that 36 of them do not cost as much as 64."""
     slot = tl.program_id(0).to(tl.int64)
     side = tl.program_id(1)
     index = left_index if side == 0 else right_index
     source = left if side == 0 else right
-    row, column = tl.arange(0, ROWS), tl.arange(0, COLUMNS)
-    total = tl.zeros((ROWS, COLUMNS), tl.float32)
+    row, column = tl.arange(0, ROWS), tl.arange(0, MAIN)
+    total = tl.zeros((ROWS, MAIN), tl.float32)
+    if MORE:
+        other_column = MAIN + tl.arange(0, MORE)
+        other_total = tl.zeros((ROWS, MORE), tl.float32)
     for start in range(0, BATCH, CHUNK):
         example = start + tl.arange(0, CHUNK)
         there = example < BATCH
         met = tl.load(index + slot * BATCH + example, mask=there, other=-1).to(tl.int32)
-        place = (slot * BATCH + example)[:, None] * C + column[None, :]
-        inside = there[:, None] & (column < C)[None, :]
-        value = tl.load(source + place, mask=inside, other=0.0)
         one_hot = (row[:, None] == met[None, :]).to(tl.float32)
-        # 11 + 11 + 2 bits of mantissa.
-        high = (value.to(tl.int32, bitcast=True) & -8192).to(tl.float32, bitcast=True)
-        rest = value - high
-        middle = (rest.to(tl.int32, bitcast=True) & -8192).to(tl.float32, bitcast=True)
-        total = tl.dot(one_hot, rest - middle, total, input_precision="tf32")
-        total = tl.dot(one_hot, middle, total, input_precision="tf32")
-        total = tl.dot(one_hot, high, total, input_precision="tf32")
-    place = (slot * 2 * N + side * N + row)[:, None] * C + column[None, :]
-    tl.store(out + place, total, mask=(row < N)[:, None] & (column < C)[None, :])
+        place = source + (slot * BATCH + example)[:, None] * C
+        total = _add_picked(total, one_hot, place, column, there, C)
+        if MORE:
+            other_total = _add_picked(other_total, one_hot, place, other_column, there, C)
+    place = out + (slot * 2 * N + side * N + row)[:, None] * C
+    inside = (row < N)[:, None]
+    tl.store(place + column[None, :], total, mask=inside & (column < C)[None, :])
+    if MORE:
+        inside = inside & (other_column < C)[None, :]
+        tl.store(place + other_column[None, :], other_total, mask=inside)
+
+
+@triton.jit
+def _add_picked(total, one_hot, place, column, there, C: tl.constexpr):
+    inside = there[:, None] & (column < C)[None, :]
+    value = tl.load(place + column[None, :], mask=inside, other=0.0)
+    # 11 + 11 + 2 bits of mantissa.
+    high = (value.to(tl.int32, bitcast=True) & -8192).to(tl.float32, bitcast=True)
+    rest = value - high
+    middle = (rest.to(tl.int32, bitcast=True) & -8192).to(tl.float32, bitcast=True)
+    total = tl.dot(one_hot, rest - middle, total, input_precision="tf32")
+    total = tl.dot(one_hot, middle, total, input_precision="tf32")
+    return tl.dot(one_hot, high, total, input_precision="tf32")
 
 
 def _flat(*tensors: Tensor) -> list[Tensor]:
     return [tensor.contiguous() for tensor in tensors]
+
+
+def _by_slot(*weights: Tensor) -> list[Tensor | int]:
+    """Weights, then the distance of one slot's from the next's: views of the flat parameters
+    are read where they lie.
+    """
+    whole = [w if w[0].is_contiguous() else w.contiguous() for w in weights]
+    return [*whole, *(w.stride(0) for w in whole)]
 
 
 def _empty(like: Tensor) -> Tensor:

@@ -186,8 +186,9 @@ def _attend_back(
     dscores = [ab + ac, bc - ab, -ac - bc]
     dvalues = [w * dmixed for w in passed.spread]
 
-    dvalue = _into_table(examples, dvalues, model.plan.elements)
-    dscore = _spread(_into_table(examples, dscores, model.plan.elements), width) * head**-0.5
+    dboth = [torch.cat(met, dim=-1) for met in zip(dvalues, dscores, strict=True)]
+    dtable = _into_table(examples, dboth, model.plan.elements)
+    dvalue, dscore = dtable[..., :width], _spread(dtable[..., width:], width) * head**-0.5
     dkey = dscore * passed.query
     dquery = (dscore * passed.key).sum(1, keepdim=True)
     shifted = passed.shifted

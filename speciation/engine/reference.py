@@ -184,10 +184,12 @@ class ReferenceTrial:
         sequence = np.stack([left[chosen], right[chosen], equals], axis=1)
         return torch.from_numpy(sequence), torch.from_numpy(answer[chosen])
 
-    def _keep(self, batch: int) -> list[tuple[Tensor, Tensor]]:
+    def _keep(self, batch: int) -> list[tuple[Tensor, Tensor]] | None:
         """Dropout factors, two ``(B, 3, D)`` a layer; positions a, b, = are lanes 1, 2, 0."""
         shape = (2 * self.trial.model.layers, batch, self.trial.model.d_model)
         threshold = self.settings.dropout_threshold
+        if not threshold:
+            return None
         lanes = []
         for lane in (1, 2, 0):
             words = _dropout_words(self.trial.seed, self.step, int(np.prod(shape)), lane)

@@ -122,7 +122,10 @@ def test_a_confident_example_keeps_its_loss_and_gradient():
     assert (dbias[:, ELEMENTS:] == 0).all()
 
 
-@pytest.mark.parametrize(("batch", "rows", "columns"), [(512, 97, 32), (100, 13, 4), (1, 5, 3)])
+@pytest.mark.parametrize(
+    ("batch", "rows", "columns"),
+    [(512, 97, 36), (512, 97, 32), (100, 13, 4), (1, 5, 3), (9, 7, 50)],
+)
 def test_rows_that_share_an_index_are_summed(batch, rows, columns):
     left, right = draw(batch, columns, seed=15), draw(batch, columns, seed=16)
     generator = torch.Generator().manual_seed(2)
@@ -133,3 +136,24 @@ def test_rows_that_share_an_index_are_summed(batch, rows, columns):
     got = kernels.add_rows(*parts, rows)
     assert_close(got, expected, 1e-6)
     assert torch.equal(got, kernels.add_rows(*parts, rows))
+
+
+def test_weights_are_read_where_they_lie_among_others():
+    """As views of flat parameters: contiguous within a slot, far apart between slots."""
+    weights, unit = ffn_weights(), single(draw(64, WIDTH, seed=11))
+    alone = [single(weights[name]) for name in stages._FFN]
+    flat = torch.cat([part.flatten(1) for part in alone], dim=1)
+    views, start = [], 0
+    for part in alone:
+        size = part[0].numel()
+        views.append(flat[:, start : start + size].view(part.shape))
+        start += size
+    assert not views[0].is_contiguous()
+    assert torch.equal(kernels.ffn(unit, *views), kernels.ffn(unit, *alone))
+    dout = single(draw(64, WIDTH, seed=12))
+    for got, expected in zip(
+        kernels.ffn_back(dout, unit, *views[:-1]),
+        kernels.ffn_back(dout, unit, *alone[:-1]),
+        strict=True,
+    ):
+        assert torch.equal(got, expected)

@@ -59,11 +59,15 @@ def test_full_batch_means_every_train_example():
     assert np.array_equal(twin.examples(), split(task, twin.trial.seed)[: task.train_count])
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_without_dropout_nothing_is_dropped():
+    assert ReferenceTrial(with_genes(random_trials(1)[0], dropout=0.0))._keep(512) is None
+
+
+@pytest.mark.parametrize("dropout", [0.1, 0.3])
 def test_dropout_keeps_the_mean_and_its_share(dropout):
     task = Task(modulus=97, batch=512)
     twin = ReferenceTrial(with_genes(random_trials(1, task=task)[0], dropout=dropout))
-    factors = torch.stack([part for pair in twin._keep(512) for part in pair])
+    factors = torch.stack([part for pair in twin._keep(512) or [] for part in pair])
     count = factors.numel()
     assert abs((factors == 0).double().mean() - dropout) < 5 * 0.5 / count**0.5
     assert abs(factors.double().mean() - 1) < 5 / count**0.5
