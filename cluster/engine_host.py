@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # What suits a kind of device, where nothing else is asked for.
 BACKENDS = {"cpu": "torch", "cuda": "graph"}
-SLOTS = {"cpu": 32, "cuda": 2048}
+SLOTS = {"cpu": 36, "cuda": 2048}
 
 
 class EngineHost:

@@ -8,7 +8,8 @@ many slots there are, a trial's bits cannot depend on it.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from typing import Any, Protocol
 
@@ -105,6 +106,20 @@ def compile_pair(program: Program) -> CompiledPair:
     step = torch.compile(partial(train_step, program), **_COMPILE)
     look = torch.compile(partial(evaluate, program), **_COMPILE)
     return step, look
+
+
+def block_map(kind: str, backend: str) -> Callable[..., Iterable[Tensor]]:
+    """How the blocks of an engine are started: ``map``, with a core for each block on a CPU.
+
+    A block never uses two cores at once: how many threads share a sum decides its last bits,
+    and a row must not depend on the cores of the machine. Compiled code is compiled by whoever
+    calls it first, so there it is one thread for all blocks.
+    """
+    if kind != "cpu":
+        return map
+    cores = torch.get_num_threads() if backend == "torch" else 1
+    pool = ThreadPoolExecutor(cores, "block", initializer=torch.set_num_threads, initargs=(1,))
+    return pool.map
 
 
 def tensors(state: State) -> list[Tensor]:

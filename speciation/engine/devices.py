@@ -24,7 +24,7 @@ class BlockShape(NamedTuple):
     chunk: int  # examples an evaluation takes at a time
 
 
-_USUAL = {"cpu": BlockShape(8, 512), "cuda": BlockShape(512, 9409)}
+_USUAL = {"cpu": BlockShape(12, 512), "cuda": BlockShape(512, 9409)}
 _BLOCK_BYTES = {"cpu": 2**30, "cuda": 16 * 2**30}
 KINDS = tuple(_USUAL)
 

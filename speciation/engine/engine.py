@@ -11,27 +11,21 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from itertools import islice
+from itertools import repeat
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
-from speciation import seeds
-from speciation.engine.backends import Backend, EagerBackend, GraphBackend, compile_pair
+from speciation.engine.backends import EagerBackend, GraphBackend, block_map, compile_pair
+from speciation.engine.block import Block, Finished
 from speciation.engine.devices import KINDS, block_shape, keep_freed_memory
-from speciation.engine.layout import Layout, scale_vectors, unit_parameters
-from speciation.engine.recipe import initial_scale, recipe_row
-from speciation.engine.training import SEEN, Program, State, empty_state, program
+from speciation.engine.training import program
 from speciation.trial import grokking
-from speciation.trial.task import Task, split
+from speciation.trial.task import Task
 from speciation.trial.trial import Curves, ModelShape, Outcome, Trial, TrialResult
-from speciation.trial.watch import Watch
 
 BACKENDS = ("torch", "graph")
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
@@ -93,10 +87,10 @@ class Engine:
         self._program = program(spec.task, spec.model, device, chunk)
         compiled = compile_pair(self._program) if spec.backend == "graph" else None
         self._blocks = [
-            _Block(
+            Block(
                 self._program,
-                min(size, spec.slots - start),
                 size,
+                min(size, spec.slots - start),
                 PRECISIONS[spec.precision],
                 lambda state: (
                     EagerBackend(self._program, state)
@@ -106,6 +100,7 @@ class Engine:
             )
             for start in range(0, spec.slots, size)
         ]
+        self._start_each = block_map(device.type, spec.backend)
         self._labels = {
             "backend": spec.backend,
             "device": _device_name(device),
@@ -138,21 +133,21 @@ class Engine:
                     f"trial {trial.id} is {trial.task} with {trial.model}"
                 )
         waiting = list(trials)
-        for block in self._blocks:
-            if not waiting:
-                break
+        # Fuller blocks first: they are computed anyway.
+        for block in sorted(self._blocks, key=lambda block: block.free):
             taken, waiting = waiting[: block.free], waiting[block.free :]
             block.admit(taken)
 
     def advance(self) -> list[TrialResult]:
         """Train every occupied slot to its next evaluation; the trials that ended there."""
+        self._gather()
         interval = self.spec.task.eval_interval
         began = self._clock()
         busy = [block for block in self._blocks if block.occupied]
         occupied = sum(block.occupied for block in busy)
         self.trial_steps += occupied * interval
         # All blocks are started before the first is read: a GPU never waits for the host.
-        seen = [block.start(interval) for block in busy]
+        seen = list(self._start_each(Block.start, busy, repeat(interval)))
         arrays = [part.float().cpu().numpy() for part in seen]
         share = (self._clock() - began) / max(occupied, 1)
         return [
@@ -165,7 +160,15 @@ class Engine:
         """Empty every slot; the trials that were in them, unfinished."""
         return [trial for block in self._blocks for trial in block.evict()]
 
-    def _result(self, finished: _Finished) -> TrialResult:
+    def _gather(self) -> None:
+        """Empty a block while the others have room for its trials: it need not be computed."""
+        busy = sorted((b for b in self._blocks if b.occupied), key=lambda b: b.occupied)
+        while len(busy) > 1 and busy[0].occupied <= sum(block.free for block in busy[1:]):
+            emptiest, *busy = busy
+            for block in busy:
+                block.take_from(emptiest)
+
+    def _result(self, finished: Finished) -> TrialResult:
         trial, curves = finished.trial, finished.curves
         ended = grokking.outcome(curves, trial.horizon)
         reached = grokking.milestones(curves, trial.horizon)
@@ -202,124 +205,6 @@ def make_engine(spec: EngineSpec) -> Engine:
             f"{torch.cuda.device_count()} CUDA devices"
         )
     return Engine(spec)
-
-
-@dataclass(frozen=True, slots=True)
-class _Finished:
-    trial: Trial
-    curves: Curves
-    wall_seconds: float
-
-
-class _Block:
-    """A fixed number of slots that train as one program; the last of them may stay unused."""
-
-    def __init__(
-        self,
-        run: Program,
-        usable: int,
-        size: int,
-        dtype: torch.dtype,
-        backend: Callable[[State], Backend],
-    ) -> None:
-        self._program = run
-        self._usable = usable
-        self._state = empty_state(run, size, dtype)
-        self._backend = backend(self._state)
-        self._watch = Watch(size, run.task.eval_interval)
-        self._trials: list[Trial | None] = [None] * size
-        # Evaluations of all slots, (S, columns) each; those that no trial needs are forgotten.
-        self._seen: deque[NDArray[np.float32]] = deque()
-        self._forgotten = 0
-        self._began = np.zeros(size, dtype=np.int64)  # evaluations before each slot's first
-        self._seconds = np.zeros(size)
-
-    @property
-    def occupied(self) -> int:
-        return sum(trial is not None for trial in self._trials)
-
-    @property
-    def free(self) -> int:
-        return self._usable - self.occupied
-
-    def admit(self, trials: Sequence[Trial]) -> None:
-        if not trials:
-            return
-        empty = [i for i in range(self._usable) if self._trials[i] is None]
-        slots = empty[: len(trials)]
-        _write(self._program, self._state, slots, trials)
-        for slot, trial in zip(slots, trials, strict=True):
-            self._trials[slot] = trial
-            self._began[slot] = self._forgotten + len(self._seen)
-            self._seconds[slot] = 0.0
-            self._watch.start(slot, trial.horizon, trial.to_horizon)
-
-    def start(self, steps: int) -> Tensor:
-        return self._backend.run(steps)
-
-    def look(self, seen: NDArray[np.float32], seconds: float) -> list[_Finished]:
-        columns = dict(zip(SEEN, seen.T, strict=True))
-        over = self._watch.see(
-            columns["train_loss"], columns["train_accuracy"], columns["validation_accuracy"]
-        )
-        self._seen.append(seen)
-        self._seconds += seconds
-        finished = []
-        for slot in np.flatnonzero(over):
-            if (trial := self._trials[slot]) is None:
-                continue
-            first = int(self._began[slot]) - self._forgotten
-            history = np.stack([row[slot] for row in islice(self._seen, first, None)])
-            curves = _curves(history, self._program.task.eval_interval)
-            finished.append(_Finished(trial, curves, float(self._seconds[slot])))
-            self._trials[slot] = None
-        self._forget()
-        return finished
-
-    def _forget(self) -> None:
-        """Drop the evaluations before the first of the oldest trial."""
-        last = self._forgotten + len(self._seen)
-        busy = [slot for slot, trial in enumerate(self._trials) if trial is not None]
-        for _ in range(int(self._began[busy].min(initial=last)) - self._forgotten):
-            self._seen.popleft()
-            self._forgotten += 1
-
-    def evict(self) -> list[Trial]:
-        trials = [trial for trial in self._trials if trial is not None]
-        self._trials = [None] * len(self._trials)
-        return trials
-
-
-def _write(run: Program, state: State, slots: list[int], trials: Sequence[Trial]) -> None:
-    """Begin trials in these slots: initial weights, zero moments, own streams, step 0."""
-    device, dtype = state.weight.device, state.weight.dtype
-    index = torch.tensor(slots, device=device)
-
-    def put(target: Tensor, rows: NDArray[np.generic]) -> None:
-        target[index] = torch.from_numpy(rows).to(device=device, dtype=target.dtype)
-
-    put(state.weight, np.stack([_initial(run.plan, trial) for trial in trials]))
-    put(state.key, np.array([seeds.key_words(trial.seed) for trial in trials], dtype=np.int64))
-    put(state.order, np.stack([split(run.task, trial.seed) for trial in trials]))
-    rows = np.stack([recipe_row(trial.genome) for trial in trials])
-    state.recipe[:, index] = torch.from_numpy(rows.T.copy()).to(device=device, dtype=dtype)
-    state.mean[index] = 0.0
-    state.square[index] = 0.0
-    state.schedule.step[index] = 0
-    state.schedule.loss_mean[index] = 0.0
-    state.schedule.loss_variance[index] = 0.0
-    state.schedule.decaying[index] = False
-    state.schedule.decay[index] = 1.0
-
-
-def _initial(plan: Layout, trial: Trial) -> NDArray[np.float32]:
-    deviation, offset = scale_vectors(plan, initial_scale(trial.genome))
-    return unit_parameters(plan, trial.seed) * deviation + offset
-
-
-def _curves(seen: NDArray[np.float32], interval: int) -> Curves:
-    step = np.arange(1, len(seen) + 1, dtype=np.int32) * np.int32(interval)
-    return Curves(step=step, **{name: seen[:, i].copy() for i, name in enumerate(SEEN)})
 
 
 def _reason(ended: Outcome, curves: Curves) -> str | None:

@@ -34,12 +34,11 @@ class _Odds(NamedTuple):
     own: Tensor  # (S, B, 1) exp(-shift), the correct class itself
     loss: Tensor  # (S, B, 1)
     gap: Tensor  # (S, B, 1)
-    correct: Tensor  # (S, B, V) bool
 
 
 def judge(logits: Tensor, answer: Tensor) -> Judged:
     """Loss, gap and share of wrong probability of every example; uses up the logits."""
-    odds = _odds(logits, answer)
+    odds = _odds(logits, answer[..., None])
     wrong = odds.total / (odds.total + odds.own)
     return Judged(odds.loss[..., 0], odds.gap[..., 0], wrong[..., 0])
 
@@ -49,20 +48,18 @@ def mean_loss_and_gradient(logits: Tensor, answer: Tensor) -> tuple[Tensor, Tens
 
     Uses up the logits.
     """
-    odds = _odds(logits, answer)
+    odds = _odds(logits, answer[..., None])
     share = 1.0 / ((odds.total + odds.own) * logits.shape[1])
-    gradient = torch.where(odds.correct, -odds.total * share, odds.others.mul_(share))
+    gradient = odds.others.mul_(share).scatter_(-1, answer[..., None], -odds.total * share)
     return odds.loss[..., 0].mean(1), gradient
 
 
 def _odds(logits: Tensor, answer: Tensor) -> _Odds:
-    column = torch.arange(logits.shape[-1], device=logits.device)
-    correct = column == answer[..., None]
-    delta = logits.sub_(logits.gather(-1, answer[..., None])).masked_fill_(correct, -torch.inf)
+    delta = logits.sub_(logits.gather(-1, answer)).scatter_(-1, answer, -torch.inf)
     greatest = delta.amax(-1, keepdim=True)
     shift = greatest.clamp(min=0.0)
     # In base 2: the exponential that CPU libraries do not slow down where it underflows.
     others = delta.sub_(shift).mul_(LOG2_E).exp2_()
     total = others.sum(-1, keepdim=True)
     loss = shift + torch.log1p(total + torch.expm1(-shift))
-    return _Odds(others, total, torch.exp(-shift), loss, -greatest, correct)
+    return _Odds(others, total, torch.exp(-shift), loss, -greatest)

@@ -40,6 +40,12 @@ class Watch:
         self._grokked[slot] = self._memorised[slot] = False
         self._horizon[slot], self._to_horizon[slot] = horizon, to_horizon
 
+    def take_from(self, slots: list[int], other: Watch, theirs: list[int]) -> None:
+        """The trials of another watch's slots are in these slots now."""
+        for name, counter in vars(self).items():
+            if name != "_interval":
+                counter[slots] = getattr(other, name)[theirs]
+
     def see(
         self,
         train_loss: NDArray[np.float32],

@@ -6,7 +6,7 @@ import dataclasses
 
 import torch
 
-from speciation.engine.engine import _write
+from speciation.engine.block import write
 from speciation.engine.training import Program, State, empty_state, program
 from speciation.genome.genome import KINDS
 from speciation.seeds import Purpose, generator
@@ -34,7 +34,7 @@ def loaded(
     """A program and a state with these trials at their first step."""
     run = program(trials[0].task, trials[0].model, torch.device(device), chunk=64)
     state = empty_state(run, len(trials), dtype)
-    _write(run, state, list(range(len(trials))), trials)
+    write(run, state, list(range(len(trials))), trials)
     return run, state
 
 

@@ -38,7 +38,7 @@ def test_a_block_of_any_model_stays_small(kind, model, track):
 
 def test_the_default_model_trains_in_the_blocks_its_results_were_made_with():
     """Another shape would change the last bits of every stored row."""
-    assert block_shape("cpu", Task(), ModelShape()) == (8, 512)
+    assert block_shape("cpu", Task(), ModelShape()) == (12, 512)
     assert block_shape("cuda", Task(), ModelShape()) == (512, 9409)
 
 

@@ -121,6 +121,35 @@ def test_the_horizon_does_not_change_what_happens_before_it():
     assert len(long.step) > count
 
 
+def test_a_trial_is_the_same_after_moving_to_another_block(alone, way):
+    """Two blocks lose most of their trials; what is left goes on in one of them."""
+    block = block_shape(way[1], SMALL, SHAPE).slots
+    mine = random_trials(3, horizon=HORIZON)
+    short = random_trials(2 * block - 3, seed=2, horizon=15)
+    own = engine(2 * block, way)
+    own.admit([mine[0], *short, *mine[1:]])  # the first and the last slots of two blocks
+    done: dict[str, TrialResult] = {}
+    busy = []
+    while own.occupied:
+        done |= {result.trial.id: result for result in own.advance()}
+        busy.append(sum(part.occupied > 0 for part in own._blocks))
+    assert busy[0] == 2
+    assert busy[-2] == 1
+    assert all(bits(done[trial.id]) == alone[trial.id] for trial in mine)
+
+
+def test_trials_that_are_left_gather_in_as_few_blocks_as_hold_them():
+    trials = random_trials(3 * BLOCK, horizon=10_000)
+    own = engine(3 * BLOCK)
+    own.admit(
+        [dataclasses.replace(t, horizon=5 if i % 3 else 10_000) for i, t in enumerate(trials)]
+    )
+    own.advance()
+    assert own.occupied == BLOCK
+    own.advance()
+    assert sorted(part.occupied for part in own._blocks) == [0, 0, BLOCK]
+
+
 @pytest.mark.parametrize("often", [1, 25])
 def test_how_often_one_looks_changes_nothing(way, often):
     """An interval of one step, of 5 and of 25: the same training, seen more or less often."""
