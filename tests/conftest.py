@@ -14,6 +14,7 @@ for _pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_pool, "1")
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,3 +38,13 @@ def numpy_raises() -> Iterator[None]:
     """Division by zero, overflow and invalid values raise; an underflow to zero is harmless."""
     with np.errstate(divide="raise", over="raise", invalid="raise", under="ignore"):
         yield
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of a synthetic run that nothing happened to; copy it before writing to it."""
+    from tests.cluster.runs import carry_out, config
+
+    folder = tmp_path_factory.mktemp("finished")
+    carry_out(config(), folder)
+    return folder

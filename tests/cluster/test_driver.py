@@ -32,14 +32,6 @@ from tests.cluster.runs import FAST, assert_same_tables, carry_out, config, tabl
 from tests.cluster.synthetic import PLAN, Behaviour, genome, result
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that nothing happened to."""
-    folder = tmp_path_factory.mktemp("finished")
-    carry_out(config(), folder)
-    return folder
-
-
 @pytest.fixture
 def copied(finished, tmp_path) -> Path:
     """The same store, to write to."""

@@ -24,14 +24,6 @@ PLOTS = ["seeds", "fitness", "population", "diversity", "curves", "outcomes", "c
 HOSTILE = '<img src=x onerror="hacked=1"><a href="https://evil.example/">x</a></script>&lt;b>'
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that nothing happened to."""
-    folder = tmp_path_factory.mktemp("finished")
-    carry_out(config(), folder)
-    return folder
-
-
 @pytest.fixture
 def copied(finished, tmp_path) -> Store:
     """The same store, to write to."""

@@ -17,14 +17,6 @@ from speciation.tables.store import Store
 from tests.cluster.runs import carry_out, config
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that nothing happened to."""
-    folder = tmp_path_factory.mktemp("finished")
-    carry_out(config(), folder)
-    return folder
-
-
 @pytest.fixture
 def copied(finished, tmp_path) -> Store:
     """The same store, to write to."""
