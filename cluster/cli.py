@@ -368,9 +368,38 @@ def _drive(config: RunConfig, as_json: bool) -> None:
         go_on = f"speciation resume {config.run_id()}{_on(config)}"
         click.echo(f"stopped; every finished trial is stored; go on with: {go_on}", err=as_json)
         sys.exit(130)
-    path = write_report(place, summary.run, None)
+    files = {}
+    if genome := write_champion(place, config, summary.champion):
+        files["genome"] = genome
+    files["report"] = write_report(place, summary.run, None)
     if not as_json:
-        _show_end(shown, config, summary, path)
+        _show_end(shown, config, summary, files)
+
+
+def write_champion(place: Store, config: RunConfig, champion: Champion | None) -> Path | None:
+    """Write a run's champion as a genome file beside its manifest, if there are both."""
+    from cluster.config import DEFAULT_TRACK
+    from speciation.genome.library import save_genome
+
+    run = config.run_id()
+    folder = _folder(place, run)
+    if champion is None or folder is None:
+        return None
+    own_task = {"task": config.the_task().as_dict()}
+    provenance = {
+        "source": f"champion of the run {run}, found by evolution",
+        "run": run,
+        **(own_task if config.task else {"track": config.track or DEFAULT_TRACK}),
+        "model": config.the_model().as_dict(),
+        "horizon": config.the_horizon(),
+        "landscape": config.evolution.landscape,
+        "in_hall_of_fame": champion.in_hall_of_fame,
+        "selected": _plain(champion.selected),
+        "confirmed": _plain(champion.confirmed),
+    }
+    path = folder / "champion.json"
+    save_genome(path, champion.genome, provenance, f"Champion of {run}")
+    return path
 
 
 def write_report(place: Store, run: str, output: Path | None) -> Path:
@@ -379,10 +408,29 @@ def write_report(place: Store, run: str, output: Path | None) -> Path:
     from dashboards.report import report as write
 
     if output is None:
-        folder = Path(place.uri) / "runs" / run
-        output = Path(f"{run}.html") if "://" in place.uri else folder / "report.html"
-    write(place, run, output)
+        folder = _folder(place, run)
+        output = folder / "report.html" if folder else Path(f"{run}.html")
+    write(place, run, _target(output))
     return output
+
+
+def _folder(place: Store, run: str) -> Path | None:
+    """Where a run's manifest is; None if that is not a folder of this machine."""
+    return None if "://" in place.uri else Path(place.uri) / "runs" / run
+
+
+def _target(output: Path) -> Path:
+    """Where the links of a path lead: to a regular file, or to nothing yet in a folder."""
+    from cluster.launch import LaunchError
+
+    target = Path(os.path.realpath(output))
+    if os.path.lexists(target) and not target.is_file():  # it would be gone for good
+        raise LaunchError(f"{target} is not a regular file; give the report another path")
+    if not target.parent.is_dir():
+        raise LaunchError(
+            f"there is no folder {target.parent} to write {target.name} to; make it first"
+        )
+    return target
 
 
 # -- Saying things --------------------------------------------------------------------------
@@ -420,7 +468,9 @@ def _on(config: RunConfig) -> str:
     return "" if config.store == DEFAULT_STORE else f" --store {shlex.quote(config.store)}"
 
 
-def _show_end(shown: Console, config: RunConfig, summary: RunSummary, path: Path) -> None:
+def _show_end(
+    shown: Console, config: RunConfig, summary: RunSummary, files: dict[str, Path]
+) -> None:
     from rich.text import Text
 
     from cluster.progress import FAINT
@@ -433,7 +483,7 @@ def _show_end(shown: Console, config: RunConfig, summary: RunSummary, path: Path
     trained = f"{summary.finished:,} trials in {duration_text(summary.seconds)}"
     lines = {
         "trained": f"{trained}; {summary.known:,} were known already",
-        "report": str(path),
+        **{name: str(path) for name, path in files.items()},
         "look": f"speciation report {summary.run} --open{_on(config)}",
         "go on": f"speciation resume {summary.run} --generations +5{_on(config)}",
     }
@@ -449,7 +499,7 @@ def _show_champion(shown: Console, champion: Champion, config: RunConfig) -> Non
     if not champion.in_hall_of_fame:
         bound = f"{config.evolution.strictness:g}"
         shown.print(f"          [yellow]not in the Hall of Fame (strictness {bound})[/]")
-    shown.print(champion_table(champion))
+    shown.print(champion_table(champion, config.the_horizon()))
 
 
 def _show_checks(checks: list[Any]) -> None:

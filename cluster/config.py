@@ -28,7 +28,7 @@ from pydantic import (
 
 from cluster.config_sentences import hint, listed, sentence, shown
 from cluster.yaml_text import YamlError, read_yaml
-from speciation.evolution.fitness import LANDSCAPES
+from speciation.evolution.fitness import LANDSCAPES, wilson
 from speciation.evolution.generation import EvolutionParams
 from speciation.evolution.selection import STRATEGIES
 from speciation.genome.genome import KINDS, Genome, GenomeError, content_hash
@@ -122,6 +122,12 @@ class EvolutionSettings(_Settings):
     @model_validator(mode="after")
     def _is_possible(self) -> Self:
         self.params()
+        best, _ = wilson(self.seeds, self.seeds)
+        if self.landscape == "sniper" and best < self.gate:
+            raise ValueError(
+                f"gate is {self.gate:g}, but a genome that groks on all of {self.seeds} seeds "
+                f"shows a success bound of {best:.2f}; use more seeds or a lower gate"
+            )
         return self
 
     def params(self) -> EvolutionParams:
@@ -235,11 +241,13 @@ class RunConfig(_Settings):
         if self.task is not None and self.horizon is None:
             raise ValueError("a task of your own needs a horizon (in steps) beside it")
         interval = self.the_task().eval_interval
-        if self.the_horizon() < interval:
+        if self.the_horizon() % interval:
             raise ValueError(
-                f"horizon is {self.the_horizon()}, but must be at least one evaluation "
+                f"horizon is {self.the_horizon()}, but must be a multiple of the evaluation "
                 f"interval ({interval} steps)"
             )
+        if self.executor == "local" and self.address is not None:
+            raise ValueError("address is of a Ray cluster, but executor is local; keep one")
         for ancestor in self.ancestors:
             if isinstance(ancestor, Ancestor) and ancestor.kind != self.kind:
                 raise ValueError(f"an ancestor is {ancestor.kind}, but kind is {self.kind}")
@@ -263,7 +271,9 @@ class RunConfig(_Settings):
         """Every genome from every seed, as this run trains it; seed by seed."""
         task, model, horizon = self.the_task(), self.the_model(), self.the_horizon()
         return tuple(
-            Trial(genome, task, model, seed, horizon) for seed in seeds for genome in genomes
+            Trial(genome, task, model, seed, horizon, precision=self.engine.precision)
+            for seed in seeds
+            for genome in genomes
         )
 
     def science(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from cluster.config import ConfigError, RunConfig, make_config
 from cluster.config_sentences import hint, listed
 from cluster.provenance import provenance
 from cluster.summary import Champion, plain
+from speciation.tables.files import StoreError
 from speciation.tables.store import Store
 
 FORMAT = "speciation-run"
@@ -126,7 +127,7 @@ def find_run(store: Store, text: str | None) -> str:
     """The run of this id, or the only one whose id begins so; the latest for None.
 
     Raises:
-        StoreError: A manifest is damaged.
+        StoreError: The latest is asked for, and every manifest is damaged.
         ConfigError: There is none, or there are several.
     """
     runs = store.runs()
@@ -135,7 +136,7 @@ def find_run(store: Store, text: str | None) -> str:
             raise ConfigError(
                 f"there is no run in {store.uri} yet; `speciation evolve` begins one"
             )
-        return max(runs, key=lambda run: str(store.read_manifest(run).get("updated", "")))
+        return _latest(store, runs)
     if text in runs:
         return text
     found = [run for run in runs if run.startswith(text)]
@@ -146,6 +147,20 @@ def find_run(store: Store, text: str | None) -> str:
             f"{text!r} is the beginning of {len(found)} runs in {store.uri}: {listed(found)}"
         )
     raise ConfigError(_no_such_run(store, text))
+
+
+def _latest(store: Store, runs: Iterable[str]) -> str:
+    """The run that was written last, of those whose manifests can be read."""
+    updated: dict[str, str] = {}
+    damaged: list[StoreError] = []
+    for run in runs:
+        try:
+            updated[run] = str(store.read_manifest(run).get("updated", ""))
+        except StoreError as error:
+            damaged.append(error)
+    if not updated:
+        raise damaged[0]
+    return max(updated, key=lambda run: updated[run])
 
 
 def _no_such_run(store: Store, text: str) -> str:

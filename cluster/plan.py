@@ -213,6 +213,7 @@ def _hall_of_fame(config: RunConfig, store: Store) -> list[str]:
     """Genome ids of the store's Hall of Fame for this task and model, best first."""
     task, model = config.the_task(), config.the_model()
     wanted = task.as_dict() | {"batch": task.batch or 0} | model.as_dict()
+    wanted |= {"precision": config.engine.precision}
     chosen = pc.field("kind") == config.kind
     for column, value in wanted.items():
         chosen &= pc.field(column) == value

@@ -189,10 +189,10 @@ class LiveReporter(Reporter):
             "time": time,
         }
         if self._closed and (leader := self._closed[-1]).best_genome:
-            fitness = f"{fitness_text(leader.best, leader.landscape)} "
+            fitness = fitness_text(leader.best, leader.landscape)
+            unit = fitness_unit(leader.landscape, self._config.the_horizon())
             rows["leader"] = Text.assemble(
-                *_swatch(leader),
-                f"{leader.best_genome[:12]} · {fitness}{fitness_unit(leader.landscape)}",
+                *_swatch(leader), f"{leader.best_genome[:12]} · {fitness} {unit}"
             )
         if note := _note(now):
             rows["note"] = Text(note, style=ALARM)
@@ -215,34 +215,41 @@ def cells(colours: tuple[str, ...], width: int) -> Text:
     return Text.assemble(*(("█", colour) for colour in shown))
 
 
-def champion_table(champion: Champion) -> Table:
+def champion_table(champion: Champion, horizon: int) -> Table:
     """What was selected beside what was confirmed: the difference is luck."""
-    table = Table(box=box.SIMPLE_HEAD, header_style=FAINT, padding=(0, 2, 0, 0))
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        header_style=FAINT,
+        padding=(0, 2, 0, 0),
+        caption_style=FAINT,
+        caption_justify="left",
+    )
     table.add_column("")
-    table.add_column("steps to grok", justify="right", style="bold")
+    table.add_column("mean steps", justify="right", style="bold")
     table.add_column("95 %", justify="right")
     table.add_column("grokked", justify="right", style=GOOD)
     table.add_column("of seeds", justify="right")
     for name, figures in (("selected", champion.selected), ("confirmed", champion.confirmed)):
-        if figures is not None:
-            table.add_row(name, *_figures_cells(figures))
+        if figures is None:
+            continue
+        share = share_text(
+            figures.successes, figures.trials, figures.success_low, figures.success_high
+        )
+        table.add_row(name, *_steps_cells(figures, horizon), share, f"{figures.trials:,}")
+        if 0 < figures.successes < figures.trials:
+            table.caption = (
+                f"a trial that does not grok counts as the horizon, {horizon:,} steps"
+            )
     return table
 
 
-def _figures_cells(figures: Figures) -> tuple[str, str, str, str]:
-    interval = (
-        "–"
-        if math.isnan(figures.steps_low)
-        else (f"{figures.steps_low:,.0f} – {figures.steps_high:,.0f}")
-    )
-    return (
-        f"{figures.steps:,.0f}",
-        interval,
-        share_text(
-            figures.successes, figures.trials, figures.success_low, figures.success_high
-        ),
-        f"{figures.trials:,}",
-    )
+def _steps_cells(figures: Figures, horizon: int) -> tuple[str, str]:
+    """The mean and its interval. Where nothing grokked, only a bound of the mean is known."""
+    if not figures.successes:
+        return f"≥ {horizon:,}", "–"
+    if math.isnan(figures.steps_low):
+        return f"{figures.steps:,.0f}", "–"
+    return f"{figures.steps:,.0f}", f"{figures.steps_low:,.0f} – {figures.steps_high:,.0f}"
 
 
 def _bar(done: float, total: int, style: str) -> ProgressBar:

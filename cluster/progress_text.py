@@ -69,11 +69,13 @@ def fitness_text(measured: Measured, landscape: str) -> str:
     return f"{value} ± {measured.error * scale:,.{digits}f}"
 
 
-def fitness_unit(landscape: str) -> str:
-    """What fitness is measured in."""
-    return {"sprinter": "steps to grok", "tank": "% sure to grok", "sniper": "steps of spread"}[
-        landscape
-    ]
+def fitness_unit(landscape: str, horizon: int) -> str:
+    """What fitness is measured in. No trial counts with more steps than the horizon."""
+    return {
+        "sprinter": f"steps, of at most {horizon:,}",
+        "tank": "% sure to grok",
+        "sniper": "steps of spread",
+    }[landscape]
 
 
 def share_text(successes: int, trials: int, low: float, high: float) -> str:
@@ -149,9 +151,10 @@ class LineReporter(Reporter):
     def generation(self, closed: GenerationSummary) -> None:
         """A line."""
         landscape = closed.landscape
+        unit = fitness_unit(landscape, self._config.the_horizon())
         parts = [
             f"best {fitness_text(closed.best, landscape)}",
-            f"median {fitness_text(closed.median, landscape)} ({fitness_unit(landscape)})",
+            f"median {fitness_text(closed.median, landscape)} ({unit})",
             "grokked "
             + share_text(
                 closed.successes, closed.trials, closed.success_low, closed.success_high

@@ -38,11 +38,11 @@ GROW_SECONDS = 5.0  # between looks for devices that joined
 MAX_FAILED_STARTS = 3
 
 # A call is hung when it takes much longer than calls did. The first may compile.
-_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
-
 FIRST_DEADLINE = 900.0
 LEAST_DEADLINE = 30.0
 DEADLINE_FACTOR = 3.0
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")  # colours, in what an actor's end says
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ QUESTION = (
     "d_model",
     "heads",
     "d_ff",
+    "precision",
     "semantics",
 )
 

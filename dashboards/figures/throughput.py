@@ -125,8 +125,8 @@ def work_table(done: Work) -> Html:
             ("training steps a second", f"at least {words.number(done.steps / done.elapsed)}"),
         ]
     for (device, backend, precision), count in done.places.items():
-        place = " · ".join(part for part in (device, backend, precision) if part)
-        rows.append((place or "not trained", words.counted(count, "trial")))
+        place = f"{device} · {backend} · {precision}" if device else "not trained"
+        rows.append((place, words.counted(count, "trial")))
     lines = (tag("tr", tag("th", name, scope="row"), tag("td", said)) for name, said in rows)
     return tag("table", tag("tbody", join(*lines)), class_="facts")
 

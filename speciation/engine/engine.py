@@ -25,10 +25,17 @@ from speciation.engine.devices import KINDS, block_shape, keep_freed_memory
 from speciation.engine.training import program
 from speciation.trial import grokking
 from speciation.trial.task import Task
-from speciation.trial.trial import Curves, ModelShape, Outcome, Trial, TrialResult
+from speciation.trial.trial import (
+    PRECISIONS,
+    Curves,
+    ModelShape,
+    Outcome,
+    Trial,
+    TrialResult,
+)
 
 BACKENDS = ("torch", "graph")
-PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
+_DTYPES: dict[str, torch.dtype] = {name: getattr(torch, name) for name in PRECISIONS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +48,7 @@ class EngineSpec:
         slots: How many trials may be in it at once.
         backend: One of ``BACKENDS``.
         device: What torch calls the device.
-        precision: One of ``PRECISIONS``.
+        precision: The only one it trains in; one of ``PRECISIONS``.
 
     Raises:
         ValueError: A value is not one of those.
@@ -60,9 +67,7 @@ class EngineSpec:
         if self.backend not in BACKENDS:
             raise ValueError(f"backend must be one of {BACKENDS}, got {self.backend!r}")
         if self.precision not in PRECISIONS:
-            raise ValueError(
-                f"precision must be one of {tuple(PRECISIONS)}, got {self.precision!r}"
-            )
+            raise ValueError(f"precision must be one of {PRECISIONS}, got {self.precision!r}")
 
 
 class Engine:
@@ -91,7 +96,7 @@ class Engine:
                 self._program,
                 size,
                 min(size, spec.slots - start),
-                PRECISIONS[spec.precision],
+                _DTYPES[spec.precision],
                 lambda state: (
                     EagerBackend(self._program, state)
                     if compiled is None
@@ -104,7 +109,6 @@ class Engine:
         self._labels = {
             "backend": spec.backend,
             "device": _device_name(device),
-            "precision": spec.precision,
             "versions": _versions(),
         }
 
@@ -122,15 +126,18 @@ class Engine:
         """Put trials into free slots.
 
         Raises:
-            ValueError: More trials than free slots, or a trial of another task or model.
+            ValueError: More trials than free slots, or a trial of another task, model or
+                precision.
         """
         if len(trials) > self.free:
             raise ValueError(f"{len(trials)} trials do not fit into {self.free} free slots")
+        own = self.spec
+        trained = (own.task, own.model, own.precision)
         for trial in trials:
-            if (trial.task, trial.model) != (self.spec.task, self.spec.model):
+            if (trial.task, trial.model, trial.precision) != trained:
                 raise ValueError(
-                    f"this engine trains {self.spec.task} with {self.spec.model}; "
-                    f"trial {trial.id} is {trial.task} with {trial.model}"
+                    f"this engine trains {own.task} with {own.model} in {own.precision}; "
+                    f"trial {trial.id} is {trial.task} with {trial.model} in {trial.precision}"
                 )
         waiting = list(trials)
         # Fuller blocks first: they are computed anyway.

@@ -40,9 +40,19 @@ PRECISION = tl.constexpr("tf32x3")
 LOG2_E = tl.constexpr(1.4426950408889634)
 
 
-def fits(*widths: int) -> bool:
-    """Whether the kernels take these widths: powers of two that tensor cores can tile."""
-    return all(width >= 16 and width & (width - 1) == 0 for width in widths)
+def fits(width: int, hidden: int, vocabulary: int) -> bool:
+    """Whether the kernels take these sizes.
+
+    Tensor cores tile powers of two from 16 on; and a program holds its slot's weights whole,
+    for which 64 × 64 numbers a layer, or 128 columns of logits, are about all the room.
+    """
+    tiles = all(size >= 16 and size & (size - 1) == 0 for size in (width, hidden))
+    return tiles and width <= 64 and width * hidden <= 4096 and vocabulary <= 128
+
+
+def sums_fit(rows: int, columns: int) -> bool:
+    """Whether sums over so many rows and columns stay on the chip."""
+    return rows <= 128 and columns <= 80
 
 
 # -- Feed-forward ----------------------------------------------------------------------

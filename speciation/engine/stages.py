@@ -84,7 +84,8 @@ def add_rows(
     The backward pass of a table look-up, always in the same order: with atomic additions it
     would be the order of the day.
     """
-    if kernels is not None and left.is_cuda and left.dtype == torch.float32:
+    on_gpu = kernels is not None and left.is_cuda and left.dtype == torch.float32
+    if on_gpu and kernels.sums_fit(rows, left.shape[2]):
         return kernels.add_rows(left_index, right_index, left, right, rows)
     return _add_rows_in_order(left_index, right_index, left, right, rows)
 
@@ -127,7 +128,8 @@ def _(
 def _fused(unit: Tensor, weights: Weights) -> bool:
     if kernels is None or not unit.is_cuda or unit.dtype != torch.float32:
         return False
-    return kernels.fits(unit.shape[2], weights["0.up"].shape[2])
+    shape = weights["0.up"].shape
+    return kernels.fits(shape[1], shape[2], weights["unembed"].shape[2])
 
 
 def _normed(unit: Tensor, weights: Weights, name: str) -> Tensor:

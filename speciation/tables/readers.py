@@ -142,6 +142,10 @@ def genome_of_row(row: Row) -> Genome:
 def known_answers(store: Store, trials: Sequence[Trial]) -> dict[str, Row]:
     """What the store already knows: trial id → row, for each trial that a row answers.
 
+    Precision is part of what a trial is, and so of its id: a float32 row never answers for
+    float64. The backend is not. All backends of one precision have one meaning, so they
+    answer for each other on purpose, and the row says which of them computed it.
+
     Args:
         store: Where to read.
         trials: Requests, each with its own horizon.

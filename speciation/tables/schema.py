@@ -379,7 +379,7 @@ def _trial_row(result: TrialResult) -> Row:
         "wall_seconds": result.wall_seconds,
         "backend": result.backend,
         "device": result.device,
-        "precision": result.precision,
+        "precision": trial.precision,
         "versions": result.versions,
         "reason": result.reason,
     }

@@ -1,8 +1,9 @@
-"""A trial: one genome, one seed, one task, one model; and what came of it.
+"""A trial: one genome, one seed, one task, one model, one precision; and what came of it.
 
 A trial's id is a hash of everything that its result depends on, so a result that is stored
 once answers every later question about it. The horizon is not in the id: how long one is
-willing to look does not change what happens.
+willing to look does not change what happens. Nor is the backend: all backends of a precision
+compute the same thing, and a result says which of them did.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from speciation.trial.task import Task
 
 # The meaning of a trial. Raise it whenever any trial's result changes on purpose.
 SEMANTICS = 1
+
+PRECISIONS = ("float32", "float64")
+"""What weights and moments may be kept in, by the names that torch gives them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +70,10 @@ class Trial:
         seed: In [0, 2**63); feeds the split, initialisation, order and dropout streams.
         horizon: Steps after which a trial that has not grokked is censored.
         to_horizon: Keep training after grokking was confirmed, up to the horizon.
+        precision: One of ``PRECISIONS``.
 
     Raises:
-        ValueError: The seed or the horizon is out of range.
+        ValueError: The seed or the horizon is out of range, or the precision is unknown.
     """
 
     genome: Genome
@@ -77,25 +82,32 @@ class Trial:
     seed: int
     horizon: int
     to_horizon: bool = False
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"a trial's seed must be in [0, 2**63), got {self.seed}")
-        if not self.task.eval_interval <= self.horizon <= 10_000_000:
+        interval = self.task.eval_interval
+        if not interval <= self.horizon <= 10_000_000 or self.horizon % interval:
             raise ValueError(
-                f"a trial's horizon must be between one evaluation ({self.task.eval_interval} "
-                f"steps) and 10,000,000 steps, got {self.horizon}"
+                f"a trial's horizon must be a multiple of the evaluation interval ({interval} "
+                f"steps), up to 10,000,000 steps, got {self.horizon}"
+            )
+        if self.precision not in PRECISIONS:
+            raise ValueError(
+                f"a trial's precision must be one of {PRECISIONS}, got {self.precision!r}"
             )
 
     @cached_property
     def id(self) -> str:
-        """blake2b-128 of genome, task, model, seed and semantics; not of the horizon."""
+        """blake2b-128 of all that decides what happens; not of horizon and backend."""
         return content_hash(
             {
                 "genome": self.genome.id,
                 "task": self.task.as_dict(),
                 "model": self.model.as_dict(),
                 "seed": self.seed,
+                "precision": self.precision,
                 "semantics": SEMANTICS,
             }
         )
@@ -173,7 +185,6 @@ class TrialResult:
     wall_seconds: float = 0.0
     backend: str = ""
     device: str = ""
-    precision: str = ""
     versions: str = ""
     reason: str | None = None
     curves: Curves | None = None

@@ -88,7 +88,6 @@ def result(trial: Trial) -> TrialResult:
         wall_seconds=0.01,
         backend="synthetic",
         device="none",
-        precision="float32",
         versions="{}",
         curves=Curves(step, 1 - rise, rise, 1 - accuracy, accuracy, *(rise,) * 5),
     )

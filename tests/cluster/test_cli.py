@@ -18,15 +18,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from pyarrow.fs import LocalFileSystem
 
-from cluster.cli import main, speciation
+from cluster.cli import main, speciation, write_champion
 from cluster.config import RunConfig
 from cluster.launch import LaunchError
 from cluster.local_executor import LocalExecutor
 from cluster.manifest import settings_of
-from speciation.genome.library import save_genome
+from speciation.genome.library import load_genome, save_genome
 from speciation.tables import parts
-from speciation.tables.readers import trials_frame
+from speciation.tables.readers import plans_frame, trials_frame
 from speciation.tables.store import Store
 from tests.cluster.runs import FAST, assert_same_tables, carry_out, config
 from tests.cluster.synthetic import genome
@@ -530,8 +531,8 @@ def test_a_report_is_written_beside_the_manifest_or_where_one_says(call, here):
     said = call("report")
     assert said == Said(0, f"report  {here}/results/runs/{RUN}/report.html\n", "")
     assert "<html" in Path(f"results/runs/{RUN}/report.html").read_text()
-    assert call("report", "test", "--output", "a/b.html").out == "report  a/b.html\n"
-    assert Path("a/b.html").is_file()
+    assert call("report", "test", "--output", "a.html").out == "report  a.html\n"
+    assert Path("a.html").is_file()
 
 
 def test_a_report_of_a_run_whose_name_has_a_dot_is_a_file_of_its_folder(call):
@@ -542,8 +543,83 @@ def test_a_report_of_a_run_whose_name_has_a_dot_is_a_file_of_its_folder(call):
 
 
 def test_a_report_that_cannot_be_written_is_one_sentence(call):
-    refused(call, "cannot write .*/run.yaml/r.html", "report", "--output", "run.yaml/r.html")
+    for folder in ("a", "run.yaml"):
+        refused(call, f"no folder .*/{folder} to", "report", "--output", f"{folder}/r.html")
     refused(call, "'results' is a directory", "report", "--output", "results")
+
+
+def test_a_report_over_a_link_goes_where_the_link_leads(call):
+    Path("site").mkdir()
+    Path("site/old.html").write_text("old")
+    for name in ("old.html", "new.html"):
+        link = Path(f"link to {name}")
+        link.symlink_to(Path("site", name))
+        assert call("report", "--output", str(link)).code == 0
+        assert link.is_symlink()
+        assert "<html" in Path("site", name).read_text()
+
+
+def test_a_report_takes_the_place_of_files_alone(call):
+    os.mkfifo("pipe")
+    Path("link").symlink_to("pipe")
+    Path("loop").symlink_to("loop")
+    refused(call, "/pipe is not a regular file; give", "report", "--output", "pipe")
+    refused(call, "/pipe is not a regular file; give", "report", "--output", "link")
+    refused(call, "/loop is not a regular file; give", "report", "--output", "loop")
+    assert Path("pipe").is_fifo()
+    assert Path("loop").is_symlink()
+
+
+# -- The champion as a file ---------------------------------------------------------------
+
+CHAMPION = Path(f"results/runs/{RUN}/champion.json")
+
+
+def test_a_champion_is_a_genome_file_that_says_where_it_is_from(call, here, synthetic):
+    said = call("evolve", "run.yaml")
+    assert f"\ngenome    {here / CHAMPION}\n" in said.out
+    champion, provenance = load_genome(CHAMPION)
+    told = Store("results").read_manifest(RUN)["champion"]
+    assert champion.id == told["genome"]["id"]
+    assert (provenance["run"], provenance["track"]) == (RUN, "add97-mb512")
+    for what in ("selected", "confirmed", "in_hall_of_fame"):
+        assert provenance[what] == told[what]
+
+
+def test_a_champion_may_be_an_ancestor_of_the_next_run(call, synthetic):
+    call("evolve", "run.yaml")
+    shutil.copy(CHAMPION, "best.json")
+    following = settings_of(config(executor="local")) | {"ancestors": ["best.json"]}
+    Path("next.yaml").write_text(json.dumps(following))
+    assert call("evolve", "next.yaml", "--store", "new").code == 0
+    plans = plans_frame(Store("new"))
+    first = plans[plans["generation"] == 0]
+    assert load_genome("best.json")[0].id in set(first["genome_id"])
+
+
+def test_a_later_champion_takes_the_place_of_an_older_one(call, synthetic):
+    CHAMPION.write_text("old")
+    assert call("resume", "--executor", "local", "--json").code == 0
+    assert load_genome(CHAMPION)
+    assert list(CHAMPION.parent.glob(".*")) == []
+
+
+def test_a_champion_of_a_task_of_ones_own_says_which(call, synthetic):
+    own = config(executor="local", task={"operation": "multiply"})
+    Path("own.yaml").write_text(yaml_of(own))
+    assert call("evolve", "own.yaml").code == 0
+    _, provenance = load_genome(f"results/runs/{own.run_id()}/champion.json")
+    assert provenance["task"] == own.the_task().as_dict()
+    assert "track" not in provenance
+
+
+def test_without_a_champion_or_a_folder_no_genome_file_is_written(here):
+    champion = carry_out(config(), Path("results")).champion
+    before = contents(here)
+    assert write_champion(Store("results"), config(), None) is None
+    bucket = Store("s3://bucket", filesystem=LocalFileSystem())
+    assert write_champion(bucket, config(), champion) is None
+    assert contents(here) == before
 
 
 # -- Which run ----------------------------------------------------------------------------

@@ -213,7 +213,20 @@ TEXT_GENE = json.dumps(dict(genome(1).genes) | {"learning_rate": "fast"})
         ("{track: add97-full, task: {}, horizon: 9}", "track and task exclude each other"),
         (
             "horizon: 3",
-            r"horizon is 3, but must be at least one evaluation interval \(25 steps",
+            r"horizon is 3, but must be a multiple of the evaluation interval \(25 steps",
+        ),
+        (
+            "horizon: 90",
+            r"horizon is 90, but must be a multiple of the evaluation interval \(25 steps",
+        ),
+        (
+            "{executor: local, address: '10.0.0.1:6379'}",
+            "address is of a Ray cluster, but executor is local; keep one",
+        ),
+        (
+            "evolution: {landscape: sniper, seeds: 2}",
+            "evolution: gate is 0.5, but a genome that groks on all of 2 seeds shows a success "
+            "bound of 0.34; use more seeds or a lower gate",
         ),
         ("model: {heads: 5}", "model: .*heads must divide d_model, got 5 heads for 32"),
         ("evolution: 3", "evolution is 3, but must hold keys and values"),

@@ -27,7 +27,7 @@ from speciation.tables.readers import (
     trials_frame,
 )
 from speciation.tables.store import Store, StoreFull
-from speciation.trial.trial import Outcome
+from speciation.trial.trial import PRECISIONS, Outcome
 from tests.cluster.runs import FAST, assert_same_tables, carry_out, config, tables
 from tests.cluster.synthetic import PLAN, Behaviour, genome, result
 
@@ -175,6 +175,23 @@ def test_a_run_of_another_name_computes_nothing_that_is_known(copied):
     summary = carry_out(config(name="other"), copied)
     assert (summary.finished, summary.known) == (0, 3 * 16 + 6)
     assert len(generations_frame(Store(copied), "other-" + config().config_hash()[:8])) == 24
+
+
+def test_rows_of_another_precision_answer_nothing(copied):
+    summary = carry_out(config(engine={"precision": "float64"}), copied)
+    assert (summary.finished, summary.known) == (3 * 16 + 6, 0)
+    trials = trials_frame(Store(copied))
+    assert trials["precision"].value_counts().to_dict() == dict.fromkeys(PRECISIONS, 3 * 16 + 6)
+    founders = trials[(trials["generation"] == 0) & (trials["pool"] == "A")]
+    side_by_side = founders.groupby(["genome_id", "seed"])["precision"].apply(set)
+    assert side_by_side.tolist() == [set(PRECISIONS)] * 16
+
+
+def test_rows_of_another_backend_answer_for_it(copied):
+    other = config(engine={"backend": "graph"})
+    assert other.run_id() != config().run_id()
+    summary = carry_out(other, copied)
+    assert (summary.finished, summary.known) == (0, 3 * 16 + 6)
 
 
 def test_rows_of_a_longer_horizon_answer_a_shorter_one(tmp_path):

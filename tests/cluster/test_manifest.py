@@ -9,6 +9,7 @@ import pytest
 from cluster.config import ConfigError
 from cluster.manifest import config_of, find_run, manifest_of, write_manifest
 from cluster.summary import Champion, Figures
+from speciation.tables.files import StoreError
 from speciation.tables.store import Store
 from tests.cluster.runs import config
 from tests.cluster.synthetic import genome
@@ -105,6 +106,18 @@ def test_a_run_is_found_by_its_id_its_beginning_or_its_date(three, text, run):
 def test_a_run_that_is_not_one_is_told(three, text, sentence):
     with pytest.raises(ConfigError, match=sentence):
         find_run(three, text)
+
+
+def test_a_damaged_manifest_does_not_hide_the_latest_run_of_the_others(three, tmp_path):
+    (tmp_path / "runs" / "a-11" / "manifest.json").write_text('{"updated": "20')
+    assert find_run(three, None) == "b-2"
+
+
+def test_a_store_with_damaged_manifests_alone_has_no_latest(three, tmp_path):
+    for run in three.runs():
+        (tmp_path / "runs" / run / "manifest.json").write_text("[]")
+    with pytest.raises(StoreError, match=r"a-1/manifest\.json should be a JSON object"):
+        find_run(three, None)
 
 
 def test_a_store_without_runs_has_no_latest(tmp_path: Path):

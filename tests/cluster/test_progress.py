@@ -56,7 +56,7 @@ def test_nothing_is_cut_short_on_a_terminal_of_any_usual_width(width, landscape)
     closed = replace(
         CLOSED, landscape=landscape, best=best, median=best, colours=("#ff0000",) * 64
     )
-    told = config(evolution={"landscape": landscape})
+    told = config(evolution={"landscape": landscape, "gate": 0.3})
     shown = terminal(width)
     reporter = LiveReporter(told, shown)
     reporter(closed)
@@ -140,19 +140,42 @@ def test_genomes_are_cells_from_the_best_on_and_never_too_many(count):
     assert styles[:1] == list(colours[:1])
 
 
-def test_the_champion_is_told_as_selected_beside_as_confirmed():
-    one = Figures(4, 4, 0.51, 1.0, 1234.0, 1100.0, 1300.0, 20.0)
-    other = replace(one, trials=64, successes=64, steps_low=math.nan, steps_high=math.nan)
+FOUR = Figures(4, 4, 0.51, 1.0, 1234.0, 1100.0, 1300.0, 20.0)
+COUNTED = "a trial that does not grok counts as the horizon, 2,500 steps"
+
+
+def table_of(selected: Figures, confirmed: Figures) -> list[str]:
+    """The words of the champion's table, line by line."""
     shown = terminal(80)
     with shown.capture() as captured:
-        shown.print(champion_table(Champion(genome(1), True, one, other)))
-    selected, confirmed = (
-        line
-        for line in captured.get().splitlines()
-        if "selected" in line or "confirmed" in line
-    )
-    assert " ".join(selected.split()) == "selected 1,234 1,100 – 1,300 100 % (51–100) 4"
-    assert " ".join(confirmed.split()) == "confirmed 1,234 – 100 % (51–100) 64"
+        shown.print(champion_table(Champion(genome(1), True, selected, confirmed), 2500))
+    lines = (" ".join(line.split()) for line in captured.get().splitlines())
+    return [line for line in lines if line.strip("─ ")]
+
+
+def test_the_champion_is_told_as_selected_beside_as_confirmed():
+    other = replace(FOUR, trials=64, successes=64, steps_low=math.nan, steps_high=math.nan)
+    assert table_of(FOUR, other) == [
+        "mean steps 95 % grokked of seeds",
+        "selected 1,234 1,100 – 1,300 100 % (51–100) 4",
+        "confirmed 1,234 – 100 % (51–100) 64",
+    ]
+
+
+def test_where_nothing_grokked_no_mean_is_told_but_its_bound():
+    none = Figures(4, 0, 0.0, 0.49, 2500.0, 2500.0, 2500.0, 0.0)
+    assert table_of(none, none)[1:] == [
+        "selected ≥ 2,500 – 0 % (0–49) 4",
+        "confirmed ≥ 2,500 – 0 % (0–49) 4",
+    ]
+
+
+def test_where_some_did_not_grok_the_table_says_how_they_count():
+    some = replace(FOUR, successes=3, success_low=0.3, success_high=0.95)
+    expected = "1,234 1,100 – 1,300 75 % (30–95) 4"
+    assert table_of(FOUR, some)[2:] == [f"confirmed {expected}", COUNTED]
+    assert table_of(some, FOUR)[1] == f"selected {expected}"
+    assert table_of(some, FOUR)[3] == COUNTED
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,11 @@ def test_fitness_is_told_with_its_error(measured, landscape, text):
 
 
 def test_every_landscape_has_its_unit():
-    assert all(fitness_unit(landscape) for landscape in LANDSCAPES)
+    assert all(fitness_unit(landscape, 1000) for landscape in LANDSCAPES)
+
+
+def test_a_mean_that_unfinished_trials_are_in_is_told_with_its_most():
+    assert fitness_unit("sprinter", 1000) == "steps, of at most 1,000"
 
 
 @pytest.mark.parametrize(
@@ -174,7 +178,7 @@ def test_a_run_is_a_line_when_work_begins_and_one_a_generation():
     first, second = lines(NOW, replace(NOW, seconds=11.0), CLOSED, ENDED)
     assert first == f"run {config().run_id()}: 5 generations of 8 genomes × 2 seeds"
     assert second == (
-        "generation 2/5: best 1,234 ± 57, median 2,000 (steps to grok), "
+        "generation 2/5: best 1,234 ± 57, median 2,000 (steps, of at most 1,000), "
         "grokked 75 % (50–90), diversity 0.91, 0.0 trials/s, 0.0 steps/s, 8 slots, "
         "about 1 min 15 s to go"
     )

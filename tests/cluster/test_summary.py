@@ -41,7 +41,13 @@ def rows(steps: list[list[float | None]]) -> pd.DataFrame:
 
 def closed(steps: list[list[float | None]], landscape: str = "sprinter") -> Any:
     """The summary of a generation in which that happened."""
-    told = config(evolution={"landscape": landscape, "population": max(len(steps), 3)})
+    told = config(
+        evolution={
+            "landscape": landscape,
+            "population": max(len(steps), 3),
+            "seeds": len(steps[0]),
+        }
+    )
     genomes = Genomes.of([genome(number) for number in range(len(steps))])
     seeds = tuple(range(0, 2 * len(steps[0]), 2))
     plan = Plan.of(told, 4, genomes, np.zeros(len(steps), np.int64), seeds)

@@ -103,7 +103,7 @@ def test_every_link_of_the_page_leads_to_one_of_its_parts(finished, tmp_path):
 
 @pytest.mark.parametrize("landscape", ["tank", "sniper"])
 def test_a_report_is_of_the_runs_own_landscape(landscape, tmp_path):
-    own = config(evolution={"landscape": landscape})
+    own = config(evolution={"landscape": landscape, "gate": 0.3})
     carry_out(own, tmp_path)
     page = read(tmp_path, tmp_path, own.run_id())
     assert plots(page) == PLOTS

@@ -46,7 +46,7 @@ def test_devices_are_named_as_words():
 
 
 def test_a_failed_trial_that_ran_nowhere_is_counted_so():
-    gone = trials("failed", device="", backend=None, precision="")
+    gone = trials("failed", device="", backend=None)
     assert "not trained" in work_table(work(gone, TIMES))
 
 

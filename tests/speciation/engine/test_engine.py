@@ -6,11 +6,19 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
 from speciation.engine.devices import block_shape
 from speciation.engine.engine import Engine, EngineSpec, make_engine
 from speciation.engine.reference import ReferenceTrial
-from speciation.trial.trial import Curves, ModelShape, Outcome, Trial, TrialResult
+from speciation.trial.trial import (
+    PRECISIONS,
+    Curves,
+    ModelShape,
+    Outcome,
+    Trial,
+    TrialResult,
+)
 from tests.speciation.engine.making import SMALL, random_trials, with_genes
 
 SHAPE = ModelShape(d_model=16, heads=2, d_ff=32)
@@ -180,14 +188,14 @@ def test_results_follow_the_reference(way):
 
 
 def test_a_censored_trial_says_what_it_saw():
-    trial = random_trials(1, horizon=22)[0]
+    trial = random_trials(1, horizon=25)[0]
     result = run_all([trial], engine(1))[trial.id]
     assert result.outcome == Outcome.CENSORED
-    assert result.steps_run == 25  # the first evaluation at or after the horizon
+    assert result.steps_run == 25
     assert result.examples_seen == 25 * SMALL.batch
     assert list(result.curves.step) == [5, 10, 15, 20, 25]
     assert result.final_train_loss == result.curves.train_loss[-1]
-    assert (result.backend, result.precision) == ("torch", "float32")
+    assert result.backend == "torch"
     assert "torch" in result.versions
 
 
@@ -215,6 +223,29 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="this engine trains"):
         own.admit([stranger])
     assert own.occupied == 0
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_an_engine_trains_its_own_precision_and_refuses_every_other(precision):
+    own = engine(len(PRECISIONS), precision=precision)
+    mine = random_trials(1, horizon=10, precision=precision)
+    for other in set(PRECISIONS) - {precision}:
+        stranger = random_trials(1, precision=other)
+        with pytest.raises(ValueError, match=rf"in {precision}; trial .* in {other}$"):
+            own.admit([*mine, *stranger])
+        assert own.occupied == 0
+    assert run_all(mine, own).keys() == {mine[0].id}
+
+
+def test_the_precision_is_that_of_the_weights():
+    seen = {}
+    for precision in PRECISIONS:
+        trial = random_trials(1, horizon=25, precision=precision)[0]
+        own = engine(1, precision=precision)
+        assert own._blocks[0]._state.weight.dtype == getattr(torch, precision)
+        seen[precision] = run_all([trial], own)[trial.id].final_train_loss
+    assert seen["float64"] != seen["float32"]
+    assert seen["float64"] == pytest.approx(seen["float32"], rel=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -157,3 +157,17 @@ def test_weights_are_read_where_they_lie_among_others():
         strict=True,
     ):
         assert torch.equal(got, expected)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "fit"),
+    [
+        ((32, 64, 112), True),
+        ((64, 64, 128), True),
+        ((24, 64, 112), False),  # tensor cores cannot tile it
+        ((128, 512, 112), False),  # the reference model's weights are too many
+        ((32, 64, 1008), False),
+    ],
+)
+def test_what_does_not_fit_on_the_chip_is_left_to_the_plain_lines(sizes, fit):
+    assert kernels.fits(*sizes) == fit

@@ -21,8 +21,8 @@ def genomes(count: int = 4, seed: int = 0) -> list[Genome]:
     return list(HYPER17.random(count, np.random.default_rng(seed)))
 
 
-def trial(genome: int = 0, seed: int = 2, horizon: int = 2500) -> Trial:
-    return Trial(genomes()[genome], Task(), ModelShape(), seed=seed, horizon=horizon)
+def trial(genome: int = 0, seed: int = 2, horizon: int = 2500, **rest: Any) -> Trial:
+    return Trial(genomes()[genome], Task(), ModelShape(), seed=seed, horizon=horizon, **rest)
 
 
 def curves(evaluations: int = 3) -> Curves:

@@ -245,6 +245,14 @@ def test_an_answer_is_the_stored_row(store):
     assert (answer["wall_seconds"], answer["outcome"]) == (1.25, "grokked")
 
 
+def test_a_row_never_answers_for_another_precision(store):
+    tell(store, facts.result())
+    asked = facts.trial(precision="float64")
+    assert not readers.known_answers(store, [asked])
+    tell(store, facts.result(asked))
+    assert readers.known_answers(store, [asked])[asked.id]["precision"] == "float64"
+
+
 def test_a_trial_that_failed_and_then_worked_is_known(store):
     tell(store, failed(facts.trial(), "power cut"))
     assert not readers.known_answers(store, [facts.trial()])

@@ -8,7 +8,15 @@ from speciation.genome.genome import HYPER17
 from speciation.tables.schema import TABLES, gene_columns, genome_row, result_rows
 from speciation.tables.store import Store
 from speciation.trial.task import Task
-from speciation.trial.trial import LearningClass, Milestones, ModelShape, Outcome, Trial, failed
+from speciation.trial.trial import (
+    PRECISIONS,
+    LearningClass,
+    Milestones,
+    ModelShape,
+    Outcome,
+    Trial,
+    failed,
+)
 from tests.speciation.tables import facts
 
 
@@ -70,6 +78,13 @@ def test_a_failed_trial_has_a_row_with_its_reason_and_no_curves():
     assert (trials[0]["outcome"], trials[0]["reason"]) == ("failed", "out of memory")
     assert trials[0]["efficiency"] is None
     assert curves == []
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_rows_precision_is_its_trials(precision):
+    asked = facts.trial(precision=precision)
+    trials, _ = result_rows([facts.result(asked), failed(asked, "lost")], "r", 0, "A")
+    assert [row["precision"] for row in trials] == [precision] * 2
 
 
 def test_a_full_batch_is_written_as_zero():
