@@ -306,7 +306,7 @@ def test_a_thousand_genomes_of_thirty_two_seeds_take_a_fraction_of_a_second():
     fitness_table(rows, H, "sniper")
     best = np.inf
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         fitness_table(rows, H, "sniper")
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.process_time() - start)
     assert best < 0.2

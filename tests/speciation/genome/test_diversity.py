@@ -53,9 +53,9 @@ def test_diversity_does_not_depend_on_order_and_falls_with_kinship():
 def test_a_thousand_genomes_take_a_fraction_of_a_second():
     genomes = HYPER17.random(1024, rng())
     diversity_index(genomes)
-    start = time.perf_counter()
+    start = time.process_time()
     diversity_index(genomes)
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 def test_colours_are_bytes_spread_over_every_channel():

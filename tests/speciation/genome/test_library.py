@@ -187,10 +187,10 @@ def test_a_megabyte_of_anything_is_refused_within_a_second():
         '"' + "\\" * 999_000,
         "[" + "[]," * 333_000,
     ):
-        start = time.perf_counter()
+        start = time.process_time()
         with pytest.raises(GenomeError):
             parse_json(text.encode())
-        assert time.perf_counter() - start < 1.0
+        assert time.process_time() - start < 1.0
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
