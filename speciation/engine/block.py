@@ -20,7 +20,7 @@ from torch import Tensor
 
 from speciation import seeds
 from speciation.engine.backends import Backend, tensors
-from speciation.engine.layout import Layout, scale_vectors, unit_parameters
+from speciation.engine.layout import initial_parameters
 from speciation.engine.recipe import initial_scale, recipe_row
 from speciation.engine.training import SEEN, Program, State, empty_state
 from speciation.trial.task import split
@@ -169,7 +169,7 @@ def write(run: Program, state: State, slots: list[int], trials: Sequence[Trial])
     def put(target: Tensor, rows: NDArray[np.generic]) -> None:
         target[index] = torch.from_numpy(rows).to(device=device, dtype=target.dtype)
 
-    put(state.weight, np.stack([_initial(run.plan, trial) for trial in trials]))
+    put(state.weight, np.stack([_initial(run, trial) for trial in trials]))
     put(state.key, np.array([seeds.key_words(trial.seed) for trial in trials], dtype=np.int64))
     put(state.order, np.stack([split(run.task, trial.seed) for trial in trials]))
     rows = np.stack([recipe_row(trial.genome) for trial in trials])
@@ -183,6 +183,5 @@ def write(run: Program, state: State, slots: list[int], trials: Sequence[Trial])
     state.schedule.decay[index] = 1.0
 
 
-def _initial(plan: Layout, trial: Trial) -> NDArray[np.float32]:
-    deviation, offset = scale_vectors(plan, initial_scale(trial.genome))
-    return unit_parameters(plan, trial.seed) * deviation + offset
+def _initial(run: Program, trial: Trial) -> NDArray[np.float32]:
+    return initial_parameters(run.plan, initial_scale(trial.genome), trial.seed)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from speciation import seeds
-from speciation.engine.layout import Layout, layout, scale_vectors, unit_parameters
+from speciation.engine.layout import Layout, initial_parameters, layout
 from speciation.engine.optimizer import LOSS_WEIGHT, LOSSES_NEEDED
 from speciation.engine.recipe import DROPOUT_LEVELS, Recipe, initial_scale, recipe
 from speciation.seeds import Purpose
@@ -211,8 +211,7 @@ def exact_cross_entropy(logits: Tensor, answer: Tensor) -> Tensor:
 def initial_weights(trial: Trial) -> dict[str, np.ndarray]:
     """Every weight before the first step, float32, by the layout's names."""
     plan = layout(trial.task, trial.model)
-    deviation, offset = scale_vectors(plan, initial_scale(trial.genome))
-    flat = unit_parameters(plan, trial.seed) * deviation + offset
+    flat = initial_parameters(plan, initial_scale(trial.genome), trial.seed)
     ends = np.cumsum([weight.size for weight in plan.weights])
     parts = np.split(flat, ends[:-1])
     return {
