@@ -42,10 +42,9 @@ def trials(task: Task, count: int, horizon: int = 10_000_000) -> list[Trial]:
 def eager_one_trial(task: Task, device: str) -> Callable[[], int]:
     """The textbook loop: ``nn.Module``, ``torch.optim.AdamW``, library random numbers."""
     trial = trials(task, 1)[0]
-    twin = ReferenceTrial(trial)
-    model = twin.model.to(device)
-    count = task.train_count
-    sequence, answer = (part.to(device) for part in twin._sequences(twin.order))
+    twin = ReferenceTrial(trial, device=device)
+    model, count = twin.model, task.train_count
+    sequence, answer = twin._sequences(twin.order)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=1.0)
     shape = (task.batch_size, 3, trial.model.d_model)
 

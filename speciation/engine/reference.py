@@ -91,14 +91,17 @@ class ReferenceTrial:
     Args:
         trial: What to train.
         dtype: float32, or float64 to know what float32 should have given.
+        device: Where it trains.
     """
 
-    def __init__(self, trial: Trial, dtype: torch.dtype = torch.float32) -> None:
-        self.trial, self.dtype = trial, dtype
+    def __init__(
+        self, trial: Trial, dtype: torch.dtype = torch.float32, device: str = "cpu"
+    ) -> None:
+        self.trial, self.dtype, self.device = trial, dtype, device
         self.settings = recipe(trial.genome)
         self.plan = layout(trial.task, trial.model)
         self.model = MicroTransformer(trial.model, trial.task.element_count, self.settings)
-        self.model.to(dtype)
+        self.model.to(device, dtype)
         _load(self.model, self.plan, initial_weights(trial))
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(),
@@ -182,7 +185,10 @@ class ReferenceTrial:
         left, right, answer = table(self.trial.task.operation, self.trial.task.modulus)
         equals = np.full(len(chosen), self.trial.task.element_count)
         sequence = np.stack([left[chosen], right[chosen], equals], axis=1)
-        return torch.from_numpy(sequence), torch.from_numpy(answer[chosen])
+        return (
+            torch.from_numpy(sequence).to(self.device),
+            torch.from_numpy(answer[chosen]).to(self.device),
+        )
 
     def _keep(self, batch: int) -> list[tuple[Tensor, Tensor]] | None:
         """Dropout factors, two ``(B, 3, D)`` a layer; positions a, b, = are lanes 1, 2, 0."""
@@ -195,7 +201,7 @@ class ReferenceTrial:
             words = _dropout_words(self.trial.seed, self.step, int(np.prod(shape)), lane)
             lanes.append((words >= threshold - DROPOUT_LEVELS // 2).reshape(shape))
         keep = np.stack(lanes, axis=2) * (DROPOUT_LEVELS / (DROPOUT_LEVELS - threshold))
-        factors = torch.from_numpy(keep).to(self.dtype)
+        factors = torch.from_numpy(keep).to(self.device, self.dtype)
         return [(factors[2 * i], factors[2 * i + 1]) for i in range(self.trial.model.layers)]
 
 
