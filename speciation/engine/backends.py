@@ -8,7 +8,7 @@ many slots there are, a trial's bits cannot depend on it.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from typing import Any, Protocol
@@ -22,8 +22,12 @@ from speciation.engine.training import Program, State, evaluate, train_step
 class Backend(Protocol):
     """Trains the slots of one block."""
 
-    def run(self, steps: int) -> Tensor:
-        """Train every slot for some steps, then evaluate: ``(S, len(SEEN))`` on the device."""
+    def run(self, steps: int, occupied: Sequence[int]) -> Tensor:
+        """Train the occupied slots for some steps, then evaluate.
+
+        Returns:
+            ``(S, len(SEEN))`` on the device; rows of other slots mean nothing.
+        """
         ...
 
 
@@ -34,8 +38,8 @@ class EagerBackend:
         self._program, self._state = program, state
 
     @torch.no_grad()
-    def run(self, steps: int) -> Tensor:
-        """See :class:`Backend`."""
+    def run(self, steps: int, occupied: Sequence[int]) -> Tensor:
+        """See :class:`Backend`; an empty slot costs what an occupied one does."""
         for _ in range(steps):
             train_step(self._program, self._state)
         return evaluate(self._program, self._state)
@@ -53,8 +57,8 @@ class GraphBackend:
         self._graphs: dict[int, tuple[torch.cuda.CUDAGraph, Tensor]] = {}
 
     @torch.no_grad()
-    def run(self, steps: int) -> Tensor:
-        """See :class:`Backend`."""
+    def run(self, steps: int, occupied: Sequence[int]) -> Tensor:
+        """See :class:`Backend`; an empty slot costs what an occupied one does."""
         if self._state.weight.device.type != "cuda":
             return self._plainly(steps)
         if steps not in self._graphs:
@@ -108,7 +112,7 @@ def compile_pair(program: Program) -> CompiledPair:
     return step, look
 
 
-def block_map(kind: str, backend: str) -> Callable[..., Iterable[Tensor]]:
+def block_map(kind: str, backend: str) -> Callable[..., Iterable[Any]]:
     """How the blocks of an engine are started: ``map``, with a core for each block on a CPU.
 
     A block never uses two cores at once: how many threads share a sum decides its last bits,
@@ -117,7 +121,7 @@ def block_map(kind: str, backend: str) -> Callable[..., Iterable[Tensor]]:
     """
     if kind != "cpu":
         return map
-    cores = torch.get_num_threads() if backend == "torch" else 1
+    cores = 1 if backend == "graph" else torch.get_num_threads()
     pool = ThreadPoolExecutor(cores, "block", initializer=torch.set_num_threads, initargs=(1,))
     return pool.map
 

@@ -19,15 +19,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from speciation import seeds
+from speciation.engine.admission import begin
 from speciation.engine.backends import Backend, tensors
-from speciation.engine.layout import initial_parameters
-from speciation.engine.recipe import initial_scale, recipe_row
+from speciation.engine.recipe import recipe_row
 from speciation.engine.training import SEEN, Program, State, empty_state
-from speciation.trial.task import split
 from speciation.trial.trial import Curves, Trial
 from speciation.trial.watch import Watch
 
 _EVALUATIONS_AT_FIRST = 64  # room for curves; doubled when a trial needs more
+
+
+# Waits for an evaluation of every slot, (S, C).
+Landing = Callable[[], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class Block:
         usable: The slots that may be occupied, at most S.
         dtype: Of weights and moments.
         backend: Makes what trains the block's state.
+        stream: Where it is trained, if others are to be trained beside it.
     """
 
     def __init__(
@@ -57,8 +61,9 @@ class Block:
         usable: int,
         dtype: torch.dtype,
         backend: Callable[[State], Backend],
+        stream: torch.cuda.Stream | None = None,
     ) -> None:
-        self._program, self._usable = run, usable
+        self._program, self._usable, self._stream = run, usable, stream
         self._state = empty_state(run, size, dtype)
         self._backend = backend(self._state)
         self._watch = Watch(size, run.task.eval_interval)
@@ -89,9 +94,28 @@ class Block:
             self._trials[slot] = trial
             self._watch.start(slot, trial.horizon, trial.to_horizon)
 
-    def start(self, steps: int) -> Tensor:
-        """Train every slot for some steps and evaluate, ``(S, C)``; a GPU is not waited for."""
-        return self._backend.run(steps)
+    def start(self, steps: int) -> Landing:
+        """Train for some steps and evaluate; what is returned waits for the evaluation.
+
+        A GPU is not waited for here.
+        """
+        occupied = [slot for slot, trial in enumerate(self._trials) if trial is not None]
+        if self._stream is None:
+            seen = self._backend.run(steps, occupied)
+            return lambda: seen.float().cpu().numpy()
+        self._stream.wait_stream(torch.cuda.current_stream(self._stream.device))
+        with torch.cuda.stream(self._stream):
+            seen = self._backend.run(steps, occupied)
+            here = torch.empty(seen.shape, pin_memory=True)
+            here.copy_(seen, non_blocking=True)
+            over = torch.cuda.Event()
+            over.record()
+
+        def land() -> NDArray[np.float32]:
+            over.synchronize()
+            return here.numpy()
+
+        return land
 
     def look(self, seen: NDArray[np.float32], seconds: float) -> list[Finished]:
         """Take in an evaluation ``(S, C)``; the trials that ended with it leave."""
@@ -169,9 +193,10 @@ def write(run: Program, state: State, slots: list[int], trials: Sequence[Trial])
     def put(target: Tensor, rows: NDArray[np.generic]) -> None:
         target[index] = torch.from_numpy(rows).to(device=device, dtype=target.dtype)
 
-    put(state.weight, np.stack([_initial(run, trial) for trial in trials]))
     put(state.key, np.array([seeds.key_words(trial.seed) for trial in trials], dtype=np.int64))
-    put(state.order, np.stack([split(run.task, trial.seed) for trial in trials]))
+    beginning = begin(run, trials, state.key[index])
+    state.weight[index] = beginning.weight.to(dtype)
+    state.order[index] = beginning.order
     rows = np.stack([recipe_row(trial.genome) for trial in trials])
     state.recipe[:, index] = torch.from_numpy(rows.T.copy()).to(device=device, dtype=dtype)
     state.mean[index] = 0.0
@@ -181,7 +206,3 @@ def write(run: Program, state: State, slots: list[int], trials: Sequence[Trial])
     state.schedule.loss_variance[index] = 0.0
     state.schedule.decaying[index] = False
     state.schedule.decay[index] = 1.0
-
-
-def _initial(run: Program, trial: Trial) -> NDArray[np.float32]:
-    return initial_parameters(run.plan, initial_scale(trial.genome), trial.seed)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import platform
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -19,10 +20,17 @@ from itertools import repeat
 import numpy as np
 import torch
 
-from speciation.engine.backends import EagerBackend, GraphBackend, block_map, compile_pair
-from speciation.engine.block import Block, Finished
+from speciation.engine import fused
+from speciation.engine.backends import (
+    Backend,
+    EagerBackend,
+    GraphBackend,
+    block_map,
+    compile_pair,
+)
+from speciation.engine.block import Block, Finished, Landing
 from speciation.engine.devices import KINDS, block_shape, keep_freed_memory
-from speciation.engine.training import program
+from speciation.engine.training import Program, State, program
 from speciation.trial import grokking
 from speciation.trial.task import Task
 from speciation.trial.trial import (
@@ -34,8 +42,8 @@ from speciation.trial.trial import (
     TrialResult,
 )
 
-BACKENDS = ("torch", "graph")
-_DTYPES: dict[str, torch.dtype] = {name: getattr(torch, name) for name in PRECISIONS}
+BACKENDS = ("torch", "graph", "fused")
+_DTYPES = {"float32": torch.float32, "float64": torch.float64, "bf16x3": torch.float32}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +54,7 @@ class EngineSpec:
         task: The only task it trains.
         model: The only model it trains.
         slots: How many trials may be in it at once.
-        backend: One of ``BACKENDS``.
+        backend: One of ``BACKENDS``; where ``fused`` cannot be had, the next takes its place.
         device: What torch calls the device.
         precision: The only one it trains in; one of ``PRECISIONS``.
 
@@ -70,12 +78,24 @@ class EngineSpec:
             raise ValueError(f"precision must be one of {PRECISIONS}, got {self.precision!r}")
 
 
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    """A block that is being trained."""
+
+    block: Block
+    landing: Landing
+    began: float
+
+
 class Engine:
     """See the module. Use :func:`make_engine`.
 
     Args:
         spec: What it trains.
         clock: Seconds; only the wall times of results come from it.
+
+    Attributes:
+        without_fused: Why the fused backend that was asked for does not train here, or None.
     """
 
     def __init__(
@@ -90,24 +110,29 @@ class Engine:
         self._clock = clock
         size, chunk = block_shape(device.type, spec.task, spec.model)
         self._program = program(spec.task, spec.model, device, chunk)
-        compiled = compile_pair(self._program) if spec.backend == "graph" else None
+        backend, self.without_fused = _backend(spec, self._program)
+        # Fused slots of a GPU are independent of each other: two blocks, so that one trains
+        # while the host looks at the other.
+        self._ahead = backend == "fused" and device.type == "cuda"
+        if self._ahead:
+            size = -(-spec.slots // 2)
+        make = _maker(backend, self._program)
         self._blocks = [
             Block(
                 self._program,
                 size,
                 min(size, spec.slots - start),
                 _DTYPES[spec.precision],
-                lambda state: (
-                    EagerBackend(self._program, state)
-                    if compiled is None
-                    else GraphBackend(self._program, state, compiled)
-                ),
+                make,
+                torch.cuda.Stream(device) if self._ahead else None,
             )
             for start in range(0, spec.slots, size)
         ]
-        self._start_each = block_map(device.type, spec.backend)
+        self._flights: deque[_Flight] = deque()
+        self._landed = 0.0
+        self._start_each = block_map(device.type, backend)
         self._labels = {
-            "backend": spec.backend,
+            "backend": backend,
             "device": _device_name(device),
             "versions": _versions(),
         }
@@ -119,8 +144,8 @@ class Engine:
 
     @property
     def free(self) -> int:
-        """Slots without."""
-        return self.slots - self.occupied
+        """Slots that a trial may enter now: empty ones, where nothing is being trained."""
+        return sum(block.free for block in self._resting())
 
     def admit(self, trials: Sequence[Trial]) -> None:
         """Put trials into free slots.
@@ -141,35 +166,54 @@ class Engine:
                 )
         waiting = list(trials)
         # Fuller blocks first: they are computed anyway.
-        for block in sorted(self._blocks, key=lambda block: block.free):
+        for block in sorted(self._resting(), key=lambda block: block.free):
             taken, waiting = waiting[: block.free], waiting[block.free :]
             block.admit(taken)
 
     def advance(self) -> list[TrialResult]:
-        """Train every occupied slot to its next evaluation; the trials that ended there."""
+        """Train every occupied slot towards its next evaluation; the trials that ended there.
+
+        Where blocks are trained ahead, one of them is looked at and the others go on training.
+        """
         self._gather()
-        interval = self.spec.task.eval_interval
-        began = self._clock()
-        busy = [block for block in self._blocks if block.occupied]
-        occupied = sum(block.occupied for block in busy)
-        self.trial_steps += occupied * interval
-        # All blocks are started before the first is read: a GPU never waits for the host.
-        seen = list(self._start_each(Block.start, busy, repeat(interval)))
-        arrays = [part.float().cpu().numpy() for part in seen]
-        share = (self._clock() - began) / max(occupied, 1)
-        return [
-            self._result(finished)
-            for block, array in zip(busy, arrays, strict=True)
-            for finished in block.look(array, share)
-        ]
+        self._take_off()
+        landing = [self._flights.popleft()] if self._ahead and self._flights else self._flights
+        finished = [result for flight in landing for result in self._land(flight)]
+        if not self._ahead:
+            self._flights.clear()
+        return finished
 
     def evict(self) -> list[Trial]:
         """Empty every slot; the trials that were in them, unfinished."""
+        while self._flights:
+            self._flights.popleft().landing()
         return [trial for block in self._blocks for trial in block.evict()]
+
+    def _resting(self) -> list[Block]:
+        flying = {id(flight.block) for flight in self._flights}
+        return [block for block in self._blocks if id(block) not in flying]
+
+    def _take_off(self) -> None:
+        """Start every block at rest that has something to train."""
+        interval = self.spec.task.eval_interval
+        began = self._clock()
+        busy = [block for block in self._resting() if block.occupied]
+        self.trial_steps += sum(block.occupied for block in busy) * interval
+        landings = self._start_each(Block.start, busy, repeat(interval))
+        for block, landing in zip(busy, landings, strict=True):
+            self._flights.append(_Flight(block, landing, began))
+
+    def _land(self, flight: _Flight) -> list[TrialResult]:
+        seen = flight.landing()
+        now = self._clock()
+        # Flights overlap: each is charged for the time since the last one was over.
+        share = (now - max(flight.began, self._landed)) / max(flight.block.occupied, 1)
+        self._landed = now
+        return [self._result(finished) for finished in flight.block.look(seen, share)]
 
     def _gather(self) -> None:
         """Empty a block while the others have room for its trials: it need not be computed."""
-        busy = sorted((b for b in self._blocks if b.occupied), key=lambda b: b.occupied)
+        busy = sorted((b for b in self._resting() if b.occupied), key=lambda b: b.occupied)
         while len(busy) > 1 and busy[0].occupied <= sum(block.free for block in busy[1:]):
             emptiest, *busy = busy
             for block in busy:
@@ -212,6 +256,25 @@ def make_engine(spec: EngineSpec) -> Engine:
             f"{torch.cuda.device_count()} CUDA devices"
         )
     return Engine(spec)
+
+
+def _backend(spec: EngineSpec, run: Program) -> tuple[str, str | None]:
+    """The backend that trains, and why it is not the fused one that was asked for."""
+    if spec.backend != "fused":
+        return spec.backend, None
+    reason = fused.missing(run, spec.precision)
+    if reason is None:
+        return "fused", None
+    return ("graph" if run.answers.left.device.type == "cuda" else "torch"), reason
+
+
+def _maker(backend: str, run: Program) -> Callable[[State], Backend]:
+    if backend == "fused":
+        return lambda state: fused.backend(run, state)
+    if backend == "graph":
+        compiled = compile_pair(run)
+        return lambda state: GraphBackend(run, state, compiled)
+    return lambda state: EagerBackend(run, state)
 
 
 def _reason(ended: Outcome, curves: Curves) -> str | None:

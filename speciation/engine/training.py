@@ -37,7 +37,7 @@ SEEN = (
     "gap_q90",
     "learning_rate",
 )
-_GAP_QUANTILES = (0.1, 0.5, 0.9)
+GAP_QUANTILES = (0.1, 0.5, 0.9)
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +178,7 @@ def evaluate(run: Program, state: State) -> Tensor:
     wrong = torch.cat([part.wrong for part in judged], dim=1).gather(1, order)
     correct = (gap > 0).to(loss.dtype)
     gaps = gap[:, :train_count].sort(dim=1).values
-    places = [round(q * (train_count - 1)) for q in _GAP_QUANTILES]
+    places = [round(q * (train_count - 1)) for q in GAP_QUANTILES]
     return torch.stack(
         [
             loss[:, :train_count].mean(1),

@@ -23,8 +23,9 @@ from speciation.trial.task import Task
 # The meaning of a trial. Raise it whenever any trial's result changes on purpose.
 SEMANTICS = 1
 
-PRECISIONS = ("float32", "float64")
-"""What weights and moments may be kept in, by the names that torch gives them."""
+PRECISIONS = ("float32", "float64", "bf16x3")
+"""What weights and moments are kept in. ``bf16x3`` keeps them in float32 and asks less of matrix
+products: at least 16 bits of each factor, as two bfloat16s give them in three passes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,18 +26,21 @@ HORIZON = 60
 BLOCK = block_shape("cpu", SMALL, SHAPE).slots
 # torch's compiler warns of itself when it is first imported.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")
+# Backend, device, precision.
 WAYS = [
-    pytest.param(("torch", "cpu"), id="torch-cpu"),
-    pytest.param(("graph", "cpu"), id="graph-cpu", marks=pytest.mark.slow),
-    pytest.param(("torch", "cuda"), id="torch-cuda", marks=pytest.mark.gpu),
-    pytest.param(("graph", "cuda"), id="graph-cuda", marks=pytest.mark.gpu),
+    pytest.param(("torch", "cpu", "float32"), id="torch-cpu"),
+    pytest.param(("fused", "cpu", "float32"), id="fused-cpu"),
+    pytest.param(("graph", "cpu", "float32"), id="graph-cpu", marks=pytest.mark.slow),
+    pytest.param(("torch", "cuda", "float32"), id="torch-cuda", marks=pytest.mark.gpu),
+    pytest.param(("graph", "cuda", "float32"), id="graph-cuda", marks=pytest.mark.gpu),
+    pytest.param(("fused", "cuda", "bf16x3"), id="fused-cuda", marks=pytest.mark.gpu),
 ]
 
 
-def engine(slots: int, way: tuple[str, str] = ("torch", "cpu"), **settings) -> Engine:
-    backend, device = way
-    spec = EngineSpec(SMALL, SHAPE, slots=slots, backend=backend, device=device, **settings)
-    return make_engine(spec)
+def engine(slots: int, way: tuple[str, ...] = ("torch", "cpu"), **settings) -> Engine:
+    names = ("backend", "device", "precision")
+    settings = dict(zip(names, way, strict=False)) | settings
+    return make_engine(EngineSpec(SMALL, SHAPE, slots=slots, **settings))
 
 
 def run_all(trials: list[Trial], own: Engine) -> dict[str, TrialResult]:
@@ -59,16 +62,24 @@ def bits(result: TrialResult) -> tuple[bytes, ...]:
 
 
 @pytest.fixture(scope="module", params=WAYS)
-def way(request) -> tuple[str, str]:
-    """Backend and device: every way that this machine has keeps the same promises."""
-    return request.param
+def way(request) -> tuple[str, str, str]:
+    """Every way to train that this machine has keeps the same promises."""
+    backend, device, precision = request.param
+    without = engine(1, request.param).without_fused if backend == "fused" else None
+    if without is not None:
+        pytest.skip(without)
+    return backend, device, precision
+
+
+def some(count: int, way: tuple[str, ...], **settings) -> list[Trial]:
+    return random_trials(count, **({"horizon": HORIZON, "precision": way[2]} | settings))
 
 
 @pytest.fixture(scope="module")
 def alone(way) -> dict[str, tuple[bytes, ...]]:
     """Each of some trials, trained in an engine of one slot."""
     found = {}
-    for trial in random_trials(3, horizon=HORIZON):
+    for trial in some(3, way):
         found |= {key: bits(result) for key, result in run_all([trial], engine(1, way)).items()}
     return found
 
@@ -76,8 +87,8 @@ def alone(way) -> dict[str, tuple[bytes, ...]]:
 @pytest.mark.parametrize("slots", [2, 7, BLOCK + 1, 40])
 def test_a_trial_is_the_same_alone_and_in_company(alone, way, slots):
     """Packs of many sizes; the trials sit in the first, a middle and the last slot."""
-    mine = random_trials(3, horizon=HORIZON)
-    others = random_trials(slots, seed=1, horizon=HORIZON)
+    mine = some(3, way)
+    others = some(slots, way, seed=1)
     places = sorted({0, slots // 2, slots - 1})
     pack = others[:slots]
     for place, trial in zip(places, mine, strict=False):
@@ -90,28 +101,25 @@ def test_a_trial_is_the_same_alone_and_in_company(alone, way, slots):
 @pytest.mark.slow
 @pytest.mark.parametrize("slots", [264, 1000])
 def test_a_trial_is_the_same_in_a_large_pack(alone, way, slots):
-    mine = random_trials(3, horizon=HORIZON)
-    pack = [mine[0], *random_trials(slots - 3, seed=1, horizon=HORIZON), *mine[1:]]
+    mine = some(3, way)
+    pack = [mine[0], *some(slots - 3, way, seed=1), *mine[1:]]
     done = run_all(pack, engine(slots, way))
     assert all(bits(done[trial.id]) == alone[trial.id] for trial in mine)
 
 
 def test_a_trial_is_the_same_after_any_refill(alone, way):
     """More trials than slots, of different lengths: slots are refilled mid-run."""
-    mine = random_trials(3, horizon=HORIZON)
-    short = random_trials(6, seed=2, horizon=15)
-    middle = random_trials(6, seed=3, horizon=35)
+    mine = some(3, way)
+    short = some(6, way, seed=2, horizon=15)
+    middle = some(6, way, seed=3, horizon=35)
     done = run_all([*short, mine[0], *middle, *mine[1:]], engine(3, way))
     assert len(done) == 15
     assert all(bits(done[trial.id]) == alone[trial.id] for trial in mine)
 
 
 def test_a_trial_is_the_same_beside_a_neighbour_that_breaks(alone, way):
-    mine = random_trials(3, horizon=HORIZON)
-    wild = [
-        with_genes(trial, weight_decay=1e38)
-        for trial in random_trials(3, seed=4, horizon=HORIZON)
-    ]
+    mine = some(3, way)
+    wild = [with_genes(trial, weight_decay=1e38) for trial in some(3, way, seed=4)]
     done = run_all([wild[0], mine[0], wild[1], mine[1], mine[2], wild[2]], engine(6, way))
     assert all(done[trial.id].outcome == Outcome.DIVERGED for trial in wild)
     assert all("non-finite" in (done[trial.id].reason or "") for trial in wild)
@@ -131,9 +139,11 @@ def test_the_horizon_does_not_change_what_happens_before_it():
 
 def test_a_trial_is_the_same_after_moving_to_another_block(alone, way):
     """Two blocks lose most of their trials; what is left goes on in one of them."""
+    if way[:2] == ("fused", "cuda"):
+        pytest.skip("its slots are independent: nothing is gained by moving")
     block = block_shape(way[1], SMALL, SHAPE).slots
-    mine = random_trials(3, horizon=HORIZON)
-    short = random_trials(2 * block - 3, seed=2, horizon=15)
+    mine = some(3, way)
+    short = some(2 * block - 3, way, seed=2, horizon=15)
     own = engine(2 * block, way)
     own.admit([mine[0], *short, *mine[1:]])  # the first and the last slots of two blocks
     done: dict[str, TrialResult] = {}
@@ -164,8 +174,8 @@ def test_how_often_one_looks_changes_nothing(way, often):
     ends = {}
     for interval in (5, often):
         task = dataclasses.replace(SMALL, eval_interval=interval)
-        trial = random_trials(1, task=task, horizon=50)[0]
-        spec = EngineSpec(task, SHAPE, slots=1, backend=way[0], device=way[1])
+        trial = some(1, way, task=task, horizon=50)[0]
+        spec = EngineSpec(task, SHAPE, 1, *way)
         curves = run_all([trial], make_engine(spec))[trial.id].curves
         at_25 = curves.step.tolist().index(25)
         ends[interval] = [
@@ -176,7 +186,7 @@ def test_how_often_one_looks_changes_nothing(way, often):
 
 def test_results_follow_the_reference(way):
     """Not bit for bit (other kernels, other sums) but far closer than chaos would allow."""
-    trial = random_trials(1, horizon=20)[0]
+    trial = some(1, way, horizon=20)[0]
     seen = run_all([trial], engine(1, way))[trial.id].curves
     twin = ReferenceTrial(trial)
     for i in range(len(seen.step)):
@@ -242,7 +252,8 @@ def test_the_precision_is_that_of_the_weights():
     for precision in PRECISIONS:
         trial = random_trials(1, horizon=25, precision=precision)[0]
         own = engine(1, precision=precision)
-        assert own._blocks[0]._state.weight.dtype == getattr(torch, precision)
+        kept = torch.float64 if precision == "float64" else torch.float32
+        assert own._blocks[0]._state.weight.dtype == kept
         seen[precision] = run_all([trial], own)[trial.id].final_train_loss
     assert seen["float64"] != seen["float32"]
     assert seen["float64"] == pytest.approx(seen["float32"], rel=1e-3)
@@ -259,6 +270,13 @@ def test_the_precision_is_that_of_the_weights():
 def test_an_impossible_engine_is_refused_in_a_sentence(settings, sentence):
     with pytest.raises(ValueError, match=sentence):
         EngineSpec(SMALL, SHAPE, **({"slots": 1} | settings))
+
+
+def test_what_the_fused_backend_does_not_cover_trains_nonetheless_and_the_row_says_how():
+    trial = random_trials(1, horizon=10, precision="float64")[0]
+    own = engine(1, ("fused", "cpu", "float64"))
+    assert "float32, not float64" in own.without_fused
+    assert run_all([trial], own)[trial.id].backend == "torch"
 
 
 def test_a_device_that_is_not_there_is_refused_in_a_sentence():

@@ -1,0 +1,1442 @@
+// A whole interval of a trial as one thread block: steps, then an evaluation.
+//
+// The host compiles this for one task and model (sizes come as macros) and launches one block a
+// trial; the hardware's scheduler is the continuous batcher. Within a block:
+//
+// * Weights that meet tensor cores lie in shared memory as two bfloat16 planes, value and
+//   remainder. A product is three passes, value x value and both mixed ones, summed in float32:
+//   what is dropped is 2^-17 of a factor.
+// * A warp takes 16 examples through forward and backward in registers alone: what a tensor core
+//   returns is laid out as what the next one takes.
+// * Gradients of weights are sums over examples: a tile of examples is shared by all warps, each
+//   of which owns some of the sums, in registers, until the step is over.
+// * Keys are never made: scores are the table times one vector a head, W_k q.
+// * No atomics: every sum has one order, whatever the launch.
+//
+// The algebra is that of model.py, the numbers those of loss.py, optimizer.py and streams.py.
+// Fragments, "C" as a product is returned: lane = 4 g + t holds columns 8 j + 2 t and the next of
+// rows g and g + 8.
+
+typedef unsigned short u16;
+typedef unsigned int u32;
+
+constexpr int larger(int a, int b) { return a > b ? a : b; }
+constexpr int above(int a, int b) { return (a + b - 1) / b; }
+constexpr int padded(int columns) { return columns + 8; }  // rows 16 bytes apart: no conflicts
+
+constexpr int N = ELEMENTS, D = WIDTH, H = HEADS, F = HIDDEN, V = VOCABULARY;
+constexpr int HEAD = D / H, EVERY = 32;
+constexpr int WARPS = TILE_WARPS, THREADS = 32 * WARPS, ROWS = 16 * WARPS;
+constexpr int TABLE = 2 * N + 1;          // rows: every a, every b, "="
+constexpr int TC = 4 * above(D + H, 4);   // their columns: value, score
+constexpr int DS = D + 16;                // the same, as tensor cores take them
+constexpr float LOG2E = 1.4426950408889634f;
+constexpr u32 ALL = 0xffffffffu;
+constexpr int ORDER = 2, DROPOUT = 3;     // seeds.Purpose
+constexpr int SEEN = 9;
+
+// Where weights lie in the flat vector (layout.py).
+constexpr int TOKENS = 0, POSITIONS = (N + 1) * D, GAIN1 = POSITIONS + 3 * D, SHIFT1 = GAIN1 + D,
+              QUERY = SHIFT1 + D, QUERY_B = QUERY + D * D, KEY = QUERY_B + D,
+              VALUE = KEY + D * D, VALUE_B = VALUE + D * D, OUT = VALUE_B + D,
+              OUT_B = OUT + D * D, GAIN2 = OUT_B + D, SHIFT2 = GAIN2 + D, UP = SHIFT2 + D,
+              UP_B = UP + D * F, DOWN = UP_B + F, DOWN_B = DOWN + F * D, GAIN = DOWN_B + D,
+              SHIFT = GAIN + D, UNEMBED = SHIFT + D, UNEMBED_B = UNEMBED + D * V,
+              P = UNEMBED_B + V;
+
+// Planes of the weights, in bfloat16s; the plane of remainders begins PLANES after the values.
+constexpr int W_OUT = 0, W_UP = W_OUT + D * padded(D), W_DOWN = W_UP + D * padded(F),
+              W_UNEMBED = W_DOWN + F * padded(D), W_TABLE = W_UNEMBED + D * padded(V),
+              PLANES = W_TABLE + D * padded(DS);
+
+// The rest as float32, in floats.
+constexpr int S_TOKENS = 0, S_POSITIONS = S_TOKENS + (N + 1) * D, S_GAIN1 = S_POSITIONS + 3 * D, S_SHIFT1 = S_GAIN1 + D,
+              S_QUERY = S_SHIFT1 + D, S_QUERY_B = S_QUERY + D * D, S_KEY = S_QUERY_B + D,
+              S_VALUE_B = S_KEY + D * D, S_OUT_B = S_VALUE_B + D, S_GAIN2 = S_OUT_B + D,
+              S_SHIFT2 = S_GAIN2 + D, S_UP_B = S_SHIFT2 + D, S_DOWN_B = S_UP_B + F,
+              S_GAIN = S_DOWN_B + D, S_SHIFT = S_GAIN + D, S_UNEMBED_B = S_SHIFT + D,
+              S_EQUALS = S_UNEMBED_B + V, S_Q = S_EQUALS + D, S_SHIFTED = S_Q + D,
+              S_GU = S_SHIFTED + D, S_DEQUALS = S_GU + D * H, S_DQ = S_DEQUALS + D,
+              S_ROOM = S_DQ + D, SMALL = S_ROOM + 4 * above(WARPS, 4);
+
+// A tile that warps share: the two factors of a weight's gradient, in planes as above; at its
+// last use also what each example gives to its two rows of the table.
+constexpr int STAGE = larger(larger(padded(D) + padded(V), padded(F) + padded(D)),
+                             larger(2 * padded(D) + 2 * TC, padded(D) + padded(DS)));
+constexpr int TILE_PLANE = ROWS * STAGE;
+
+// Sums over columns, one a lane: how many of each a lane keeps.
+constexpr int KD = above(D, EVERY), KF = above(F, EVERY), KV = above(V, EVERY),
+              KH = above(H, 8);
+constexpr int C_UNEMBED_B = 0, C_SHIFT = C_UNEMBED_B + KV, C_GAIN = C_SHIFT + KD,
+              C_DOWN_B = C_GAIN + KD, C_UP_B = C_DOWN_B + KD, C_SHIFT2 = C_UP_B + KF,
+              C_GAIN2 = C_SHIFT2 + KD, C_OUT_B = C_GAIN2 + KD, C_EQUALS = C_OUT_B + KD,
+              C_VALUE = C_EQUALS + KD, C_SCORE = C_VALUE + KD, SUMS = C_SCORE + KH;
+
+constexpr int fours(int a) { return 4 * above(a, 4); }  // 16 bytes
+constexpr int TABLE_FLOATS = fours(larger(TABLE * TC, WARPS * SUMS * 32));
+constexpr int DTABLE_FLOATS = fours(TABLE * TC);
+constexpr int BUFFER_FLOATS = fours(larger(larger(TILE_PLANE, P), TRAIN + 6 * WARPS));
+constexpr int SHARED_BYTES =
+    4 * (PLANES + SMALL + TABLE_FLOATS + DTABLE_FLOATS + BUFFER_FLOATS + 2 * ROWS);
+static_assert(D % 16 == 0 && F % 16 == 0 && V % 16 == 0, "tensor cores take sixteens");
+static_assert(D <= 128 && H <= 16 && WARPS > 1 && N < 256, "see draw_kept, DS, the last sums, Example");
+
+struct State {
+    float *weight, *mean, *square;  // (S, P)
+    const float *recipe;            // (columns, S)
+    long long *step;                // (S,) and so on, schedule
+    float *loss_mean, *loss_variance;
+    unsigned char *decaying;
+    float *decay;
+    const long long *key;   // (S, 2)
+    const int *order;       // (S, PAIRS)
+    const int *pairs;       // (PAIRS,) a | b << 8 | answer << 16
+    const int *place;       // (P / 4,) where weights go in shared memory
+    int slots;
+};
+
+struct Genes {  // recipe.Recipe
+    float learning_rate, weight_decay, one_minus_beta1, log_beta1, one_minus_beta2, log_beta2,
+        grad_clip, epsilon, warmup_steps, decay_trigger, decay_rate, dropout_threshold,
+        layer_scale, inverse_embed_ratio;
+};
+
+struct Memory {
+    u16 *planes;
+    float *small, *table, *dtable, *buffer;
+    int *met;  // two tiles of examples
+};
+
+struct Factors { u32 value[4], rest[4]; };  // a left factor of 16 x 16
+
+// -- Tensor cores --------------------------------------------------------------------------
+
+#ifdef ON_CPU
+#include "cuda_on_cpu.h"
+#else
+__device__ __forceinline__ u32 pack(float low, float high) {
+    u32 both;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(high), "f"(low));
+    return both;
+}
+
+__device__ __forceinline__ void multiply(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, "
+        "{%8,%9}, {%0,%1,%2,%3};"
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+// Four 8 x 8 matrices; each lane names one row of one of them.
+template <bool TURNED>
+__device__ __forceinline__ void fetch(u32 (&r)[4], const u16 *row) {
+    u32 at = static_cast<u32>(__cvta_generic_to_shared(row));
+    if (TURNED)
+        asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
+                     : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at) : "memory");
+    else
+        asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+                     : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at) : "memory");
+}
+#endif
+
+__device__ __forceinline__ float infinity() { return __uint_as_float(0x7f800000u); }
+__device__ __forceinline__ float low_half(u32 both) { return __uint_as_float(both << 16); }
+__device__ __forceinline__ float high_half(u32 both) { return __uint_as_float(both & 0xffff0000u); }
+
+__device__ __forceinline__ void split(float low, float high, u32 &value, u32 &rest) {
+    value = pack(low, high);
+    rest = pack(low - low_half(value), high - high_half(value));
+}
+
+// C fragments of 16 x 8 NT as left factors.
+template <int NT>
+__device__ __forceinline__ void as_factors(Factors (&a)[NT / 2], const float (&c)[NT][4]) {
+#pragma unroll
+    for (int j = 0; j < NT; j++)
+#pragma unroll
+        for (int r = 0; r < 2; r++)
+            split(c[j][2 * r], c[j][2 * r + 1], a[j / 2].value[2 * (j % 2) + r],
+                  a[j / 2].rest[2 * (j % 2) + r]);
+}
+
+template <int NT>
+__device__ __forceinline__ void clear(float (&c)[NT][4]) {
+#pragma unroll
+    for (int j = 0; j < NT; j++)
+#pragma unroll
+        for (int i = 0; i < 4; i++) c[j][i] = 0.f;
+}
+
+// c += a W, or a W' where W is stored the other way round; W has `plane` between its planes.
+template <bool TRANSPOSED, int KT, int NT>
+__device__ __forceinline__ void product(float (&c)[NT][4], const Factors (&a)[KT], const u16 *w,
+                                        int stride, int plane) {
+    const int lane = threadIdx.x % 32, matrix = lane / 8, row = lane % 8;
+    const int near = (matrix & 1) * 8, far = (matrix >> 1) * 8;
+    w += TRANSPOSED ? (far + row) * stride + near : (near + row) * stride + far;
+#pragma unroll
+    for (int k = 0; k < KT; k++)
+#pragma unroll
+        for (int j = 0; j < NT; j += 2) {
+            const u16 *at = TRANSPOSED ? w + j * 8 * stride + k * 16 : w + k * 16 * stride + j * 8;
+            u32 value[4], rest[4];
+            fetch<!TRANSPOSED>(value, at);
+            fetch<!TRANSPOSED>(rest, at + plane);
+            multiply(c[j], a[k].value, value[0], value[1]);
+            multiply(c[j + 1], a[k].value, value[2], value[3]);
+            multiply(c[j], a[k].value, rest[0], rest[1]);
+            multiply(c[j + 1], a[k].value, rest[2], rest[3]);
+            multiply(c[j], a[k].rest, value[0], value[1]);
+            multiply(c[j + 1], a[k].rest, value[2], value[3]);
+        }
+}
+
+// Writes C fragments to a tile: bfloat16 planes, `row` is the warp's first.
+template <int NT>
+__device__ __forceinline__ void share(u16 *tile, const float (&c)[NT][4], int row) {
+    const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+#pragma unroll
+    for (int j = 0; j < NT; j++)
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            u32 value, rest;
+            split(c[j][2 * r], c[j][2 * r + 1], value, rest);
+            u16 *at = tile + (row + g + 8 * r) * padded(8 * NT) + 8 * j + 2 * t;
+            *reinterpret_cast<u32 *>(at) = value;
+            *reinterpret_cast<u32 *>(at + TILE_PLANE) = rest;
+        }
+}
+
+template <int NT>
+__device__ __forceinline__ void share(u16 *tile, const Factors (&a)[NT / 2], int row) {
+    const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+#pragma unroll
+    for (int j = 0; j < NT; j++)
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            u16 *at = tile + (row + g + 8 * r) * padded(8 * NT) + 8 * j + 2 * t;
+            *reinterpret_cast<u32 *>(at) = a[j / 2].value[2 * (j % 2) + r];
+            *reinterpret_cast<u32 *>(at + TILE_PLANE) = a[j / 2].rest[2 * (j % 2) + r];
+        }
+}
+
+// The gradient of a weight of X columns by Y, sum over the tile's rows of x' y, each warp its part.
+template <int X, int Y>
+struct Gradient {
+    static constexpr int MT = X / 16, NT = Y / 8;
+    static constexpr int EACH = 2 * above(MT * NT, 2 * WARPS);  // a group's columns of tiles
+    static constexpr int ACROSS = above(NT, EACH), GROUPS = MT * ACROSS;
+    static constexpr int TURNS = above(GROUPS, WARPS);
+    float sum[TURNS][EACH][4];
+
+    __device__ __forceinline__ void reset() {
+#pragma unroll
+        for (int i = 0; i < TURNS; i++) clear(sum[i]);
+    }
+
+    __device__ __forceinline__ void add(const u16 *x, const u16 *y) {
+        const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+        const int matrix = lane / 8, row = lane % 8;
+        const int near = (matrix & 1) * 8, far = (matrix >> 1) * 8;
+#pragma unroll
+        for (int i = 0; i < TURNS; i++) {
+            const int group = warp + WARPS * i;
+            if (group >= GROUPS) break;
+            const int m = group / ACROSS, n = (group % ACROSS) * EACH;
+            const u16 *left = x + (far + row) * padded(X) + m * 16 + near;
+            const u16 *right = y + (near + row) * padded(Y) + n * 8 + far;
+#pragma unroll 2
+            for (int k = 0; k < ROWS / 16; k++) {
+                u32 a[4], a_rest[4];
+                fetch<true>(a, left + k * 16 * padded(X));
+                fetch<true>(a_rest, left + k * 16 * padded(X) + TILE_PLANE);
+#pragma unroll
+                for (int j = 0; j < EACH; j += 2) {
+                    if (EACH * ACROSS != NT && n + j >= NT) break;
+                    u32 b[4], b_rest[4];
+                    fetch<true>(b, right + k * 16 * padded(Y) + j * 8);
+                    fetch<true>(b_rest, right + k * 16 * padded(Y) + j * 8 + TILE_PLANE);
+                    multiply(sum[i][j], a, b[0], b[1]);
+                    multiply(sum[i][j + 1], a, b[2], b[3]);
+                    multiply(sum[i][j], a, b_rest[0], b_rest[1]);
+                    multiply(sum[i][j + 1], a, b_rest[2], b_rest[3]);
+                    multiply(sum[i][j], a_rest, b[0], b[1]);
+                    multiply(sum[i][j + 1], a_rest, b[2], b[3]);
+                }
+            }
+        }
+    }
+
+    // Calls put(row, column, value) for each number this lane holds.
+    template <class Put>
+    __device__ __forceinline__ void give(Put put) const {
+        const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
+#pragma unroll
+        for (int i = 0; i < TURNS; i++) {
+            const int group = warp + WARPS * i;
+            if (group >= GROUPS) break;
+            const int m = group / ACROSS, n = (group % ACROSS) * EACH;
+#pragma unroll
+            for (int j = 0; j < EACH; j++)
+                if (n + j < NT)
+#pragma unroll
+                    for (int q = 0; q < 4; q++)
+                        put(m * 16 + g + 8 * (q / 2), (n + j) * 8 + 2 * t + q % 2, sum[i][j][q]);
+        }
+    }
+};
+
+// -- Rows and columns of C fragments ---------------------------------------------------------
+
+__device__ __forceinline__ float over_quad(float x) {
+    x += __shfl_xor_sync(ALL, x, 1);
+    return x + __shfl_xor_sync(ALL, x, 2);
+}
+
+__device__ __forceinline__ float greatest_of_quad(float x) {
+    x = fmaxf(x, __shfl_xor_sync(ALL, x, 1));
+    return fmaxf(x, __shfl_xor_sync(ALL, x, 2));
+}
+
+// Eight numbers of each lane, summed over the lanes of one t: number g stays with lane (g, t).
+__device__ __forceinline__ float over_rows(const float (&v)[8]) {
+    const int lane = threadIdx.x % 32;
+    float w[4];
+    const bool b2 = lane & 16, b1 = lane & 8, b0 = lane & 4;
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+        w[i] = (b2 ? v[i + 4] : v[i]) + __shfl_xor_sync(ALL, b2 ? v[i] : v[i + 4], 16);
+#pragma unroll
+    for (int i = 0; i < 2; i++)
+        w[i] = (b1 ? w[i + 2] : w[i]) + __shfl_xor_sync(ALL, b1 ? w[i] : w[i + 2], 8);
+    return (b0 ? w[1] : w[0]) + __shfl_xor_sync(ALL, b0 ? w[0] : w[1], 4);
+}
+
+// Adds the sum over 16 rows of each column to what lanes keep: part k of lane (g, t) is column
+// 32 k + 8 (g / 2) + 2 t + g % 2.
+template <int NT>
+__device__ __forceinline__ void add_columns(float *kept, const float (&c)[NT][4]) {
+#pragma unroll
+    for (int k = 0; k < above(NT, 4); k++) {
+        float v[8];
+#pragma unroll
+        for (int i = 0; i < 8; i++) {
+            const int j = 4 * k + i / 2;
+            v[i] = j < NT ? c[j < NT ? j : 0][i % 2] + c[j < NT ? j : 0][2 + i % 2] : 0.f;
+        }
+        kept[k] += over_rows(v);
+    }
+}
+
+__device__ __forceinline__ int lane_of_column(int column) {
+    return 8 * (column % 32 / 8) + 4 * (column % 2) + column % 8 / 2;
+}
+
+// Rows to mean 0 and variance 1; returns 1 / deviation of both.
+__device__ __forceinline__ void normalise(float (&x)[D / 8][4], float (&scale)[2]) {
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        float sum = 0.f;
+#pragma unroll
+        for (int j = 0; j < D / 8; j++) sum += x[j][2 * r] + x[j][2 * r + 1];
+        const float mean = over_quad(sum) * (1.f / D);
+        sum = 0.f;
+#pragma unroll
+        for (int j = 0; j < D / 8; j++)
+#pragma unroll
+            for (int i = 2 * r; i < 2 * r + 2; i++) {
+                x[j][i] -= mean;
+                sum += x[j][i] * x[j][i];
+            }
+        scale[r] = rsqrtf(over_quad(sum) * (1.f / D) + 1e-5f);
+#pragma unroll
+        for (int j = 0; j < D / 8; j++) {
+            x[j][2 * r] *= scale[r];
+            x[j][2 * r + 1] *= scale[r];
+        }
+    }
+}
+
+// The gradient before normalisation, in place of the one after it.
+__device__ __forceinline__ void normalise_back(float (&d)[D / 8][4], const float (&unit)[D / 8][4],
+                                               const float (&scale)[2]) {
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        float sum = 0.f, along = 0.f;
+#pragma unroll
+        for (int j = 0; j < D / 8; j++)
+#pragma unroll
+            for (int i = 2 * r; i < 2 * r + 2; i++) {
+                sum += d[j][i];
+                along += d[j][i] * unit[j][i];
+            }
+        sum = over_quad(sum) * (1.f / D);
+        along = over_quad(along) * (1.f / D);
+#pragma unroll
+        for (int j = 0; j < D / 8; j++)
+#pragma unroll
+            for (int i = 2 * r; i < 2 * r + 2; i++)
+                d[j][i] = (d[j][i] - sum - unit[j][i] * along) * scale[r];
+    }
+}
+
+__device__ __forceinline__ float2 two(const float *at) {
+    return *reinterpret_cast<const float2 *>(at);
+}
+
+__device__ __forceinline__ float4 four(const float *at) {
+    return *reinterpret_cast<const float4 *>(at);
+}
+
+__device__ __forceinline__ void add_four(float *at, const float4 &x) {
+    const float4 y = four(at);
+    *reinterpret_cast<float4 *>(at) = {y.x + x.x, y.y + x.y, y.z + x.z, y.w + x.w};
+}
+
+__device__ __forceinline__ float at_column(const float *vector, int j, int i) {
+    return vector[8 * j + 2 * (threadIdx.x % 4) + i % 2];
+}
+
+__device__ __forceinline__ void gain_and_shift(float (&y)[D / 8][4], const float (&x)[D / 8][4],
+                                               const float *gain, const float *shift) {
+#pragma unroll
+    for (int j = 0; j < D / 8; j++)
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+            y[j][i] = fmaf(x[j][i], at_column(gain, j, i), at_column(shift, j, i));
+}
+
+template <int NT>
+__device__ __forceinline__ void start_with(float (&c)[NT][4], const float *bias) {
+#pragma unroll
+    for (int j = 0; j < NT; j++)
+#pragma unroll
+        for (int i = 0; i < 4; i++) c[j][i] = at_column(bias, j, i);
+}
+
+// -- Random numbers --------------------------------------------------------------------------
+
+struct Words { u32 w[4]; };
+
+__device__ __forceinline__ Words philox(u32 c0, u32 c1, u32 c2, u32 c3, u32 k0, u32 k1) {
+#pragma unroll
+    for (int round = 0; round < 10; round++) {
+        const u32 high0 = __umulhi(0xD2511F53u, c0), low0 = 0xD2511F53u * c0;
+        const u32 high1 = __umulhi(0xCD9E8D57u, c2), low1 = 0xCD9E8D57u * c2;
+        c0 = high1 ^ c1 ^ k0;
+        c2 = high0 ^ c3 ^ k1;
+        c1 = low1;
+        c3 = low0;
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    return {{c0, c1, c2, c3}};
+}
+
+__device__ __forceinline__ u32 pick(const Words &x, int i) {
+    const u32 low = i & 1 ? x.w[1] : x.w[0], high = i & 1 ? x.w[3] : x.w[2];
+    return i & 2 ? high : low;
+}
+
+// Which activations of both branches an example keeps: bit 2 j + i is column 8 j + 2 t + i.
+// A random word decides two columns; the lanes of a quad draw for each other.
+__device__ __forceinline__ void draw_kept(u32 (&kept)[2][2], int row, u32 step, u32 k0, u32 k1,
+                                          int threshold) {
+    const int t = threadIdx.x % 4;
+#pragma unroll
+    for (int branch = 0; branch < 2; branch++)
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            u32 bits = 0;
+            const u32 first = (branch * BATCH + row + 8 * r) * (D / 8);
+#pragma unroll
+            for (int j = 0; j < D / 8; j += 4) {
+                const Words own = philox(first + j + t, step, DROPOUT, 0, k0, k1);
+#pragma unroll
+                for (int s = 0; s < 4; s++) {
+                    u32 word = pick(own, t ^ s);
+                    if (s) word = __shfl_xor_sync(ALL, word, s);
+                    const int low = static_cast<short>(word & 0xffff);
+                    const int high = static_cast<short>(word >> 16);
+                    const u32 two = (low >= threshold - 32768) | (high >= threshold - 32768) << 1;
+                    const int at = 2 * (j + (t ^ s));
+                    if (at < 32) bits |= two << at;
+                }
+            }
+            kept[branch][r] = bits;
+        }
+}
+
+// -- The table ---------------------------------------------------------------------------------
+
+// Rows of the table before attention, 16 from `first`: residual stream, normalised.
+__device__ __forceinline__ void table_rows(float (&x)[D / 8][4], float (&scale)[2], int first,
+                                           const Memory &m, float ratio) {
+    const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        const int row = first + g + 8 * r, position = (row >= N) + (row >= 2 * N);
+        const int token = row < 2 * N ? row - position * N : N;
+#pragma unroll
+        for (int j = 0; j < D / 8; j++) {
+            const int column = 8 * j + 2 * t;
+            const float2 seen = two(m.small + S_TOKENS + token * D + column);
+            const float2 at = two(m.small + S_POSITIONS + position * D + column);
+            x[j][2 * r] = fmaf(seen.x, ratio, at.x);
+            x[j][2 * r + 1] = fmaf(seen.y, ratio, at.y);
+        }
+    }
+    normalise(x, scale);
+}
+
+// Values and scores of every row. All threads; ends synchronised.
+__device__ __forceinline__ void build_table(const Memory &m, float ratio) {
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
+    float *small = m.small;
+    if (warp == 0) {  // the row of "=", what it asks for
+        float x[above(D, 32)], sum = 0.f;
+#pragma unroll
+        for (int k = 0; k < above(D, 32); k++) {
+            const int d = lane + 32 * k;
+            x[k] = d < D ? fmaf(small[S_TOKENS + N * D + d], ratio,
+                                small[S_POSITIONS + 2 * D + d]) : 0.f;
+            if (d < D) small[S_EQUALS + d] = x[k];
+            sum += x[k];
+        }
+#pragma unroll
+        for (int s = 16; s; s /= 2) sum += __shfl_xor_sync(ALL, sum, s);
+        const float mean = sum * (1.f / D);
+        sum = 0.f;
+#pragma unroll
+        for (int k = 0; k < above(D, 32); k++)
+            if (lane + 32 * k < D) sum += (x[k] - mean) * (x[k] - mean);
+#pragma unroll
+        for (int s = 16; s; s /= 2) sum += __shfl_xor_sync(ALL, sum, s);
+        const float scale = rsqrtf(sum * (1.f / D) + 1e-5f);
+#pragma unroll
+        for (int k = 0; k < above(D, 32); k++) {
+            const int d = lane + 32 * k;
+            if (d < D)
+                small[S_SHIFTED + d] =
+                    fmaf((x[k] - mean) * scale, small[S_GAIN1 + d], small[S_SHIFT1 + d]);
+        }
+        __syncwarp();
+        for (int d = lane; d < D; d += 32) {
+            float q = small[S_QUERY_B + d];
+            for (int i = 0; i < D; i++)
+                q = fmaf(small[S_SHIFTED + i], small[S_QUERY + i * D + d], q);
+            small[S_Q + d] = q;
+        }
+    }
+    __syncthreads();
+    for (int i = threadIdx.x; i < D * H; i += THREADS) {  // a vector a head: scores are rows times it
+        const int row = i / H, h = i % H;
+        float u = 0.f;
+        for (int d = 0; d < HEAD; d++)
+            u = fmaf(small[S_KEY + row * D + h * HEAD + d], small[S_Q + h * HEAD + d], u);
+        u *= rsqrtf(static_cast<float>(HEAD));
+        u32 value, rest;
+        split(u, 0.f, value, rest);
+        u16 *at = m.planes + W_TABLE + row * padded(DS) + D + h;
+        at[0] = static_cast<u16>(value);
+        at[PLANES] = static_cast<u16>(rest);
+    }
+    __syncthreads();
+    for (int first = 16 * warp; first < TABLE; first += ROWS) {
+        float x[D / 8][4], scale[2], shifted[D / 8][4], both[DS / 8][4];
+        table_rows(x, scale, first, m, ratio);
+        gain_and_shift(shifted, x, small + S_GAIN1, small + S_SHIFT1);
+        Factors a[D / 16];
+        as_factors<D / 8>(a, shifted);
+        clear(both);
+        product<false>(both, a, m.planes + W_TABLE, padded(DS), PLANES);
+#pragma unroll
+        for (int j = 0; j < DS / 8; j++)
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                const int row = first + g + 8 * (i / 2), column = 8 * j + 2 * t + i % 2;
+                if (row < TABLE && column < D + H)
+                    m.table[row * TC + column] =
+                        both[j][i] + (8 * j < D ? small[S_VALUE_B + column] : 0.f);
+            }
+    }
+    __syncthreads();
+}
+
+// -- Attention of 16 examples ------------------------------------------------------------------
+
+struct Example { int left, right, answer; };
+
+__device__ __forceinline__ Example unpack(int pair) {
+    return {pair & 255, pair >> 8 & 255, pair >> 16 & 255};
+}
+
+struct Three { float a, b, c; };
+
+__device__ __forceinline__ Three attend(const float *table, const Example &e, int h) {
+    const float a = table[e.left * TC + D + h], b = table[(N + e.right) * TC + D + h],
+                c = table[2 * N * TC + D + h], top = fmaxf(fmaxf(a, b), c);
+    const float ea = exp2f((a - top) * LOG2E), eb = exp2f((b - top) * LOG2E),
+                ec = exp2f((c - top) * LOG2E), inverse = 1.f / (ea + eb + ec);
+    return {ea * inverse, eb * inverse, ec * inverse};
+}
+
+__device__ __forceinline__ bool in_head(int j, int i, int h) {
+    return HEAD % 8 == 0 ? 8 * j / HEAD == h : (8 * j + 2 * int(threadIdx.x % 4) + i) / HEAD == h;
+}
+
+__device__ __forceinline__ void mix(float (&mixed)[D / 8][4], const float *table,
+                                    const Example (&e)[2]) {
+    const int t = threadIdx.x % 4;
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        Three w[H];
+#pragma unroll
+        for (int h = 0; h < H; h++) w[h] = attend(table, e[r], h);
+#pragma unroll
+        for (int j = 0; j < D / 8; j++) {
+            const int column = 8 * j + 2 * t;
+            const float2 a = two(table + e[r].left * TC + column),
+                         b = two(table + (N + e[r].right) * TC + column),
+                         c = two(table + 2 * N * TC + column);
+#pragma unroll
+            for (int h = 0; h < H; h++) {
+                if (in_head(j, 0, h)) mixed[j][2 * r] = w[h].a * a.x + w[h].b * b.x + w[h].c * c.x;
+                if (in_head(j, 1, h))
+                    mixed[j][2 * r + 1] = w[h].a * a.y + w[h].b * b.y + w[h].c * c.y;
+            }
+        }
+    }
+}
+
+// x + factor * branch, of which only the kept activations when there is dropout.
+__device__ __forceinline__ void add_branch(float (&x)[D / 8][4], const float (&branch)[D / 8][4],
+                                           float factor, const u32 (&kept)[2]) {
+#pragma unroll
+    for (int j = 0; j < D / 8; j++)
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+            if (kept[i / 2] >> (2 * j + i % 2) & 1) x[j][i] = fmaf(factor, branch[j][i], x[j][i]);
+}
+
+struct Passed {  // of 16 examples, what the backward pass needs
+    Factors mixed[D / 16], hidden[F / 16];
+    float middle[D / 8][4], last[D / 8][4];  // normalised
+    float middle_scale[2], last_scale[2];
+    u32 kept[2][2];
+};
+
+__device__ __forceinline__ void forward(Passed &p, float (&logits)[V / 8][4], const Memory &m,
+                                        const Example (&e)[2], float factor, u16 *normed_tile) {
+    const float *small = m.small;
+    {
+        float x[D / 8][4], branch[D / 8][4];
+        mix(x, m.table, e);
+        as_factors<D / 8>(p.mixed, x);
+        start_with(branch, small + S_OUT_B);
+        product<false>(branch, p.mixed, m.planes + W_OUT, padded(D), PLANES);
+        start_with(p.middle, small + S_EQUALS);
+        add_branch(p.middle, branch, factor, p.kept[0]);
+    }
+#pragma unroll
+    for (int j = 0; j < D / 8; j++)
+#pragma unroll
+        for (int i = 0; i < 4; i++) p.last[j][i] = p.middle[j][i];
+    normalise(p.middle, p.middle_scale);
+    {
+        float normed[D / 8][4], hidden[F / 8][4], branch[D / 8][4];
+        Factors a[D / 16];
+        gain_and_shift(normed, p.middle, small + S_GAIN2, small + S_SHIFT2);
+        as_factors<D / 8>(a, normed);
+        start_with(hidden, small + S_UP_B);
+        product<false>(hidden, a, m.planes + W_UP, padded(F), PLANES);
+#pragma unroll
+        for (int j = 0; j < F / 8; j++)
+#pragma unroll
+            for (int i = 0; i < 4; i++) hidden[j][i] = hidden[j][i] < 0.f ? 0.f : hidden[j][i];
+        as_factors<F / 8>(p.hidden, hidden);
+        start_with(branch, small + S_DOWN_B);
+        product<false>(branch, p.hidden, m.planes + W_DOWN, padded(D), PLANES);
+        add_branch(p.last, branch, factor, p.kept[1]);
+    }
+    normalise(p.last, p.last_scale);
+    float normed[D / 8][4];
+    Factors a[D / 16];
+    gain_and_shift(normed, p.last, small + S_GAIN, small + S_SHIFT);
+    as_factors<D / 8>(a, normed);
+    if (normed_tile) share<D / 8>(normed_tile, a, threadIdx.x / 32 * 16);
+    start_with(logits, small + S_UNEMBED_B);
+    product<false>(logits, a, m.planes + W_UNEMBED, padded(V), PLANES);
+}
+
+struct Odds { float total, itself, loss, gap; };
+
+// Logits of one of a lane's two rows into odds against the answer (loss.py), in place.
+__device__ __forceinline__ Odds odds(float (&z)[V / 8][4], int r, int answer) {
+    const int t = threadIdx.x % 4;
+    const int there = answer - 2 * t;
+    float own = 0.f, greatest = -infinity();
+#pragma unroll
+    for (int j = 0; j < V / 8; j++)
+#pragma unroll
+        for (int i = 0; i < 2; i++) {
+            float &x = z[j][2 * r + i];
+            const bool right = 8 * j + i == there;
+            own = right ? x : own;
+            x = right || (8 * j + 8 > N && 8 * j + 2 * t + i >= N) ? -infinity() : x;
+        }
+    own = over_quad(own);
+#pragma unroll
+    for (int j = 0; j < V / 8; j++)
+#pragma unroll
+        for (int i = 0; i < 2; i++) {
+            float &x = z[j][2 * r + i];
+            x -= own;
+            greatest = fmaxf(greatest, x);
+        }
+    greatest = greatest_of_quad(greatest);
+    const float top = fmaxf(greatest, 0.f), shift = -top * LOG2E;
+    float total = 0.f;
+#pragma unroll
+    for (int j = 0; j < V / 8; j++)
+#pragma unroll
+        for (int i = 0; i < 2; i++) {
+            float &x = z[j][2 * r + i];
+            x = exp2f(fmaf(x, LOG2E, shift));
+            total += x;
+        }
+    total = over_quad(total);
+    const float itself = exp2f(shift), loss = top + log1pf(total + expm1f(-top));
+    return {total, itself, loss, total == total ? -greatest : total};  // maxima forget a NaN
+}
+
+// -- A step ------------------------------------------------------------------------------------
+
+__device__ __forceinline__ int draw_pair(const State &s, int slot, int example, u32 step, u32 k0,
+                                         u32 k1) {
+    if (example >= BATCH) return 0;
+    int at = example;
+    if (MINIBATCH) {
+        const Words four = philox(example / 4, step, ORDER, 0, k0, k1);
+        at = __umulhi(pick(four, example % 4), static_cast<u32>(TRAIN));
+    }
+    return s.pairs[s.order[static_cast<long long>(slot) * PAIRS + at]];
+}
+
+// A sum over all threads, the same in each; `room` holds a number a warp. Synchronises.
+__device__ __forceinline__ float over_block(float x, float *room) {
+#pragma unroll
+    for (int s = 16; s; s /= 2) x += __shfl_xor_sync(ALL, x, s);
+    __syncthreads();
+    if (threadIdx.x % 32 == 0) room[threadIdx.x / 32] = x;
+    __syncthreads();
+    x = 0.f;
+#pragma unroll
+    for (int w = 0; w < WARPS; w++) x += room[w];
+    return x;
+}
+
+// What each example of a tile gives to its two rows of the table. Every row has one warp that
+// adds to it, example after example: half of it to rows of a, half of it to rows of b.
+__device__ __forceinline__ void add_to_table(const Memory &m, const int *met, const float *to_left,
+                                             const float *to_right, int examples) {
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    const bool is_right = lane >= 16;
+    const float *from = is_right ? to_right : to_left;
+    float *table = m.dtable + (is_right ? N * TC : 0);
+#pragma unroll 1
+    for (int first = 0; first < ROWS; first += 32) {
+        const int pair = met[first + lane];
+        const bool there = first + lane < examples;
+        const u32 lefts = __ballot_sync(ALL, there && (pair & 255) % WARPS == warp),
+                  rights = __ballot_sync(ALL, there && (pair >> 8 & 255) % WARPS == warp);
+        u32 due = is_right ? rights : lefts;
+        while (due) {  // two at a time, so that their loads overlap
+            const int one = __ffs(due) - 1;
+            due &= due - 1;
+            const int other = due ? __ffs(due) - 1 : -1;
+            due &= due - 1;
+            const int shift = is_right ? 8 : 0;
+            const int one_row = met[first + one] >> shift & 255;
+            const int other_row = other < 0 ? 0 : met[first + other] >> shift & 255;
+            for (int c = 4 * (lane % 16); c < TC; c += 64) {
+                const float4 x = four(from + (first + one) * TC + c);
+                const float4 y = four(from + (first + (other < 0 ? one : other)) * TC + c);
+                add_four(table + one_row * TC + c, x);
+                if (other >= 0) add_four(table + other_row * TC + c, y);
+            }
+        }
+    }
+}
+
+// Loss of the step; the gradient lies in the buffer, in the order of the layout.
+__device__ __forceinline__ float gradients(const Memory &m, const State &s, int slot, const Genes &genes, u32 step,
+                           u32 k0, u32 k1) {
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
+    const int mine = 16 * warp;
+    const float *small = m.small;
+    const int threshold = static_cast<int>(genes.dropout_threshold);
+    const float keep = 65536.f / (65536.f - genes.dropout_threshold);
+    const float factor = genes.layer_scale * keep;
+    u16 *tile = reinterpret_cast<u16 *>(m.buffer);
+
+    build_table(m, genes.inverse_embed_ratio);
+    for (int i = threadIdx.x; i < TABLE * TC; i += THREADS) m.dtable[i] = 0.f;
+    if (threadIdx.x < ROWS) m.met[threadIdx.x] = draw_pair(s, slot, threadIdx.x, step, k0, k1);
+
+    Gradient<D, V> d_unembed;
+    Gradient<F, D> d_down;
+    Gradient<D, F> d_up;
+    Gradient<D, D> d_out;
+    d_unembed.reset();
+    d_down.reset();
+    d_up.reset();
+    d_out.reset();
+    float sums[SUMS], loss = 0.f;
+#pragma unroll
+    for (int i = 0; i < SUMS; i++) sums[i] = 0.f;
+    __syncthreads();
+
+    for (int start = 0, turn = 0; start < BATCH; start += ROWS, turn ^= 1) {
+        const int *met = m.met + turn * ROWS;
+        const int coming = threadIdx.x < ROWS && start + ROWS < BATCH
+                               ? draw_pair(s, slot, start + ROWS + threadIdx.x, step, k0, k1)
+                               : 0;
+        const int row = start + mine + g;
+        const bool there[2] = {row < BATCH, row + 8 < BATCH};
+        const Example e[2] = {unpack(met[mine + g]), unpack(met[mine + g + 8])};
+        Passed p;
+        if (threshold)
+            draw_kept(p.kept, row, step, k0, k1, threshold);
+        else
+            p.kept[0][0] = p.kept[0][1] = p.kept[1][0] = p.kept[1][1] = ALL;
+        Factors dz[V / 16];
+        {
+            float z[V / 8][4];
+            forward(p, z, m, e, factor, tile);
+#pragma unroll
+            for (int r = 0; r < 2; r++) {
+                const Odds o = odds(z, r, e[r].answer);
+                const float share = there[r] ? 1.f / ((o.total + o.itself) * BATCH) : 0.f;
+                if (there[r] && t == 0) loss += o.loss;
+#pragma unroll
+                for (int j = 0; j < V / 8; j++)
+#pragma unroll
+                    for (int i = 0; i < 2; i++)
+                        z[j][2 * r + i] =
+                            (8 * j + i == e[r].answer - 2 * t ? -o.total : z[j][2 * r + i]) * share;
+            }
+            add_columns(sums + C_UNEMBED_B, z);
+            as_factors<V / 8>(dz, z);
+        }
+        // The unembedding: x normed, y the logits' gradient.
+        u16 *y = tile + ROWS * padded(D);
+        share<V / 8>(y, dz, mine);
+        __syncthreads();
+        d_unembed.add(tile, y);
+        float dx[D / 8][4], branch[D / 8][4];
+        clear(dx);
+        product<true>(dx, dz, m.planes + W_UNEMBED, padded(V), PLANES);
+        add_columns(sums + C_SHIFT, dx);
+#pragma unroll
+        for (int j = 0; j < D / 8; j++)
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                branch[j][i] = dx[j][i] * p.last[j][i];
+                dx[j][i] *= at_column(small + S_GAIN, j, i);
+            }
+        add_columns(sums + C_GAIN, branch);
+        normalise_back(dx, p.last, p.last_scale);
+        clear(branch);
+        add_branch(branch, dx, factor, p.kept[1]);
+        add_columns(sums + C_DOWN_B, branch);
+        if (threadIdx.x < ROWS) m.met[(turn ^ 1) * ROWS + threadIdx.x] = coming;
+        __syncthreads();
+        // The feed-forward branch's second half, then its first.
+        y = tile + ROWS * padded(F);
+        Factors into[D / 16];
+        as_factors<D / 8>(into, branch);
+        share<F / 8>(tile, p.hidden, mine);
+        share<D / 8>(y, into, mine);
+        __syncthreads();
+        d_down.add(tile, y);
+        {
+            float dh[F / 8][4];
+            clear(dh);
+            product<true>(dh, into, m.planes + W_DOWN, padded(D), PLANES);
+#pragma unroll
+            for (int j = 0; j < F / 8; j++)
+#pragma unroll
+                for (int i = 0; i < 4; i++) {
+                    const u32 two = p.hidden[j / 2].value[2 * (j % 2) + i / 2];
+                    const float h = i % 2 ? high_half(two) : low_half(two);
+                    dh[j][i] = h > 0.f ? dh[j][i] : 0.f;
+                }
+            add_columns(sums + C_UP_B, dh);
+            as_factors<F / 8>(p.hidden, dh);
+        }
+        clear(branch);
+        product<true>(branch, p.hidden, m.planes + W_UP, padded(F), PLANES);
+        add_columns(sums + C_SHIFT2, branch);
+        __syncthreads();
+        y = tile + ROWS * padded(D);
+        {
+            float normed[D / 8][4];
+            gain_and_shift(normed, p.middle, small + S_GAIN2, small + S_SHIFT2);
+            share(tile, normed, mine);
+            share<F / 8>(y, p.hidden, mine);
+        }
+        __syncthreads();
+        d_up.add(tile, y);
+        {
+            float along[D / 8][4];
+#pragma unroll
+            for (int j = 0; j < D / 8; j++)
+#pragma unroll
+                for (int i = 0; i < 4; i++) {
+                    along[j][i] = branch[j][i] * p.middle[j][i];
+                    branch[j][i] *= at_column(small + S_GAIN2, j, i);
+                }
+            add_columns(sums + C_GAIN2, along);
+        }
+        normalise_back(branch, p.middle, p.middle_scale);
+#pragma unroll
+        for (int j = 0; j < D / 8; j++)
+#pragma unroll
+            for (int i = 0; i < 4; i++) dx[j][i] += branch[j][i];
+        add_columns(sums + C_EQUALS, dx);
+        clear(branch);
+        add_branch(branch, dx, factor, p.kept[0]);
+        add_columns(sums + C_OUT_B, branch);
+        as_factors<D / 8>(into, branch);
+        clear(branch);
+        product<true>(branch, into, m.planes + W_OUT, padded(D), PLANES);  // of what was mixed
+        __syncthreads();
+        // The output projection, and what each example gives to its rows of the table.
+        y = tile + ROWS * padded(D);
+        share<D / 8>(tile, p.mixed, mine);
+        share<D / 8>(y, into, mine);
+        float *to_left = reinterpret_cast<float *>(tile + 2 * ROWS * padded(D));
+        float *to_right = reinterpret_cast<float *>(tile + TILE_PLANE + 2 * ROWS * padded(D));
+        {
+            float to_equals[D / 8][4], score[8 * KH];
+#pragma unroll
+            for (int i = 0; i < 8 * KH; i++) score[i] = 0.f;
+#pragma unroll
+            for (int r = 0; r < 2; r++) {
+                const int at = (mine + g + 8 * r) * TC;
+                Three w[H];
+                float over_b[H], over_c[H];
+#pragma unroll
+                for (int h = 0; h < H; h++) {
+                    w[h] = attend(m.table, e[r], h);
+                    over_b[h] = over_c[h] = 0.f;
+                }
+#pragma unroll
+                for (int j = 0; j < D / 8; j++) {
+                    const int column = 8 * j + 2 * t;
+                    const float2 a2 = two(m.table + e[r].left * TC + column),
+                                 b2 = two(m.table + (N + e[r].right) * TC + column),
+                                 c2 = two(m.table + 2 * N * TC + column);
+                    float2 left, right;
+#pragma unroll
+                    for (int i = 0; i < 2; i++) {
+                        const float d = branch[j][2 * r + i], a = i ? a2.y : a2.x,
+                                    b = i ? b2.y : b2.x, c = i ? c2.y : c2.x;
+#pragma unroll
+                        for (int h = 0; h < H; h++) {
+                            if (!in_head(j, i, h)) continue;
+                            over_b[h] = fmaf(d, a - b, over_b[h]);
+                            over_c[h] = fmaf(d, a - c, over_c[h]);
+                            (i ? left.y : left.x) = w[h].a * d;
+                            (i ? right.y : right.x) = w[h].b * d;
+                            to_equals[j][2 * r + i] = w[h].c * d;
+                        }
+                    }
+                    *reinterpret_cast<float2 *>(to_left + at + column) = left;
+                    *reinterpret_cast<float2 *>(to_right + at + column) = right;
+                }
+#pragma unroll
+                for (int h = 0; h < H; h++) {
+                    over_b[h] = over_quad(over_b[h]);
+                    over_c[h] = over_quad(over_c[h]);
+                    // By pairs, w_i sum_j w_j (d_i - d_j): exact where attention is certain.
+                    const float ab = w[h].a * w[h].b * over_b[h], ac = w[h].a * w[h].c * over_c[h],
+                                bc = w[h].b * w[h].c * (over_c[h] - over_b[h]);
+                    if (t == 0) {
+                        to_left[at + D + h] = ab + ac;
+                        to_right[at + D + h] = bc - ab;
+                    }
+                    score[h] -= ac + bc;
+                }
+            }
+            add_columns(sums + C_VALUE, to_equals);
+#pragma unroll
+            for (int k = 0; k < KH; k++) {
+                float eight[8];
+#pragma unroll
+                for (int i = 0; i < 8; i++) eight[i] = score[8 * k + i];
+                sums[C_SCORE + k] += over_rows(eight);
+            }
+        }
+        __syncthreads();
+        d_out.add(tile, y);
+        add_to_table(m, met, to_left, to_right, BATCH - start);
+        __syncthreads();
+    }
+
+    // Sums over columns: warp by warp.
+#pragma unroll
+    for (int i = 0; i < SUMS; i++) m.table[(warp * SUMS + i) * 32 + lane] = sums[i];
+    __syncthreads();
+    auto column_sum = [&](int first, int column) {
+        const int part = first + column / 32;
+        float sum = 0.f;
+        for (int w = 0; w < WARPS; w++)
+            sum += m.table[(w * SUMS + part) * 32 + lane_of_column(column)];
+        return sum;
+    };
+    float *equals_row = m.dtable + 2 * N * TC;
+    for (int c = threadIdx.x; c < D + H; c += THREADS) {
+        if (c < D) {
+            equals_row[c] = column_sum(C_VALUE, c);
+        } else {
+            float sum = 0.f;  // of head h: part h / 8, kept by lane g = h % 8, t = 0
+            for (int w = 0; w < WARPS; w++)
+                sum += m.table[(w * SUMS + C_SCORE + (c - D) / 8) * 32 + 4 * ((c - D) % 8)];
+            equals_row[c] = sum;
+        }
+    }
+    __syncthreads();
+
+    // The table: gradients of values and scores into those of its rows, and of W_v and W_k q.
+    Gradient<D, DS> d_table;
+    d_table.reset();
+    float gain1[KD], shift1[KD], value_b[KD];
+#pragma unroll
+    for (int k = 0; k < KD; k++) gain1[k] = shift1[k] = value_b[k] = 0.f;
+    for (int start = 0; start < TABLE; start += ROWS) {
+        const int first = start + mine;
+        u16 *y = tile + ROWS * padded(D);
+        float x[D / 8][4], scale[2], d[D / 8][4], both[DS / 8][4];
+        table_rows(x, scale, first, m, genes.inverse_embed_ratio);
+        {
+            float shifted[D / 8][4];
+            gain_and_shift(shifted, x, small + S_GAIN1, small + S_SHIFT1);
+            share(tile, shifted, mine);
+#pragma unroll
+            for (int j = 0; j < DS / 8; j++)
+#pragma unroll
+                for (int i = 0; i < 4; i++) {
+                    const int row = first + g + 8 * (i / 2), column = 8 * j + 2 * t + i % 2;
+                    both[j][i] =
+                        row < TABLE && column < D + H ? m.dtable[row * TC + column] : 0.f;
+                }
+            float values[D / 8][4];
+#pragma unroll
+            for (int j = 0; j < D / 8; j++)
+#pragma unroll
+                for (int i = 0; i < 4; i++) values[j][i] = both[j][i];
+            add_columns(value_b, values);
+            Factors a[DS / 16];
+            as_factors<DS / 8>(a, both);
+            share<DS / 8>(y, a, mine);
+            clear(d);
+            product<true>(d, a, m.planes + W_TABLE, padded(DS), PLANES);
+        }
+        __syncthreads();
+        d_table.add(tile, y);
+        // "=" also asks: it is finished below.
+#pragma unroll
+        for (int j = 0; j < D / 8; j++)
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                const int row = first + g + 8 * (i / 2);
+                if (row == 2 * N) m.small[S_DEQUALS + 8 * j + 2 * t + i % 2] = d[j][i];
+                if (row >= 2 * N) d[j][i] = 0.f;
+            }
+        add_columns(shift1, d);
+        {
+            float along[D / 8][4];
+#pragma unroll
+            for (int j = 0; j < D / 8; j++)
+#pragma unroll
+                for (int i = 0; i < 4; i++) {
+                    along[j][i] = d[j][i] * x[j][i];
+                    d[j][i] *= at_column(small + S_GAIN1, j, i);
+                }
+            add_columns(gain1, along);
+        }
+        normalise_back(d, x, scale);
+#pragma unroll
+        for (int j = 0; j < D / 8; j++)
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                const int row = first + g + 8 * (i / 2);
+                if (row < 2 * N) m.dtable[row * TC + 8 * j + 2 * t + i % 2] = d[j][i];
+            }
+        __syncthreads();
+    }
+
+    // Everything into the buffer. The tile is done with.
+    float *grad = m.buffer;
+    const float head_scale = rsqrtf(static_cast<float>(HEAD));
+    auto put = [&](int offset, int columns) {
+        return [=](int row, int column, float x) { grad[offset + row * columns + column] = x; };
+    };
+    d_unembed.give(put(UNEMBED, V));
+    d_down.give(put(DOWN, D));
+    d_up.give(put(UP, F));
+    d_out.give(put(OUT, D));
+    float *gu = m.small + S_GU;
+    d_table.give([=](int row, int column, float x) {
+        if (column < D) grad[VALUE + row * D + column] = x;
+        else if (column < D + H) gu[row * H + column - D] = x;
+    });
+    for (int c = threadIdx.x; c < larger(larger(D, F), V); c += THREADS) {
+        if (c < V) grad[UNEMBED_B + c] = column_sum(C_UNEMBED_B, c);
+        if (c < F) grad[UP_B + c] = column_sum(C_UP_B, c);
+        if (c < D) {
+            grad[SHIFT + c] = column_sum(C_SHIFT, c);
+            grad[GAIN + c] = column_sum(C_GAIN, c);
+            grad[DOWN_B + c] = column_sum(C_DOWN_B, c);
+            grad[SHIFT2 + c] = column_sum(C_SHIFT2, c);
+            grad[GAIN2 + c] = column_sum(C_GAIN2, c);
+            grad[OUT_B + c] = column_sum(C_OUT_B, c);
+        }
+    }
+    for (int c = threadIdx.x; c < D; c += THREADS)  // of the residual stream at "="
+        equals_row[c] = column_sum(C_EQUALS, c);
+    __syncthreads();
+    for (int k = 0; k < KD; k++) {  // this table has three more sums, in the room of the others
+        float *room = m.table + (warp * 3 * KD + 3 * k) * 32 + lane;
+        room[0] = gain1[k];
+        room[32] = shift1[k];
+        room[64] = value_b[k];
+    }
+    for (int d = threadIdx.x; d < D; d += THREADS) {  // the query
+        float sum = 0.f;
+        for (int i = 0; i < D; i++)
+            sum = fmaf(gu[i * H + d / HEAD], small[S_KEY + i * D + d], sum);
+        m.small[S_DQ + d] = sum * head_scale;
+    }
+    __syncthreads();
+    for (int i = threadIdx.x; i < D * D; i += THREADS) {
+        const int row = i / D, d = i % D;
+        grad[QUERY + i] = small[S_SHIFTED + row] * small[S_DQ + d];
+        grad[KEY + i] = head_scale * gu[row * H + d / HEAD] * small[S_Q + d];
+    }
+    if (warp == 0) {  // the row of "="
+        float unit[KD], d[KD], x[KD], sum = 0.f, squares = 0.f, along = 0.f;
+#pragma unroll
+        for (int k = 0; k < KD; k++) {
+            const int c = lane + 32 * k;
+            x[k] = c < D ? small[S_EQUALS + c] : 0.f;
+            sum += x[k];
+        }
+#pragma unroll
+        for (int q = 16; q; q /= 2) sum += __shfl_xor_sync(ALL, sum, q);
+        const float mean = sum * (1.f / D);
+#pragma unroll
+        for (int k = 0; k < KD; k++)
+            if (lane + 32 * k < D) squares += (x[k] - mean) * (x[k] - mean);
+#pragma unroll
+        for (int q = 16; q; q /= 2) squares += __shfl_xor_sync(ALL, squares, q);
+        const float scale = rsqrtf(squares * (1.f / D) + 1e-5f);
+        sum = 0.f;
+#pragma unroll
+        for (int k = 0; k < KD; k++) {
+            const int c = lane + 32 * k;
+            unit[k] = d[k] = 0.f;
+            if (c >= D) continue;
+            unit[k] = (x[k] - mean) * scale;
+            float whole = small[S_DEQUALS + c];
+            for (int i = 0; i < D; i++)
+                whole = fmaf(small[S_QUERY + c * D + i], small[S_DQ + i], whole);
+            float gain = whole * unit[k], shift = whole, value = 0.f;
+            for (int w = 0; w < WARPS; w++) {
+                const float *room = m.table + (w * 3 * KD + 3 * k) * 32 + lane_of_column(c);
+                gain += room[0];
+                shift += room[32];
+                value += room[64];
+            }
+            grad[GAIN1 + c] = gain;
+            grad[SHIFT1 + c] = shift;
+            grad[VALUE_B + c] = value;
+            grad[QUERY_B + c] = small[S_DQ + c];
+            d[k] = whole * small[S_GAIN1 + c];
+            sum += d[k];
+            along += d[k] * unit[k];
+        }
+#pragma unroll
+        for (int q = 16; q; q /= 2) {
+            sum += __shfl_xor_sync(ALL, sum, q);
+            along += __shfl_xor_sync(ALL, along, q);
+        }
+#pragma unroll
+        for (int k = 0; k < KD; k++) {
+            const int c = lane + 32 * k;
+            if (c >= D) continue;
+            const float whole =
+                equals_row[c] + (d[k] - sum * (1.f / D) - unit[k] * (along * (1.f / D))) * scale;
+            grad[POSITIONS + 2 * D + c] = whole;
+            grad[TOKENS + N * D + c] = genes.inverse_embed_ratio * whole;
+        }
+    } else {
+        for (int c = threadIdx.x - 32; c < 2 * D; c += THREADS - 32) {  // positions of a and b
+            float sum = 0.f;
+            const float *column = m.dtable + c / D * N * TC + c % D;
+#pragma unroll 8
+            for (int i = 0; i < N; i++) sum += column[i * TC];
+            grad[POSITIONS + c] = sum;
+        }
+    }
+    for (int i = threadIdx.x; i < N * D; i += THREADS) {
+        const int token = i / D, c = i % D;
+        grad[TOKENS + i] = genes.inverse_embed_ratio *
+                           (m.dtable[token * TC + c] + m.dtable[(N + token) * TC + c]);
+    }
+    return over_block(loss, m.small + S_ROOM) * (1.f / BATCH);
+}
+
+// -- The optimiser -------------------------------------------------------------------------------
+
+__device__ __forceinline__ float lerp(float from, float to, float weight) {
+    return weight < 0.5f ? fmaf(weight, to - from, from) : to - (to - from) * (1.f - weight);
+}
+
+// Puts four weights where the model reads them.
+__device__ __forceinline__ void place(const Memory &m, int where, const float (&w)[4]) {
+    if (where & 1 << 30) {
+        u16 *at = m.planes + (where & ~(1 << 30));
+        u32 value[2], rest[2];
+        split(w[0], w[1], value[0], rest[0]);
+        split(w[2], w[3], value[1], rest[1]);
+        *reinterpret_cast<uint2 *>(at) = {value[0], value[1]};
+        *reinterpret_cast<uint2 *>(at + PLANES) = {rest[0], rest[1]};
+    } else {
+        *reinterpret_cast<float4 *>(m.small + where) = {w[0], w[1], w[2], w[3]};
+    }
+}
+
+__device__ __forceinline__ float rate(const Genes &genes, long long step, float decay) {
+    const float warm = (step + 1) / fmaxf(genes.warmup_steps, 1.f);
+    return genes.learning_rate * fminf(warm, 1.f) * decay;
+}
+
+constexpr int AT_ONCE = 4;  // loads of this many fours are on their way together
+
+struct Moments {
+    float4 weight[AT_ONCE], mean[AT_ONCE], square[AT_ONCE];
+    int where[AT_ONCE];
+};
+
+__device__ __forceinline__ void load(Moments &x, const State &s, long long first, int i) {
+#pragma unroll
+    for (int k = 0; k < AT_ONCE; k++) {
+        const int at = i + k * THREADS;
+        if (at >= P / 4) break;
+        x.weight[k] = __ldcg(reinterpret_cast<const float4 *>(s.weight + first) + at);
+        x.mean[k] = __ldcg(reinterpret_cast<const float4 *>(s.mean + first) + at);
+        x.square[k] = __ldcg(reinterpret_cast<const float4 *>(s.square + first) + at);
+        x.where[k] = s.place[at];
+    }
+}
+
+__device__ __forceinline__ void adamw(const Memory &m, const State &s, int slot,
+                                      const Genes &genes, long long step, float learning_rate) {
+    const long long first = static_cast<long long>(slot) * P;
+    Moments now, next;
+    load(now, s, first, threadIdx.x);
+    float squares = 0.f;
+    for (int i = threadIdx.x; i < P / 4; i += THREADS) {
+        const float4 d = four(m.buffer + 4 * i);
+        squares += d.x * d.x + d.y * d.y + d.z * d.z + d.w * d.w;
+    }
+    const float norm = sqrtf(over_block(squares, m.small + S_ROOM));
+    // Not fminf, which would make 1 of a NaN.
+    const float limit = genes.grad_clip / (norm + 1e-6f), clip = limit > 1.f ? 1.f : limit;
+    const float count = static_cast<float>(step + 1);
+    const float inverse2 = -1.f / expm1f(count * genes.log_beta2);
+    const float size = -learning_rate / expm1f(count * genes.log_beta1);
+    const float shrink = 1.f - learning_rate * genes.weight_decay;
+    for (int i = threadIdx.x; i < P / 4; i += AT_ONCE * THREADS) {
+        load(next, s, first, i + AT_ONCE * THREADS);
+#pragma unroll
+        for (int k = 0; k < AT_ONCE; k++) {
+            const int at = i + k * THREADS;
+            if (at >= P / 4) break;
+            const float4 d4 = four(m.buffer + 4 * at);
+            const float d[4] = {d4.x, d4.y, d4.z, d4.w};
+            float w[4] = {now.weight[k].x, now.weight[k].y, now.weight[k].z, now.weight[k].w};
+            float a[4] = {now.mean[k].x, now.mean[k].y, now.mean[k].z, now.mean[k].w};
+            float v[4] = {now.square[k].x, now.square[k].y, now.square[k].z, now.square[k].w};
+#pragma unroll
+            for (int q = 0; q < 4; q++) {
+                const float x = d[q] * clip;
+                a[q] = lerp(a[q], x, genes.one_minus_beta1);
+                v[q] = lerp(v[q], x * x, genes.one_minus_beta2);
+                w[q] = w[q] * shrink - a[q] * size / (sqrtf(v[q] * inverse2) + genes.epsilon);
+            }
+            __stcg(reinterpret_cast<float4 *>(s.weight + first) + at, {w[0], w[1], w[2], w[3]});
+            __stcg(reinterpret_cast<float4 *>(s.mean + first) + at, {a[0], a[1], a[2], a[3]});
+            __stcg(reinterpret_cast<float4 *>(s.square + first) + at, {v[0], v[1], v[2], v[3]});
+            place(m, now.where[k], w);
+        }
+        now = next;
+    }
+    __syncthreads();
+}
+
+// -- Evaluation ----------------------------------------------------------------------------------
+
+__device__ __forceinline__ u32 in_order(float x) {  // floats as unsigned numbers, order kept
+    const u32 bits = __float_as_uint(x);
+    return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
+}
+
+__device__ __forceinline__ void evaluate(const Memory &m, const State &s, int slot, const Genes &genes,
+                         float learning_rate, float *seen) {
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
+    const int *order = s.order + static_cast<long long>(slot) * PAIRS;
+    build_table(m, genes.inverse_embed_ratio);
+    float train_loss = 0.f, train_right = 0.f, other_loss = 0.f, other_right = 0.f, zero = 0.f;
+    u32 *gaps = reinterpret_cast<u32 *>(m.buffer);
+    for (int first = 16 * warp; first < PAIRS; first += ROWS) {
+        const int row[2] = {first + g, first + g + 8};
+        Example e[2];
+#pragma unroll
+        for (int r = 0; r < 2; r++) e[r] = unpack(row[r] < PAIRS ? s.pairs[order[row[r]]] : 0);
+        Passed p;
+        p.kept[0][0] = p.kept[0][1] = p.kept[1][0] = p.kept[1][1] = ALL;
+        float z[V / 8][4];
+        forward(p, z, m, e, genes.layer_scale, nullptr);
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            const Odds o = odds(z, r, e[r].answer);
+            if (t || row[r] >= PAIRS) continue;
+            if (row[r] < TRAIN) {
+                train_loss += o.loss;
+                train_right += o.gap > 0.f;
+                zero += o.total == 0.f;
+                gaps[row[r]] = in_order(o.gap);
+            } else {
+                other_loss += o.loss;
+                other_right += o.gap > 0.f;
+            }
+        }
+    }
+    float *room = m.small + S_ROOM;
+    train_loss = over_block(train_loss, room);
+    train_right = over_block(train_right, room);
+    other_loss = over_block(other_loss, room);
+    other_right = over_block(other_right, room);
+    zero = over_block(zero, room);
+    // Order statistics of the gaps, bit by bit: how many are below a candidate?
+    u32 found[3] = {0, 0, 0};
+    const int rank[3] = {RANK_Q10, RANK_Q50, RANK_Q90};
+    int *counts = reinterpret_cast<int *>(m.buffer + TRAIN);
+    for (int bit = 31; bit >= 0; bit--) {
+        int below[3] = {0, 0, 0};
+        for (int i = threadIdx.x; i < TRAIN; i += THREADS)
+#pragma unroll
+            for (int q = 0; q < 3; q++) below[q] += gaps[i] < (found[q] | 1u << bit);
+#pragma unroll
+        for (int q = 0; q < 3; q++)
+#pragma unroll
+            for (int d = 16; d; d /= 2) below[q] += __shfl_xor_sync(ALL, below[q], d);
+        int *shelf = counts + bit % 2 * 3 * WARPS;  // two, so that one synchronisation will do
+        if (lane == 0)
+#pragma unroll
+            for (int q = 0; q < 3; q++) shelf[q * WARPS + warp] = below[q];
+        __syncthreads();
+#pragma unroll
+        for (int q = 0; q < 3; q++) {
+            int all = 0;
+#pragma unroll
+            for (int w = 0; w < WARPS; w++) all += shelf[q * WARPS + w];
+            if (all <= rank[q]) found[q] |= 1u << bit;
+        }
+    }
+    if (threadIdx.x) return;
+    seen[0] = train_loss / TRAIN;
+    seen[1] = train_right / TRAIN;
+    seen[2] = other_loss / (PAIRS - TRAIN);
+    seen[3] = other_right / (PAIRS - TRAIN);
+    seen[4] = zero / TRAIN;
+#pragma unroll
+    for (int q = 0; q < 3; q++)
+        seen[5 + q] = __uint_as_float(found[q] & 0x80000000u ? found[q] & 0x7fffffffu : ~found[q]);
+    seen[8] = learning_rate;
+}
+
+// -- The kernel ----------------------------------------------------------------------------------
+
+// What a launch has to ask for.
+#ifndef ON_CPU
+extern "C" __constant__ int shared_bytes = SHARED_BYTES;
+#endif
+
+// Trains the listed slots and evaluates them into `seen`; or, given somewhere to write it, only
+// finds the loss and the gradient (P + 1 numbers a slot) of the coming step.
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
+    interval(State s, const int *listed, int steps, float *seen, float *gradient) {
+    extern __shared__ __align__(16) unsigned char shared_memory[];
+    const int slot = listed[blockIdx.x];
+    Memory m;
+    m.planes = reinterpret_cast<u16 *>(shared_memory);
+    m.small = reinterpret_cast<float *>(m.planes + 2 * PLANES);
+    m.table = m.small + SMALL;
+    m.dtable = m.table + TABLE_FLOATS;
+    m.buffer = m.dtable + DTABLE_FLOATS;
+    m.met = reinterpret_cast<int *>(m.buffer + BUFFER_FLOATS);
+    Genes genes;
+    float *gene = reinterpret_cast<float *>(&genes);
+#pragma unroll
+    for (int i = 0; i < static_cast<int>(sizeof(Genes) / 4); i++)
+        gene[i] = s.recipe[i * s.slots + slot];
+    const u32 k0 = static_cast<u32>(s.key[2 * slot]), k1 = static_cast<u32>(s.key[2 * slot + 1]);
+
+    for (int i = threadIdx.x; i < D * padded(DS); i += THREADS)  // columns that nothing else fills
+        m.planes[W_TABLE + i] = m.planes[PLANES + W_TABLE + i] = 0;
+    __syncthreads();
+    const float *weight = s.weight + static_cast<long long>(slot) * P;
+    for (int i = threadIdx.x; i < P / 4; i += THREADS) {
+        const float4 w4 = reinterpret_cast<const float4 *>(weight)[i];
+        const float w[4] = {w4.x, w4.y, w4.z, w4.w};
+        place(m, s.place[i], w);
+    }
+    __syncthreads();
+
+    // Every thread keeps the schedule; one writes it back.
+    long long step = s.step[slot];
+    float loss_mean = s.loss_mean[slot], loss_variance = s.loss_variance[slot],
+          decay = s.decay[slot];
+    bool decaying = s.decaying[slot];
+    for (int i = 0; i < steps; i++) {
+        const float loss = gradients(m, s, slot, genes, static_cast<u32>(step), k0, k1);
+        if (gradient) {
+            for (int k = threadIdx.x; k < P; k += THREADS)
+                gradient[static_cast<long long>(slot) * (P + 1) + k] = m.buffer[k];
+            if (threadIdx.x == 0) gradient[static_cast<long long>(slot) * (P + 1) + P] = loss;
+            return;
+        }
+        adamw(m, s, slot, genes, step, rate(genes, step, decay));
+        const float surprise = step == 0 ? 0.f : loss - loss_mean;
+        loss_mean = step == 0 ? loss : loss_mean + 0.04f * surprise;
+        loss_variance = 0.96f * (loss_variance + 0.04f * surprise * surprise);
+        step++;
+        decaying |= static_cast<float>(step) >= fmaxf(genes.warmup_steps, 25.f) &&
+                    loss_variance < genes.decay_trigger;
+        if (decaying) decay *= 1.f - genes.decay_rate;
+    }
+    evaluate(m, s, slot, genes, rate(genes, step, decay), seen + slot * SEEN);
+    if (threadIdx.x) return;
+    s.step[slot] = step;
+    s.loss_mean[slot] = loss_mean;
+    s.loss_variance[slot] = loss_variance;
+    s.decaying[slot] = decaying;
+    s.decay[slot] = decay;
+}

@@ -1,0 +1,319 @@
+"""``fused`` on NVIDIA GPUs: a whole interval of every trial in one launch of ``fused.cu``.
+
+The kernel is compiled for one task and model by NVRTC, which comes with torch's CUDA builds, so
+nobody needs a toolchain; what it compiled is kept between processes. Slots are independent
+blocks of threads: only those with a trial in them are launched.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from speciation.engine.kernel_cache import kept
+from speciation.engine.layout import Layout
+from speciation.engine.training import GAP_QUANTILES, SEEN, Program, State
+
+SOURCE = files("speciation.engine").joinpath("fused.cu")
+WARPS = 8  # of a trial: a constant, since it decides the order of sums
+_PLANES = 1 << 30  # a weight that lies in shared memory as two bfloat16 planes
+
+
+class UnavailableError(Exception):
+    """The kernel cannot be had here; says why in a sentence."""
+
+
+class StateStruct(ctypes.Structure):
+    """``State`` of ``fused.cu``: addresses of a state's tensors."""
+
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("weight", "mean", "square", "recipe", "step")),
+        *((name, ctypes.c_void_p) for name in ("loss_mean", "loss_variance", "decaying")),
+        *((name, ctypes.c_void_p) for name in ("decay", "key", "order", "pairs", "place")),
+        ("slots", ctypes.c_int),
+    ]
+
+
+def sizes(run: Program, warps: int = WARPS) -> dict[str, int]:
+    """The macros that make ``fused.cu`` the kernel of a program."""
+    task, shape = run.task, run.model
+    places = [round(q * (run.train_count - 1)) for q in GAP_QUANTILES]
+    ranks = dict(zip(("RANK_Q10", "RANK_Q50", "RANK_Q90"), places, strict=True))
+    return ranks | {
+        "ELEMENTS": run.plan.elements,
+        "VOCABULARY": run.plan.vocabulary,
+        "WIDTH": shape.d_model,
+        "HEADS": shape.heads,
+        "HIDDEN": shape.d_ff,
+        "BATCH": task.batch_size,
+        "MINIBATCH": int(task.batch is not None),
+        "TRAIN": run.train_count,
+        "PAIRS": task.pair_count,
+        "TILE_WARPS": warps,
+    }
+
+
+def missing(run: Program, precision: str) -> str | None:
+    """Why the kernel cannot be had for this, in a sentence; None if it can."""
+    if (reason := _unfit(run, precision)) is not None:
+        return reason
+    try:
+        kernel(_macros(run), run.answers.left.device)
+    except UnavailableError as reason:
+        return str(reason)
+    return None
+
+
+def _unfit(run: Program, precision: str) -> str | None:
+    shape = run.model
+    if precision != "bf16x3":
+        return f"the fused kernel of a GPU multiplies in bf16x3, not {precision}"
+    if shape.layers > 1:
+        return f"the fused kernel trains one layer, not {shape.layers}"
+    if shape.d_model % 16 or shape.d_ff % 16 or shape.d_model > 128 or shape.heads > 16:
+        return (
+            "the fused kernel of a GPU takes d_model up to 128 and d_ff in steps of 16, and up "
+            f"to 16 heads, not d_model {shape.d_model}, d_ff {shape.d_ff}, {shape.heads} heads"
+        )
+    if run.plan.elements > 255:
+        return f"the fused kernel takes up to 255 elements, not {run.plan.elements}"
+    return None
+
+
+def _macros(run: Program) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(sizes(run).items()))
+
+
+def pairs(run: Program) -> Tensor:
+    """Every example in one number, ``(E,)`` int32: a, b and the answer, a byte each."""
+    left, right, answer = (column.int() for column in run.answers)
+    return left | right << 8 | answer << 16
+
+
+def places(plan: Layout, width: int) -> NDArray[np.int32]:
+    """Where each four of the flat weights lie in the kernel's shared memory, ``(P / 4,)``.
+
+    Offsets of float32s, or of bfloat16s with the bit ``_PLANES``; the order is that of the
+    constants in ``fused.cu``.
+    """
+    planes = ("0.out", "0.up", "0.down", "unembed", "0.value")
+    table_columns = width + 16
+    where: dict[str, NDArray[np.int64]] = {}
+    at = 0
+    by_name = {weight.name: weight for weight in plan.weights}
+    for name in planes:
+        rows, columns = by_name[name].shape
+        stride = (table_columns if name == "0.value" else columns) + 8
+        own = at + np.arange(rows)[:, None] * stride + np.arange(0, columns, 4)
+        where[name] = own.ravel() | _PLANES
+        at += rows * stride
+    at = 0
+    for weight in plan.weights:
+        if weight.name not in planes:
+            where[weight.name] = at + np.arange(0, weight.size, 4)
+            at += weight.size
+    return np.concatenate([where[weight.name] for weight in plan.weights]).astype(np.int32)
+
+
+def struct(state: State, extra: tuple[Tensor, Tensor]) -> StateStruct:
+    """Addresses of a state's tensors, and of ``pairs`` and ``places``."""
+    schedule = state.schedule
+    tensors = (
+        *(state.weight, state.mean, state.square, state.recipe),
+        *(schedule.step, schedule.loss_mean, schedule.loss_variance, schedule.decaying),
+        *(schedule.decay, state.key, state.order, *extra),
+    )
+    assert all(tensor.is_contiguous() for tensor in tensors)
+    return StateStruct(*(tensor.data_ptr() for tensor in tensors), state.weight.shape[0])
+
+
+class FusedCuda:
+    """Trains the slots of one block, each as one block of threads.
+
+    Args:
+        run: What is trained.
+        state: Its slots, on a GPU.
+
+    Raises:
+        UnavailableError: The kernel does not take this program, or there is no NVRTC.
+    """
+
+    def __init__(self, run: Program, state: State) -> None:
+        device = state.weight.device
+        self._extra = (
+            pairs(run).contiguous(),
+            torch.from_numpy(places(run.plan, run.model.d_model)).to(device),
+        )
+        self._state = state
+        self._struct = struct(state, self._extra)
+        self._kernel = kernel(_macros(run), device)
+        self._columns = len(SEEN)
+
+    def run(self, steps: int, occupied: Sequence[int]) -> Tensor:
+        """Train the occupied slots for some steps, then evaluate: ``(S, len(SEEN))``."""
+        seen = self._state.weight.new_zeros(self._state.weight.shape[0], self._columns)
+        self._launch(steps, occupied, seen, None)
+        return seen
+
+    def gradients(self, occupied: Sequence[int]) -> Tensor:
+        """Gradient and loss of the coming step, not clipped: ``(S, P + 1)``."""
+        slots, size = self._state.weight.shape
+        out = self._state.weight.new_full((slots, size + 1), torch.nan)
+        self._launch(1, occupied, out, out)
+        return out
+
+    def _launch(
+        self, steps: int, occupied: Sequence[int], seen: Tensor, gradient: Tensor | None
+    ) -> None:
+        device = seen.device
+        listed = torch.tensor(occupied, dtype=torch.int32).to(device, non_blocking=True)
+        self._kernel.launch(
+            len(occupied),
+            32 * WARPS,
+            torch.cuda.current_stream(device).cuda_stream,
+            self._struct,
+            ctypes.c_void_p(listed.data_ptr()),
+            ctypes.c_int(steps),
+            ctypes.c_void_p(seen.data_ptr()),
+            ctypes.c_void_p(None if gradient is None else gradient.data_ptr()),
+        )
+
+
+class Kernel:
+    """One compiled program on one device.
+
+    Args:
+        code: What NVRTC compiled for this device.
+
+    Raises:
+        UnavailableError: The device lacks the shared memory that the kernel asks for.
+    """
+
+    def __init__(self, code: bytes) -> None:
+        self._driver = ctypes.CDLL("libcuda.so.1")
+        module, self._function = ctypes.c_void_p(), ctypes.c_void_p()
+        self._call("cuModuleLoadData", ctypes.byref(module), code)
+        self._call("cuModuleGetFunction", ctypes.byref(self._function), module, b"interval")
+        address, size = ctypes.c_uint64(), ctypes.c_size_t()
+        self._call(
+            "cuModuleGetGlobal_v2",
+            ctypes.byref(address),
+            ctypes.byref(size),
+            module,
+            b"shared_bytes",
+        )
+        shared = ctypes.c_int()
+        self._call("cuMemcpyDtoH_v2", ctypes.byref(shared), address, size)
+        self._shared = shared.value
+        device, there = ctypes.c_int(), ctypes.c_int()
+        self._call("cuCtxGetDevice", ctypes.byref(device))
+        self._call("cuDeviceGetAttribute", ctypes.byref(there), _SHARED_THERE, device)
+        if self._shared > there.value:
+            raise UnavailableError(
+                f"a trial of this size needs {self._shared:,} bytes of a GPU's shared memory; "
+                f"this one has {there.value:,}"
+            )
+        self._call("cuFuncSetAttribute", self._function, _MAX_DYNAMIC_SHARED_SIZE, self._shared)
+
+    def launch(
+        self,
+        blocks: int,
+        threads: int,
+        stream: int,
+        *arguments: Any,
+    ) -> None:
+        """Queue it on a stream."""
+        addresses = (ctypes.c_void_p * len(arguments))(
+            *(ctypes.addressof(argument) for argument in arguments)
+        )
+        size = (blocks, 1, 1, threads, 1, 1, self._shared)
+        self._call(
+            "cuLaunchKernel", self._function, *size, ctypes.c_void_p(stream), addresses, None
+        )
+
+    def _call(self, name: str, *arguments: object) -> None:
+        if code := getattr(self._driver, name)(*arguments):
+            text = ctypes.c_char_p()
+            self._driver.cuGetErrorString(code, ctypes.byref(text))
+            raise RuntimeError(f"{name}: {(text.value or b'?').decode()}")
+
+
+_MAX_DYNAMIC_SHARED_SIZE = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+_SHARED_THERE = 97  # CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
+
+
+@cache
+def kernel(macros: tuple[tuple[str, int], ...], device: torch.device) -> Kernel:
+    """The kernel of these sizes, loaded on a device."""
+    with torch.cuda.device(device):
+        torch.cuda.synchronize()  # the driver's functions want torch's context
+        major, minor = torch.cuda.get_device_capability()
+        return Kernel(cubin(macros, f"sm_{major}{minor}"))
+
+
+def cubin(macros: Sequence[tuple[str, int]], architecture: str) -> bytes:
+    """Machine code of ``fused.cu``, from the cache or from NVRTC.
+
+    Raises:
+        UnavailableError: There is no NVRTC.
+    """
+    source = SOURCE.read_bytes()
+    options = [f"--gpu-architecture={architecture}", "--std=c++17", "-default-device"]
+    # Divisions and roots to 2 units in the last place; no numbers below 1e-38.
+    options += ["--prec-div=false", "--prec-sqrt=false", "--ftz=true"]
+    options += [f"-D{name}={value}" for name, value in macros]
+    compiler = _nvrtc()
+    major, minor = ctypes.c_int(), ctypes.c_int()
+    compiler.nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
+    version = f"NVRTC {major.value}.{minor.value}"
+    return kept(
+        "fused.cubin",
+        [source, *(option.encode() for option in options), version.encode()],
+        lambda: _compile(compiler, source, options),
+    ).read_bytes()
+
+
+def _compile(compiler: ctypes.CDLL, source: bytes, options: list[str]) -> bytes:
+    program = ctypes.c_void_p()
+    compiler.nvrtcCreateProgram(ctypes.byref(program), source, b"fused.cu", 0, None, None)
+    given = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
+    failed = compiler.nvrtcCompileProgram(program, len(options), given)
+    size = ctypes.c_size_t()
+    get = "ProgramLog" if failed else "CUBIN"
+    getattr(compiler, f"nvrtcGet{get}Size")(program, ctypes.byref(size))
+    out = ctypes.create_string_buffer(size.value)
+    getattr(compiler, f"nvrtcGet{get}")(program, out)
+    compiler.nvrtcDestroyProgram(ctypes.byref(program))
+    if failed:
+        raise RuntimeError(f"NVRTC cannot compile fused.cu: {out.value.decode()}")
+    return out.raw
+
+
+@cache
+def _nvrtc() -> ctypes.CDLL:
+    for path in _nvrtc_paths():
+        try:
+            return ctypes.CDLL(path)
+        except OSError:
+            continue
+    raise UnavailableError("there is no NVRTC here, which CUDA builds of torch bring along")
+
+
+def _nvrtc_paths() -> Iterator[str]:
+    """The one of torch's own version first: it is there wherever torch has CUDA."""
+    major = (torch.version.cuda or "").split(".")[0]
+    spec = find_spec("nvidia")
+    for root in spec.submodule_search_locations or () if spec else ():
+        yield from map(str, sorted(Path(root).glob(f"*/lib/libnvrtc.so.{major}")))
+    yield f"libnvrtc.so.{major}"
+    yield from map(str, sorted(Path("/usr/local").glob("cuda*/lib64/libnvrtc.so*")))

@@ -1,0 +1,185 @@
+// Just enough of CUDA to run one kernel on a CPU, slowly and in full: every thread of a block is
+// a fiber, and tensor cores are loops. Included by fused.cu in place of its own instructions.
+
+#include <cmath>
+#include <csetjmp>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <ucontext.h>
+
+#define __device__
+#define __global__
+#define __shared__
+#define __forceinline__ inline
+#define __align__(bytes)
+#define __launch_bounds__(...)
+
+struct float2 { float x, y; };
+struct alignas(16) float4 { float x, y, z, w; };
+struct alignas(8) uint2 { u32 x, y; };
+static struct { int x; } threadIdx, blockIdx;
+
+static inline float __uint_as_float(u32 x) { float y; std::memcpy(&y, &x, 4); return y; }
+static inline u32 __float_as_uint(float x) { u32 y; std::memcpy(&y, &x, 4); return y; }
+static inline u32 __umulhi(u32 x, u32 y) { return u32(uint64_t(x) * y >> 32); }
+static inline int __ffs(u32 x) { return __builtin_ffs(int(x)); }
+static inline float4 __ldcg(const float4 *x) { return *x; }
+static inline void __stcg(float4 *x, const float4 &y) { *x = y; }
+static inline float rsqrtf(float x) { return 1.f / std::sqrt(x); }
+
+extern "C" void interval(State s, const int *listed, int steps, float *seen, float *gradient);
+alignas(16) static unsigned char shared_memory[SHARED_BYTES];
+
+namespace fibers {
+
+struct Fiber {
+    jmp_buf at;
+    ucontext_t start;
+    bool begun = false, done = false;
+    char *stack;
+};
+static Fiber fiber[THREADS];
+static jmp_buf scheduler;
+static ucontext_t origin;
+static int arrived[WARPS + 1], round_of[WARPS + 1];  // of each warp, and of the block
+static uint32_t lane_value[2][WARPS][32][4];
+
+static void yield() {
+    const int self = threadIdx.x;
+    if (!_setjmp(fiber[self].at)) _longjmp(scheduler, 1);
+}
+
+static void wait(int group, int size) {
+    const int round = round_of[group];
+    if (++arrived[group] == size) {
+        arrived[group] = 0;
+        round_of[group]++;
+        return;
+    }
+    while (round_of[group] == round) yield();
+}
+
+// What the lanes of a warp show each other; two shelves, so that one wait is enough.
+static uint32_t (*show(const uint32_t *words, int count))[4] {
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    auto shelf = lane_value[round_of[warp] % 2][warp];
+    std::memcpy(shelf[lane], words, 4 * count);
+    wait(warp, 32);
+    return shelf;
+}
+
+}  // namespace fibers
+
+static inline void __syncthreads() { fibers::wait(WARPS, THREADS); }
+static inline void __syncwarp() { fibers::wait(threadIdx.x / 32, 32); }
+
+template <class T>
+static inline T __shfl_sync(u32, T x, int source) {
+    uint32_t word;
+    std::memcpy(&word, &x, 4);
+    std::memcpy(&x, fibers::show(&word, 1)[source % 32], 4);
+    return x;
+}
+
+template <class T>
+static inline T __shfl_xor_sync(u32 all, T x, int distance) {
+    return __shfl_sync(all, x, (threadIdx.x % 32) ^ distance);
+}
+
+static inline u32 __ballot_sync(u32, bool x) {
+    const uint32_t word = x;
+    auto lanes = fibers::show(&word, 1);
+    u32 votes = 0;
+    for (int i = 0; i < 32; i++) votes |= lanes[i][0] << i;
+    return votes;
+}
+
+static inline u32 bfloat16(float x) {  // to nearest, ties to even
+    uint32_t bits;
+    std::memcpy(&bits, &x, 4);
+    if ((bits & 0x7fffffff) > 0x7f800000) return 0x7fff;
+    return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+}
+
+static inline u32 pack(float low, float high) { return bfloat16(low) | bfloat16(high) << 16; }
+
+static inline float half_of(u32 word, int i) { return __uint_as_float((i ? word >> 16 : word) << 16); }
+
+static void multiply(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
+    const uint32_t left[4] = {a[0], a[1], a[2], a[3]}, right[2] = {b0, b1};
+    uint32_t all[32][6];
+    auto lanes = fibers::show(left, 4);
+    for (int i = 0; i < 32; i++) std::memcpy(all[i], lanes[i], 16);
+    lanes = fibers::show(right, 2);
+    for (int i = 0; i < 32; i++) std::memcpy(all[i] + 4, lanes[i], 8);
+    const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+    for (int q = 0; q < 4; q++) {
+        const int row = g + 8 * (q / 2), column = 2 * t + q % 2;
+        for (int k = 0; k < 16; k++) {
+            const uint32_t x = all[4 * (row % 8) + k % 8 / 2][row / 8 + 2 * (k / 8)];
+            const uint32_t y = all[4 * column + k % 8 / 2][4 + k / 8];
+            c[q] += half_of(x, k % 2) * half_of(y, k % 2);
+        }
+    }
+}
+
+template <bool TURNED>
+static void fetch(u32 (&r)[4], const u16 *row) {
+    if (reinterpret_cast<uintptr_t>(row) % 16) std::abort();
+    uint32_t words[2];
+    std::memcpy(words, &row, 8);
+    auto lanes = fibers::show(words, 2);
+    const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+    for (int i = 0; i < 4; i++) {
+        u32 both = 0;
+        for (int half = 0; half < 2; half++) {
+            const u16 *from;
+            std::memcpy(&from, lanes[8 * i + (TURNED ? 2 * t + half : g)], 8);
+            both |= u32(from[TURNED ? g : 2 * t + half]) << 16 * half;
+        }
+        r[i] = both;
+    }
+}
+
+static State launched;
+static const int *launched_list;
+static int launched_steps;
+static float *launched_seen, *launched_gradient;
+
+static void enter() {
+    interval(launched, launched_list, launched_steps, launched_seen, launched_gradient);
+    fibers::fiber[threadIdx.x].done = true;
+    _longjmp(fibers::scheduler, 1);
+}
+
+// One block after the other.
+extern "C" void launch(const State *s, const int *listed, int blocks, int steps, float *seen,
+                       float *gradient) {
+    using namespace fibers;
+    launched = *s, launched_list = listed, launched_steps = steps;
+    launched_seen = seen, launched_gradient = gradient;
+    const size_t room = 1 << 18;
+    for (auto &f : fiber) f.stack = static_cast<char *>(std::malloc(room));
+    for (blockIdx.x = 0; blockIdx.x < blocks; blockIdx.x++) {
+        std::memset(shared_memory, 0xff, sizeof shared_memory);  // NaN
+        for (auto &f : fiber) f.begun = f.done = false;
+        for (volatile int left = THREADS; left;)
+            for (volatile int i = 0; i < THREADS; i++) {
+                Fiber &f = fiber[i];
+                if (f.done) continue;
+                threadIdx.x = i;
+                if (!_setjmp(scheduler)) {
+                    if (f.begun) _longjmp(f.at, 1);
+                    f.begun = true;
+                    getcontext(&f.start);
+                    f.start.uc_stack = {f.stack, 0, room};
+                    f.start.uc_link = nullptr;
+                    makecontext(&f.start, enter, 0);
+                    setcontext(&f.start);
+                }
+                if (f.done) left = left - 1;
+            }
+    }
+    for (auto &f : fiber) std::free(f.stack);
+}

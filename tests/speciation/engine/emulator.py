@@ -1,0 +1,68 @@
+"""``fused.cu`` on a CPU: the GPU's kernel, compiled as C++, with a fiber for every thread."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import shutil
+import subprocess
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from speciation.engine import fused_cuda
+from speciation.engine.training import SEEN, Program, State
+
+WARPS = 2  # enough to see warps divide the work; the real kernel has more
+COMPILER = shutil.which("g++")
+
+
+class Emulated:
+    """As ``FusedCuda``, without a GPU."""
+
+    def __init__(self, run: Program, state: State, folder: Path, warps: int = WARPS) -> None:
+        if COMPILER is None:
+            pytest.skip("emulating a GPU needs g++")
+        self._library = _library(tuple(fused_cuda.sizes(run, warps).items()), folder)
+        places = torch.from_numpy(fused_cuda.places(run.plan, run.model.d_model))
+        self._extra = (fused_cuda.pairs(run).contiguous(), places)
+        self._state, self._struct = state, fused_cuda.struct(state, self._extra)
+
+    def run(self, steps: int, occupied: Sequence[int]) -> Tensor:
+        seen = torch.full((self._state.weight.shape[0], len(SEEN)), torch.nan)
+        self._launch(steps, occupied, seen, None)
+        return seen
+
+    def gradients(self, occupied: Sequence[int]) -> Tensor:
+        slots, size = self._state.weight.shape
+        out = torch.full((slots, size + 1), torch.nan)
+        self._launch(1, occupied, out, out)
+        return out
+
+    def _launch(
+        self, steps: int, occupied: Sequence[int], seen: Tensor, gradient: Tensor | None
+    ) -> None:
+        listed = np.array(occupied, dtype=np.int32)
+        self._library.launch(
+            ctypes.byref(self._struct),
+            ctypes.c_void_p(listed.ctypes.data),
+            len(listed),
+            steps,
+            ctypes.c_void_p(seen.data_ptr()),
+            ctypes.c_void_p(None if gradient is None else gradient.data_ptr()),
+        )
+
+
+@cache
+def _library(macros: tuple[tuple[str, int], ...], folder: Path) -> ctypes.CDLL:
+    out = folder / f"{hashlib.sha256(repr(macros).encode()).hexdigest()[:12]}.so"
+    command = [str(COMPILER), "-x", "c++", "-std=c++17", "-O1", "-w", "-shared", "-fPIC"]
+    command += ["-DON_CPU", f"-I{Path(__file__).parent}", "-U_FORTIFY_SOURCE"]
+    command += [f"-D{name}={value}" for name, value in macros]
+    subprocess.run([*command, str(fused_cuda.SOURCE), "-o", str(out)], check=True)
+    return ctypes.CDLL(str(out))

@@ -1,0 +1,198 @@
+"""The GPU's kernel computes what the model says: proofs 1 to 3 without a GPU, and on one."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from speciation.engine import fused_cuda, training
+from speciation.engine.backends import tensors
+from speciation.engine.block import write
+from speciation.trial.task import Task
+from speciation.trial.trial import ModelShape
+from tests.speciation.engine.emulator import Emulated
+from tests.speciation.engine.making import SMALL, loaded, random_trials, with_genes
+
+# What two bfloat16s keep of a factor is 2**-17; sums that cancel, as in attention, lose more.
+CLOSE, CANCELLING = 3e-5, 2e-4
+ATTENTION = ("0.query", "0.query.bias", "0.key")
+SHAPE = ModelShape(d_model=16, heads=2, d_ff=32)
+SHAPES = [
+    pytest.param(SHAPE, id="16-2-32"),
+    pytest.param(ModelShape(d_model=32, heads=4, d_ff=64), id="32-4-64"),
+    pytest.param(ModelShape(d_model=48, heads=16, d_ff=16), id="48-16-16"),
+]
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("emulated")
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request):
+    return request.param
+
+
+@pytest.fixture
+def fused(device, folder):
+    """Makes the kernel of a program and a state, emulated or real."""
+    if device == "cuda":
+        return fused_cuda.FusedCuda
+    return lambda run, state: Emulated(run, state, folder)
+
+
+def both(trials, device):
+    """A program and a state for the kernel, and the same in float64 for plain torch."""
+    return loaded(trials, torch.float32, device), loaded(trials)
+
+
+def give(state, exact):
+    """The kernel's state becomes the exact one, and the exact one what float32 keeps of it."""
+    for mine, theirs in zip(tensors(state), tensors(exact), strict=True):
+        mine.copy_(theirs)
+        theirs.copy_(mine)
+
+
+def initial(run, state):
+    """As trials begin."""
+
+
+def trained(run, state):
+    for _ in range(60):
+        training.train_step(run, state)
+
+
+def certain(run, state):
+    """Logits a hundred times as large."""
+    weights = run.plan.split(state.weight)
+    weights["unembed"].mul_(100)
+    weights["unembed.bias"].mul_(100)
+
+
+def first_token_only(run, state):
+    """Every train example begins with token 0; the last token stands on the right."""
+    left, right = run.answers.left, run.answers.right
+    strange = (left == 0) | (right == run.plan.elements - 1)
+    chosen = torch.argsort(~strange, stable=True).int()
+    state.order.copy_(chosen.repeat(len(state.order), 1))
+
+
+def agree(run, found, state64, run64):
+    loss, expected = training.gradients(run64, state64, training.step_examples(run64, state64))
+    size = run.plan.size
+    assert torch.allclose(found[:, size].cpu().double(), loss, rtol=1e-4)
+    for name, mine in run.plan.split(found[:, :size].cpu().double()).items():
+        theirs = expected[name]
+        error = (mine - theirs).flatten(1).norm(dim=1) / theirs.flatten(1).norm(dim=1)
+        limit = CANCELLING if name in ATTENTION else CLOSE
+        assert error.max() < limit, f"{name}: {error.max():.1e}"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("batch", [24, None])
+def test_gradients_are_those_of_the_model(fused, device, shape, batch):
+    """Batches that fill no tile, and tiles that fill no batch; dropout in random genomes."""
+    task = dataclasses.replace(SMALL, batch=batch)
+    (run, state), (run64, exact) = both(random_trials(3, task=task, model=shape), device)
+    agree(run, fused(run, state).gradients(range(3)), exact, run64)
+
+
+@pytest.mark.parametrize("situation", [initial, trained, certain, first_token_only])
+def test_gradients_are_those_of_the_model_in_every_situation(fused, device, situation):
+    (run, state), (run64, exact) = both(random_trials(3), device)
+    situation(run64, exact)
+    give(state, exact)
+    agree(run, fused(run, state).gradients(range(3)), exact, run64)
+
+
+def test_steps_and_schedule_are_those_of_the_optimiser(fused, device):
+    """Fifty steps of several genomes, each at a step of its own, one slot idle."""
+    trials = [
+        with_genes(trial, decay_trigger=0.1, warmup_steps=10.0, decay_rate=1e-2, dropout=0.2)
+        for trial in random_trials(4)
+    ]
+    (run, state), (run64, exact) = both(trials, device)
+    training.train_step(run64, exact)
+    write(run64, exact, [1], [trials[1]])  # slot 1 begins anew
+    give(state, exact)
+    fused(run, state).run(50, [0, 1, 3])
+    for _ in range(50):
+        training.train_step(run64, exact)
+    for slot in (0, 1, 3):
+        for name, limit in (("weight", 1e-4), ("mean", 1e-2), ("square", 1e-2)):
+            mine = getattr(state, name)[slot].cpu().double()
+            theirs = getattr(exact, name)[slot]
+            assert (mine - theirs).norm() < limit * theirs.norm(), (slot, name)
+    assert state.schedule.step.tolist() == [51, 50, 1, 51]
+    assert exact.schedule.decaying.any()
+    assert torch.equal(
+        state.schedule.decaying.cpu()[[0, 1, 3]], exact.schedule.decaying[[0, 1, 3]]
+    )
+    assert torch.allclose(
+        state.schedule.decay.cpu().double()[[0, 1, 3]],
+        exact.schedule.decay[[0, 1, 3]],
+        rtol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("situation", [initial, trained])
+def test_an_evaluation_sees_what_plain_torch_sees(fused, device, situation):
+    (run, state), (run64, exact) = both(random_trials(3), device)
+    situation(run64, exact)
+    give(state, exact)
+    seen = fused(run, state).run(0, range(3)).cpu().double()
+    assert torch.allclose(seen, training.evaluate(run64, exact), rtol=1e-3, atol=1e-4)
+
+
+def test_a_weight_that_is_not_a_number_is_never_correct(fused, device):
+    (run, state), _ = both(random_trials(2), device)
+    state.weight[0, -1] = torch.nan
+    run.plan.split(state.weight)["unembed.bias"][0, 0] = torch.nan
+    seen = fused(run, state).run(0, range(2)).cpu()
+    assert seen[0, 0].isnan()
+    assert seen[0, 1] == seen[0, 3] == 0
+    assert seen[1].isfinite().all()
+
+
+def test_bits_depend_on_the_trial_alone(fused, device):
+    """In any slot, beside anybody, in steps of any number."""
+    trial, *others = random_trials(3)
+    (run, state), _ = both([trial, *others], device)
+    alone = fused(run, state)
+    alone.run(6, [0])
+    (_, pack), _ = both([others[0], others[1], trial], device)
+    pack.weight[0] = torch.nan
+    packed = fused(run, pack)
+    for _ in range(3):
+        packed.run(2, [2, 0])
+    for one, other in zip(tensors(state), tensors(pack), strict=True):
+        slots = (one[:, 0], other[:, 2]) if one is state.recipe else (one[0], other[2])
+        assert torch.equal(*slots)
+    assert torch.equal(pack.weight[1], both(others, device)[0][1].weight[1])  # idle: untouched
+
+
+@pytest.mark.parametrize(
+    ("shape", "precision", "sentence"),
+    [
+        (SHAPE, "float32", "multiplies in bf16x3, not float32"),
+        (ModelShape(layers=2), "bf16x3", "one layer, not 2"),
+        (ModelShape(d_model=24, heads=2), "bf16x3", "not d_model 24"),
+    ],
+)
+def test_what_is_not_covered_is_said_in_a_sentence(shape, precision, sentence):
+    run = training.program(SMALL, shape, torch.device("cpu"), 64)
+    assert sentence in fused_cuda.missing(run, precision)
+
+
+def test_a_task_with_too_many_elements_is_not_covered():
+    run = training.program(Task(modulus=257), SHAPE, torch.device("cpu"), 64)
+    assert "255 elements" in fused_cuda.missing(run, "bf16x3")
+
+
+@pytest.mark.gpu
+def test_a_model_that_does_not_fit_into_shared_memory_is_not_covered():
+    run = training.program(Task(), ModelShape(d_model=128, d_ff=512), torch.device("cuda"), 64)
+    assert "shared memory" in fused_cuda.missing(run, "bf16x3")
