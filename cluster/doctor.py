@@ -130,6 +130,7 @@ def _run(config: RunConfig) -> Iterator[Check]:
 def _fit(config: RunConfig) -> Iterator[Check]:
     """Whether this machine's device holds the engine."""
     from speciation.engine.devices import devices
+    from speciation.engine.engine import backend_of
 
     device = devices()[0]
     if config.engine.device == "cuda" and device.kind != "cuda":
@@ -143,12 +144,15 @@ def _fit(config: RunConfig) -> Iterator[Check]:
     spec = planned_spec(engine_plan(config))
     needed = engine_bytes(spec.task, spec.model, spec.slots, device.kind)
     fits = needed < device.memory_bytes
+    backend, without_fused = backend_of(spec)
     yield Check(
         "engine",
-        f"{spec.backend} on {spec.device}: {spec.slots:,} slots, about {size_text(needed)}",
+        f"{backend} on {spec.device}: {spec.slots:,} slots, about {size_text(needed)}",
         "ok" if fits else "missing",
         "" if fits else f"the device has {size_text(device.memory_bytes)}; use fewer --slots",
     )
+    if without_fused:
+        yield Check("engine", without_fused, "note", f"it trains with {backend}, more slowly")
 
 
 def _store(config: RunConfig) -> Check:

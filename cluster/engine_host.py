@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from speciation.engine.engine import EngineSpec
 
 # What suits a kind of device, where nothing else is asked for.
-BACKENDS = {"cpu": "torch", "cuda": "graph"}
+BACKEND = "fused"
 SLOTS = {"cpu": 36, "cuda": 2048}
 
 
@@ -107,7 +107,7 @@ def planned_spec(plan: EnginePlan) -> EngineSpec:
         task=plan.task,
         model=plan.model,
         slots=plan.slots or _slots_that_fit(plan, kind, found.memory_bytes),
-        backend=BACKENDS[kind] if plan.backend == "auto" else plan.backend,
+        backend=BACKEND if plan.backend == "auto" else plan.backend,
         device=device,
         precision=plan.precision,
     )

@@ -9,6 +9,7 @@ who its neighbours are.
 from __future__ import annotations
 
 import json
+import logging
 import platform
 import time
 from collections import deque
@@ -42,6 +43,7 @@ from speciation.trial.trial import (
     TrialResult,
 )
 
+_log = logging.getLogger(__name__)
 BACKENDS = ("torch", "graph", "fused")
 _DTYPES = {"float32": torch.float32, "float64": torch.float64, "bf16x3": torch.float32}
 
@@ -110,7 +112,9 @@ class Engine:
         self._clock = clock
         size, chunk = block_shape(device.type, spec.task, spec.model)
         self._program = program(spec.task, spec.model, device, chunk)
-        backend, self.without_fused = _backend(spec, self._program)
+        backend, self.without_fused = backend_of(spec)
+        if self.without_fused:
+            _log.warning("training with %s: %s", backend, self.without_fused)
         # Fused slots of a GPU are independent of each other: two blocks, so that one trains
         # while the host looks at the other.
         self._ahead = backend == "fused" and device.type == "cuda"
@@ -258,14 +262,16 @@ def make_engine(spec: EngineSpec) -> Engine:
     return Engine(spec)
 
 
-def _backend(spec: EngineSpec, run: Program) -> tuple[str, str | None]:
-    """The backend that trains, and why it is not the fused one that was asked for."""
+def backend_of(spec: EngineSpec) -> tuple[str, str | None]:
+    """The backend that will train here, and why it is not the fused one that was asked for."""
     if spec.backend != "fused":
         return spec.backend, None
-    reason = fused.missing(run, spec.precision)
+    device = torch.device(spec.device)
+    _, chunk = block_shape(device.type, spec.task, spec.model)
+    reason = fused.missing(program(spec.task, spec.model, device, chunk), spec.precision)
     if reason is None:
         return "fused", None
-    return ("graph" if run.answers.left.device.type == "cuda" else "torch"), reason
+    return ("graph" if device.type == "cuda" else "torch"), reason
 
 
 def _maker(backend: str, run: Program) -> Callable[[State], Backend]:

@@ -55,9 +55,10 @@ constexpr int S_TOKENS = 0, S_POSITIONS = S_TOKENS + (N + 1) * D, S_GAIN1 = S_PO
               S_VALUE_B = S_KEY + D * D, S_OUT_B = S_VALUE_B + D, S_GAIN2 = S_OUT_B + D,
               S_SHIFT2 = S_GAIN2 + D, S_UP_B = S_SHIFT2 + D, S_DOWN_B = S_UP_B + F,
               S_GAIN = S_DOWN_B + D, S_SHIFT = S_GAIN + D, S_UNEMBED_B = S_SHIFT + D,
-              S_EQUALS = S_UNEMBED_B + V, S_Q = S_EQUALS + D, S_SHIFTED = S_Q + D,
-              S_GU = S_SHIFTED + D, S_DEQUALS = S_GU + D * H, S_DQ = S_DEQUALS + D,
-              S_ROOM = S_DQ + D, SMALL = S_ROOM + 4 * above(WARPS, 4);
+              S_EQUALS = S_UNEMBED_B + V, S_UNIT = S_EQUALS + D,
+              S_SHIFTED = S_UNIT + D, S_Q = S_SHIFTED + D, S_DEQUALS = S_Q + D,
+              S_DQ = S_DEQUALS + D, S_SCALE = S_DQ + D, S_ROOM = S_SCALE + 4,
+              SMALL = S_ROOM + 4 * above(WARPS, 4);
 
 // A tile that warps share: the two factors of a weight's gradient, in planes as above; at its
 // last use also what each example gives to its two rows of the table.
@@ -67,19 +68,23 @@ constexpr int TILE_PLANE = ROWS * STAGE;
 
 // Sums over columns, one a lane: how many of each a lane keeps.
 constexpr int KD = above(D, EVERY), KF = above(F, EVERY), KV = above(V, EVERY),
-              KH = above(H, 8);
-constexpr int C_UNEMBED_B = 0, C_SHIFT = C_UNEMBED_B + KV, C_GAIN = C_SHIFT + KD,
-              C_DOWN_B = C_GAIN + KD, C_UP_B = C_DOWN_B + KD, C_SHIFT2 = C_UP_B + KF,
-              C_GAIN2 = C_SHIFT2 + KD, C_OUT_B = C_GAIN2 + KD, C_EQUALS = C_OUT_B + KD,
-              C_VALUE = C_EQUALS + KD, C_SCORE = C_VALUE + KD, SUMS = C_SCORE + KH;
+              KH = above(H, 4);
+constexpr int C_UNEMBED_B = 0, C_DOWN_B = C_UNEMBED_B + KV, C_UP_B = C_DOWN_B + KD,
+              C_OUT_B = C_UP_B + KF, C_EQUALS = C_OUT_B + KD, C_VALUE = C_EQUALS + KD,
+              C_SCORE = C_VALUE + KD, SUMS = C_SCORE + KH, KT = above(DS, EVERY);
 
 constexpr int fours(int a) { return 4 * above(a, 4); }  // 16 bytes
-constexpr int TABLE_FLOATS = fours(larger(TABLE * TC, WARPS * SUMS * 32));
+// Later in a step the table's room serves: sums over columns, and what becomes the gradients of
+// W_v and W_k q with the sums over its columns.
+constexpr int R_TABLE = SUMS * 32, R_SUMS = R_TABLE + D * DS;
+constexpr int TABLE_FLOATS =
+    fours(larger(larger(TABLE * TC, WARPS * SUMS * 32), R_SUMS + WARPS * KT * 32));
 constexpr int DTABLE_FLOATS = fours(TABLE * TC);
 constexpr int BUFFER_FLOATS = fours(larger(larger(TILE_PLANE, P), TRAIN + 6 * WARPS));
 constexpr int SHARED_BYTES =
-    4 * (PLANES + SMALL + TABLE_FLOATS + DTABLE_FLOATS + BUFFER_FLOATS + 2 * ROWS);
+    4 * (PLANES + SMALL + TABLE_FLOATS + DTABLE_FLOATS + BUFFER_FLOATS + 2 * ROWS + WARPS * (ROWS + 2));
 static_assert(D % 16 == 0 && F % 16 == 0 && V % 16 == 0, "tensor cores take sixteens");
+static_assert(THREADS / 8 <= D || D % 4 == 0, "unfold: a warp's lanes leave a row together");
 static_assert(D <= 128 && H <= 16 && WARPS > 1 && N < 256, "see draw_kept, DS, the last sums, Example");
 
 struct State {
@@ -105,7 +110,8 @@ struct Genes {  // recipe.Recipe
 struct Memory {
     u16 *planes;
     float *small, *table, *dtable, *buffer;
-    int *met;  // two tiles of examples
+    int *met;    // two tiles of examples
+    u16 *lists;  // of each warp, the examples of a tile that it adds to the table
 };
 
 struct Factors { u32 value[4], rest[4]; };  // a left factor of 16 x 16
@@ -138,6 +144,18 @@ __device__ __forceinline__ void fetch(u32 (&r)[4], const u16 *row) {
     else
         asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
                      : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at) : "memory");
+}
+
+__device__ __forceinline__ void store(u16 *row, const u32 (&r)[4]) {
+    asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1,%2,%3,%4};" ::"r"(
+                     static_cast<u32>(__cvta_generic_to_shared(row))),
+                 "r"(r[0]), "r"(r[1]), "r"(r[2]), "r"(r[3])
+                 : "memory");
+}
+
+__device__ __forceinline__ float positive(float x) {  // max(x, 0), and NaN where x is
+    asm("max.NaN.f32 %0, %0, 0f00000000;" : "+f"(x));
+    return x;
 }
 #endif
 
@@ -193,33 +211,16 @@ __device__ __forceinline__ void product(float (&c)[NT][4], const Factors (&a)[KT
         }
 }
 
-// Writes C fragments to a tile: bfloat16 planes, `row` is the warp's first.
-template <int NT>
-__device__ __forceinline__ void share(u16 *tile, const float (&c)[NT][4], int row) {
-    const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
-#pragma unroll
-    for (int j = 0; j < NT; j++)
-#pragma unroll
-        for (int r = 0; r < 2; r++) {
-            u32 value, rest;
-            split(c[j][2 * r], c[j][2 * r + 1], value, rest);
-            u16 *at = tile + (row + g + 8 * r) * padded(8 * NT) + 8 * j + 2 * t;
-            *reinterpret_cast<u32 *>(at) = value;
-            *reinterpret_cast<u32 *>(at + TILE_PLANE) = rest;
-        }
-}
-
+// Writes rows to a tile: bfloat16 planes, `row` is the warp's first.
 template <int NT>
 __device__ __forceinline__ void share(u16 *tile, const Factors (&a)[NT / 2], int row) {
-    const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+    const int lane = threadIdx.x % 32;
+    u16 *at = tile + (row + lane % 16) * padded(8 * NT) + lane / 16 * 8;
 #pragma unroll
-    for (int j = 0; j < NT; j++)
-#pragma unroll
-        for (int r = 0; r < 2; r++) {
-            u16 *at = tile + (row + g + 8 * r) * padded(8 * NT) + 8 * j + 2 * t;
-            *reinterpret_cast<u32 *>(at) = a[j / 2].value[2 * (j % 2) + r];
-            *reinterpret_cast<u32 *>(at + TILE_PLANE) = a[j / 2].rest[2 * (j % 2) + r];
-        }
+    for (int k = 0; k < NT / 2; k++) {
+        store(at + 16 * k, a[k].value);
+        store(at + 16 * k + TILE_PLANE, a[k].rest);
+    }
 }
 
 // The gradient of a weight of X columns by Y, sum over the tile's rows of x' y, each warp its part.
@@ -293,6 +294,14 @@ struct Gradient {
 __device__ __forceinline__ float over_quad(float x) {
     x += __shfl_xor_sync(ALL, x, 1);
     return x + __shfl_xor_sync(ALL, x, 2);
+}
+
+// Four numbers of each lane, summed over the quad: number t stays with lane t.
+__device__ __forceinline__ float over_quad(const float (&v)[4]) {
+    const bool b1 = threadIdx.x & 2, b0 = threadIdx.x & 1;
+    const float x = (b1 ? v[2] : v[0]) + __shfl_xor_sync(ALL, b1 ? v[0] : v[2], 2);
+    const float y = (b1 ? v[3] : v[1]) + __shfl_xor_sync(ALL, b1 ? v[1] : v[3], 2);
+    return (b0 ? y : x) + __shfl_xor_sync(ALL, b0 ? x : y, 1);
 }
 
 __device__ __forceinline__ float greatest_of_quad(float x) {
@@ -390,30 +399,39 @@ __device__ __forceinline__ float4 four(const float *at) {
     return *reinterpret_cast<const float4 *>(at);
 }
 
-__device__ __forceinline__ void add_four(float *at, const float4 &x) {
-    const float4 y = four(at);
-    *reinterpret_cast<float4 *>(at) = {y.x + x.x, y.y + x.y, y.z + x.z, y.w + x.w};
-}
-
-__device__ __forceinline__ float at_column(const float *vector, int j, int i) {
-    return vector[8 * j + 2 * (threadIdx.x % 4) + i % 2];
+// The two entries of a vector over columns that a lane meets.
+__device__ __forceinline__ float2 at_columns(const float *vector, int j) {
+    return two(vector + 8 * j + 2 * (threadIdx.x % 4));
 }
 
 __device__ __forceinline__ void gain_and_shift(float (&y)[D / 8][4], const float (&x)[D / 8][4],
                                                const float *gain, const float *shift) {
 #pragma unroll
-    for (int j = 0; j < D / 8; j++)
+    for (int j = 0; j < D / 8; j++) {
+        const float2 a = at_columns(gain, j), b = at_columns(shift, j);
 #pragma unroll
         for (int i = 0; i < 4; i++)
-            y[j][i] = fmaf(x[j][i], at_column(gain, j, i), at_column(shift, j, i));
+            y[j][i] = i % 2 ? fmaf(x[j][i], a.y, b.y) : fmaf(x[j][i], a.x, b.x);
+    }
+}
+
+__device__ __forceinline__ void times(float (&x)[D / 8][4], const float *gain) {
+#pragma unroll
+    for (int j = 0; j < D / 8; j++) {
+        const float2 a = at_columns(gain, j);
+#pragma unroll
+        for (int i = 0; i < 4; i++) x[j][i] *= i % 2 ? a.y : a.x;
+    }
 }
 
 template <int NT>
 __device__ __forceinline__ void start_with(float (&c)[NT][4], const float *bias) {
 #pragma unroll
-    for (int j = 0; j < NT; j++)
+    for (int j = 0; j < NT; j++) {
+        const float2 b = at_columns(bias, j);
 #pragma unroll
-        for (int i = 0; i < 4; i++) c[j][i] = at_column(bias, j, i);
+        for (int i = 0; i < 4; i++) c[j][i] = i % 2 ? b.y : b.x;
+    }
 }
 
 // -- Random numbers --------------------------------------------------------------------------
@@ -518,16 +536,19 @@ __device__ __forceinline__ void build_table(const Memory &m, float ratio) {
 #pragma unroll
         for (int k = 0; k < above(D, 32); k++) {
             const int d = lane + 32 * k;
-            if (d < D)
-                small[S_SHIFTED + d] =
-                    fmaf((x[k] - mean) * scale, small[S_GAIN1 + d], small[S_SHIFT1 + d]);
+            if (d >= D) continue;
+            small[S_UNIT + d] = (x[k] - mean) * scale;
+            small[S_SHIFTED + d] =
+                fmaf(small[S_UNIT + d], small[S_GAIN1 + d], small[S_SHIFT1 + d]);
         }
+        if (lane == 0) small[S_SCALE] = scale;
         __syncwarp();
         for (int d = lane; d < D; d += 32) {
-            float q = small[S_QUERY_B + d];
+            float q[2] = {small[S_QUERY_B + d], 0.f};
+#pragma unroll 8
             for (int i = 0; i < D; i++)
-                q = fmaf(small[S_SHIFTED + i], small[S_QUERY + i * D + d], q);
-            small[S_Q + d] = q;
+                q[i % 2] = fmaf(small[S_SHIFTED + i], small[S_QUERY + i * D + d], q[i % 2]);
+            small[S_Q + d] = q[0] + q[1];
         }
     }
     __syncthreads();
@@ -575,12 +596,29 @@ __device__ __forceinline__ Example unpack(int pair) {
 
 struct Three { float a, b, c; };
 
-__device__ __forceinline__ Three attend(const float *table, const Example &e, int h) {
-    const float a = table[e.left * TC + D + h], b = table[(N + e.right) * TC + D + h],
-                c = table[2 * N * TC + D + h], top = fmaxf(fmaxf(a, b), c);
-    const float ea = exp2f((a - top) * LOG2E), eb = exp2f((b - top) * LOG2E),
-                ec = exp2f((c - top) * LOG2E), inverse = 1.f / (ea + eb + ec);
-    return {ea * inverse, eb * inverse, ec * inverse};
+// Shares of the three rows, for each head and both examples. Lane t of a quad finds those of
+// heads t, t + 4, ... and keeps them as `own`.
+__device__ __forceinline__ void attend(Three (&w)[2][H], Three (&own)[2][KH], const float *table,
+                                       const Example (&e)[2]) {
+    const int lane = threadIdx.x % 32, t = lane % 4;
+#pragma unroll
+    for (int r = 0; r < 2; r++)
+#pragma unroll
+        for (int k = 0; k < KH; k++) {
+            const int column = D + (4 * k + t < H ? 4 * k + t : 0);
+            const float a = table[e[r].left * TC + column],
+                        b = table[(N + e[r].right) * TC + column],
+                        c = table[2 * N * TC + column], top = fmaxf(fmaxf(a, b), c);
+            const float ea = exp2f((a - top) * LOG2E), eb = exp2f((b - top) * LOG2E),
+                        ec = exp2f((c - top) * LOG2E), inverse = 1.f / (ea + eb + ec);
+            own[r][k] = {ea * inverse, eb * inverse, ec * inverse};
+#pragma unroll
+            for (int s = 0; s < 4; s++)
+                if (4 * k + s < H)
+                    w[r][4 * k + s] = {__shfl_sync(ALL, own[r][k].a, lane / 4 * 4 + s),
+                                       __shfl_sync(ALL, own[r][k].b, lane / 4 * 4 + s),
+                                       __shfl_sync(ALL, own[r][k].c, lane / 4 * 4 + s)};
+        }
 }
 
 __device__ __forceinline__ bool in_head(int j, int i, int h) {
@@ -590,22 +628,21 @@ __device__ __forceinline__ bool in_head(int j, int i, int h) {
 __device__ __forceinline__ void mix(float (&mixed)[D / 8][4], const float *table,
                                     const Example (&e)[2]) {
     const int t = threadIdx.x % 4;
+    Three w[2][H], own[2][KH];
+    attend(w, own, table, e);
 #pragma unroll
-    for (int r = 0; r < 2; r++) {
-        Three w[H];
+    for (int j = 0; j < D / 8; j++) {
+        const int column = 8 * j + 2 * t;
+        const float2 c = two(table + 2 * N * TC + column);
 #pragma unroll
-        for (int h = 0; h < H; h++) w[h] = attend(table, e[r], h);
-#pragma unroll
-        for (int j = 0; j < D / 8; j++) {
-            const int column = 8 * j + 2 * t;
+        for (int r = 0; r < 2; r++) {
             const float2 a = two(table + e[r].left * TC + column),
-                         b = two(table + (N + e[r].right) * TC + column),
-                         c = two(table + 2 * N * TC + column);
+                         b = two(table + (N + e[r].right) * TC + column);
 #pragma unroll
             for (int h = 0; h < H; h++) {
-                if (in_head(j, 0, h)) mixed[j][2 * r] = w[h].a * a.x + w[h].b * b.x + w[h].c * c.x;
-                if (in_head(j, 1, h))
-                    mixed[j][2 * r + 1] = w[h].a * a.y + w[h].b * b.y + w[h].c * c.y;
+                const Three &x = w[r][h];
+                if (in_head(j, 0, h)) mixed[j][2 * r] = x.a * a.x + x.b * b.x + x.c * c.x;
+                if (in_head(j, 1, h)) mixed[j][2 * r + 1] = x.a * a.y + x.b * b.y + x.c * c.y;
             }
         }
     }
@@ -629,7 +666,7 @@ struct Passed {  // of 16 examples, what the backward pass needs
 };
 
 __device__ __forceinline__ void forward(Passed &p, float (&logits)[V / 8][4], const Memory &m,
-                                        const Example (&e)[2], float factor, u16 *normed_tile) {
+                                        const Example (&e)[2], float factor, u16 *tile) {
     const float *small = m.small;
     {
         float x[D / 8][4], branch[D / 8][4];
@@ -655,7 +692,7 @@ __device__ __forceinline__ void forward(Passed &p, float (&logits)[V / 8][4], co
 #pragma unroll
         for (int j = 0; j < F / 8; j++)
 #pragma unroll
-            for (int i = 0; i < 4; i++) hidden[j][i] = hidden[j][i] < 0.f ? 0.f : hidden[j][i];
+            for (int i = 0; i < 4; i++) hidden[j][i] = positive(hidden[j][i]);
         as_factors<F / 8>(p.hidden, hidden);
         start_with(branch, small + S_DOWN_B);
         product<false>(branch, p.hidden, m.planes + W_DOWN, padded(D), PLANES);
@@ -666,64 +703,75 @@ __device__ __forceinline__ void forward(Passed &p, float (&logits)[V / 8][4], co
     Factors a[D / 16];
     gain_and_shift(normed, p.last, small + S_GAIN, small + S_SHIFT);
     as_factors<D / 8>(a, normed);
-    if (normed_tile) share<D / 8>(normed_tile, a, threadIdx.x / 32 * 16);
+    if (tile) {
+        Factors unit[D / 16];
+        as_factors<D / 8>(unit, p.last);
+        share<D / 8>(tile, unit, threadIdx.x / 32 * 16);
+    }
     start_with(logits, small + S_UNEMBED_B);
     product<false>(logits, a, m.planes + W_UNEMBED, padded(V), PLANES);
 }
 
-struct Odds { float total, itself, loss, gap; };
+struct Odds { float total, itself, loss; };
 
-// Logits of one of a lane's two rows into odds against the answer (loss.py), in place.
+// Logits of one of a lane's two rows into odds against the answer (loss.py), in place: 0 for the
+// answer, whose own share is `itself`.
 __device__ __forceinline__ Odds odds(float (&z)[V / 8][4], int r, int answer) {
-    const int t = threadIdx.x % 4;
-    const int there = answer - 2 * t;
-    float own = 0.f, greatest = -infinity();
+    const int t = threadIdx.x % 4, there = answer - 2 * t;
+    float top[2] = {-infinity(), -infinity()}, total[2] = {0.f, 0.f}, own = 0.f, itself = 0.f;
+#pragma unroll
+    for (int j = 0; j < V / 8; j++)
+#pragma unroll
+        for (int i = 0; i < 2; i++) {
+            float &x = z[j][2 * r + i];
+            if (8 * j + 8 > N) x = 8 * j + 2 * t + i < N ? x : -infinity();
+            top[i] = fmaxf(top[i], x);
+        }
+    const float greatest = greatest_of_quad(fmaxf(top[0], top[1])), shift = -greatest * LOG2E;
 #pragma unroll
     for (int j = 0; j < V / 8; j++)
 #pragma unroll
         for (int i = 0; i < 2; i++) {
             float &x = z[j][2 * r + i];
             const bool right = 8 * j + i == there;
+            const float odd = exp2f(fmaf(x, LOG2E, shift));
             own = right ? x : own;
-            x = right || (8 * j + 8 > N && 8 * j + 2 * t + i >= N) ? -infinity() : x;
+            itself = right ? odd : itself;
+            x = right ? 0.f : odd;
+            total[i] += x;
+        }
+    const float others = over_quad(total[0] + total[1]);
+    own = over_quad(own);
+    itself = over_quad(itself);
+    // log1p without a library: exact for the small sums that matter (Goldberg 1991, theorem 4).
+    const float lead = greatest - own, all = others + itself, step = all - 1.f, log = logf(all);
+    const float small = step == 0.f ? others : log * (others / step);
+    return {others, itself, lead > 0.f ? lead + log : small};
+}
+
+// The answer's logit minus the greatest other; correct when positive.
+__device__ __forceinline__ float gap(const float (&z)[V / 8][4], int r, int answer) {
+    const int t = threadIdx.x % 4, there = answer - 2 * t;
+    float own = 0.f, greatest = -infinity(), all = 0.f;
+#pragma unroll
+    for (int j = 0; j < V / 8; j++)
+#pragma unroll
+        for (int i = 0; i < 2; i++) {
+            const float x = z[j][2 * r + i];
+            const bool right = 8 * j + i == there;
+            own = right ? x : own;
+            if (8 * j + 8 <= N || 8 * j + 2 * t + i < N) {
+                greatest = fmaxf(greatest, right ? -infinity() : x);
+                all += x;
+            }
         }
     own = over_quad(own);
-#pragma unroll
-    for (int j = 0; j < V / 8; j++)
-#pragma unroll
-        for (int i = 0; i < 2; i++) {
-            float &x = z[j][2 * r + i];
-            x -= own;
-            greatest = fmaxf(greatest, x);
-        }
     greatest = greatest_of_quad(greatest);
-    const float top = fmaxf(greatest, 0.f), shift = -top * LOG2E;
-    float total = 0.f;
-#pragma unroll
-    for (int j = 0; j < V / 8; j++)
-#pragma unroll
-        for (int i = 0; i < 2; i++) {
-            float &x = z[j][2 * r + i];
-            x = exp2f(fmaf(x, LOG2E, shift));
-            total += x;
-        }
-    total = over_quad(total);
-    const float itself = exp2f(shift), loss = top + log1pf(total + expm1f(-top));
-    return {total, itself, loss, total == total ? -greatest : total};  // maxima forget a NaN
+    all = over_quad(all);
+    return all == all ? own - greatest : all;  // maxima forget a NaN
 }
 
-// -- A step ------------------------------------------------------------------------------------
-
-__device__ __forceinline__ int draw_pair(const State &s, int slot, int example, u32 step, u32 k0,
-                                         u32 k1) {
-    if (example >= BATCH) return 0;
-    int at = example;
-    if (MINIBATCH) {
-        const Words four = philox(example / 4, step, ORDER, 0, k0, k1);
-        at = __umulhi(pick(four, example % 4), static_cast<u32>(TRAIN));
-    }
-    return s.pairs[s.order[static_cast<long long>(slot) * PAIRS + at]];
-}
+// -- Evaluation ----------------------------------------------------------------------------------
 
 // A sum over all threads, the same in each; `room` holds a number a warp. Synchronises.
 __device__ __forceinline__ float over_block(float x, float *room) {
@@ -738,54 +786,229 @@ __device__ __forceinline__ float over_block(float x, float *room) {
     return x;
 }
 
+__device__ __forceinline__ u32 in_order(float x) {  // floats as unsigned numbers, order kept
+    const u32 bits = __float_as_uint(x);
+    return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
+}
+
+__device__ __forceinline__ void finish_judging(const Memory &m, float loss,
+                                               const float (&judged)[4], float learning_rate,
+                                               float *seen) {
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    const u32 *gaps = reinterpret_cast<const u32 *>(m.buffer);
+    float *room = m.small + S_ROOM;
+    const float train_loss = over_block(loss, room), train_right = over_block(judged[0], room),
+                other_loss = over_block(judged[1], room), other_right = over_block(judged[2], room),
+                zero = over_block(judged[3], room);
+    // Order statistics of the gaps, bit by bit: how many are below a candidate?
+    u32 found[3] = {0, 0, 0};
+    const int rank[3] = {RANK_Q10, RANK_Q50, RANK_Q90};
+    int *counts = reinterpret_cast<int *>(m.buffer + TRAIN);
+    for (int bit = 31; bit >= 0; bit--) {
+        int below[3] = {0, 0, 0};
+        for (int i = threadIdx.x; i < TRAIN; i += THREADS)
+#pragma unroll
+            for (int q = 0; q < 3; q++) below[q] += gaps[i] < (found[q] | 1u << bit);
+#pragma unroll
+        for (int q = 0; q < 3; q++) below[q] = __reduce_add_sync(ALL, below[q]);
+        int *shelf = counts + bit % 2 * 3 * WARPS;  // two, so that one synchronisation will do
+        if (lane == 0)
+#pragma unroll
+            for (int q = 0; q < 3; q++) shelf[q * WARPS + warp] = below[q];
+        __syncthreads();
+#pragma unroll
+        for (int q = 0; q < 3; q++) {
+            int all = 0;
+#pragma unroll
+            for (int w = 0; w < WARPS; w++) all += shelf[q * WARPS + w];
+            if (all <= rank[q]) found[q] |= 1u << bit;
+        }
+    }
+    if (threadIdx.x) return;
+    seen[0] = train_loss / TRAIN;
+    seen[1] = train_right / TRAIN;
+    seen[2] = other_loss / (PAIRS - TRAIN);
+    seen[3] = other_right / (PAIRS - TRAIN);
+    seen[4] = zero / TRAIN;
+#pragma unroll
+    for (int q = 0; q < 3; q++)
+        seen[5 + q] = __uint_as_float(found[q] & 0x80000000u ? found[q] & 0x7fffffffu : ~found[q]);
+    seen[8] = learning_rate;
+}
+
+// -- A step ------------------------------------------------------------------------------------
+
+// Where in the slot's order an example of the coming step stands; -1 beyond the last.
+__device__ __forceinline__ int draw(int example, bool judging, u32 step, u32 k0, u32 k1) {
+    if (example >= (judging ? PAIRS : BATCH)) return -1;
+    if (judging || !MINIBATCH) return example;
+    const Words four = philox(example / 4, step, ORDER, 0, k0, k1);
+    return __umulhi(pick(four, example % 4), static_cast<u32>(TRAIN));
+}
+
+// From the gradient of what 16 examples mixed: what each gives to its rows of a and b, values and
+// scores, and sums for the row of "=".
+__device__ __forceinline__ void attend_back(const float *table, const Example (&e)[2],
+                                            const float (&d)[D / 8][4], float *to_left,
+                                            float *to_right, float (&sums)[SUMS]) {
+    const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+    Three w[2][H], own[2][KH];
+    attend(w, own, table, e);
+    float over_b[2][4 * KH], over_c[2][4 * KH], to_equals[D / 8][4];
+#pragma unroll
+    for (int h = 0; h < 4 * KH; h++) over_b[0][h] = over_b[1][h] = over_c[0][h] = over_c[1][h] = 0.f;
+#pragma unroll
+    for (int j = 0; j < D / 8; j++) {
+        const int column = 8 * j + 2 * t;
+        const float2 c2 = two(table + 2 * N * TC + column);
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            const float2 a2 = two(table + e[r].left * TC + column),
+                         b2 = two(table + (N + e[r].right) * TC + column);
+            float2 left, right;
+#pragma unroll
+            for (int i = 0; i < 2; i++) {
+                const float dy = d[j][2 * r + i], a = i ? a2.y : a2.x, b = i ? b2.y : b2.x,
+                            c = i ? c2.y : c2.x;
+#pragma unroll
+                for (int h = 0; h < H; h++) {
+                    if (!in_head(j, i, h)) continue;
+                    over_b[r][h] = fmaf(dy, a - b, over_b[r][h]);
+                    over_c[r][h] = fmaf(dy, a - c, over_c[r][h]);
+                    (i ? left.y : left.x) = w[r][h].a * dy;
+                    (i ? right.y : right.x) = w[r][h].b * dy;
+                    to_equals[j][2 * r + i] = w[r][h].c * dy;
+                }
+            }
+            const int at = (g + 8 * r) * TC + column;
+            *reinterpret_cast<float2 *>(to_left + at) = left;
+            *reinterpret_cast<float2 *>(to_right + at) = right;
+        }
+    }
+    add_columns(sums + C_VALUE, to_equals);
+#pragma unroll
+    for (int k = 0; k < KH; k++) {
+        float to_score = 0.f;
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            float b[4], c[4];
+#pragma unroll
+            for (int h = 0; h < 4; h++) {
+                b[h] = over_b[r][4 * k + h];
+                c[h] = over_c[r][4 * k + h];
+            }
+            const float of_b = over_quad(b), of_c = over_quad(c);
+            // By pairs, w_i sum_j w_j (d_i - d_j): exact where attention is certain.
+            const Three &x = own[r][k];
+            const float ab = x.a * x.b * of_b, ac = x.a * x.c * of_c, bc = x.b * x.c * (of_c - of_b);
+            if (4 * k + t < H) {
+                to_left[(g + 8 * r) * TC + D + 4 * k + t] = ab + ac;
+                to_right[(g + 8 * r) * TC + D + 4 * k + t] = bc - ab;
+            }
+            to_score -= ac + bc;
+        }
+#pragma unroll
+        for (int q = 4; q < 32; q *= 2) to_score += __shfl_xor_sync(ALL, to_score, q);
+        sums[C_SCORE + k] += to_score;
+    }
+}
+
 // What each example of a tile gives to its two rows of the table. Every row has one warp that
-// adds to it, example after example: half of it to rows of a, half of it to rows of b.
+// adds to it, example after example: half of it to rows of a, half of it to rows of b. The warp
+// first lists its examples, so that the loads for one overlap the sums of another.
 __device__ __forceinline__ void add_to_table(const Memory &m, const int *met, const float *to_left,
                                              const float *to_right, int examples) {
-    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-    const bool is_right = lane >= 16;
-    const float *from = is_right ? to_right : to_left;
-    float *table = m.dtable + (is_right ? N * TC : 0);
-#pragma unroll 1
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, half = lane / 16;
+    u16 *lists = m.lists + warp * 2 * (ROWS + 2);
+    int counts[2] = {0, 0};
+#pragma unroll
     for (int first = 0; first < ROWS; first += 32) {
         const int pair = met[first + lane];
-        const bool there = first + lane < examples;
-        const u32 lefts = __ballot_sync(ALL, there && (pair & 255) % WARPS == warp),
-                  rights = __ballot_sync(ALL, there && (pair >> 8 & 255) % WARPS == warp);
-        u32 due = is_right ? rights : lefts;
-        while (due) {  // two at a time, so that their loads overlap
-            const int one = __ffs(due) - 1;
-            due &= due - 1;
-            const int other = due ? __ffs(due) - 1 : -1;
-            due &= due - 1;
-            const int shift = is_right ? 8 : 0;
-            const int one_row = met[first + one] >> shift & 255;
-            const int other_row = other < 0 ? 0 : met[first + other] >> shift & 255;
-            for (int c = 4 * (lane % 16); c < TC; c += 64) {
-                const float4 x = four(from + (first + one) * TC + c);
-                const float4 y = four(from + (first + (other < 0 ? one : other)) * TC + c);
-                add_four(table + one_row * TC + c, x);
-                if (other >= 0) add_four(table + other_row * TC + c, y);
-            }
+#pragma unroll
+        for (int side = 0; side < 2; side++) {
+            const int row = pair >> 8 * side & 255;
+            const bool own = row % WARPS == warp && first + lane < examples;
+            const u32 all = __ballot_sync(ALL, own), before = all & ((1u << lane) - 1);
+            if (own)
+                lists[side * (ROWS + 2) + counts[side] + __popc(before)] = (first + lane) << 8 | row;
+            counts[side] += __popc(all);
+        }
+    }
+    __syncwarp();
+    const u16 *list = lists + half * (ROWS + 2);
+    const float *from = half ? to_right : to_left;
+    float *table = m.dtable + (half ? N * TC : 0);
+    const int count = counts[half];
+    for (int c = 4 * (lane % 16); c < TC; c += 64) {
+        u32 entry = count > 0 ? list[0] : 0, coming = count > 1 ? list[1] : 0;
+        float4 x = four(from + (entry >> 8) * TC + c);
+#pragma unroll 1
+        for (int k = 0; k < count; k++) {
+            const float4 next = four(from + (coming >> 8) * TC + c);
+            float *at = table + (entry & 255) * TC + c;
+            const float4 y = four(at);
+            entry = coming;
+            if (k + 2 < count) coming = list[k + 2];
+            *reinterpret_cast<float4 *>(at) = {y.x + x.x, y.y + x.y, y.z + x.z, y.w + x.w};
+            x = next;
         }
     }
 }
 
-// Loss of the step; the gradient lies in the buffer, in the order of the layout.
-__device__ __forceinline__ float gradients(const Memory &m, const State &s, int slot, const Genes &genes, u32 step,
-                           u32 k0, u32 k1) {
+// The gradient of a product (unit g + s) W from U = unit' dy and the sums b of dy's columns:
+// of W, g U + s b, in place of U; of g and of s, the row sums of W U and of W b. Eight lanes a row.
+__device__ __forceinline__ void unfold(const Memory &m, float *u, int columns, const u16 *w,
+                                       const float *sums, const float *gain, const float *shift,
+                                       float *d_gain, float *d_shift) {
+#pragma unroll 1
+    for (int row = threadIdx.x / 8; row < D; row += THREADS / 8) {
+        float of_gain = 0.f, of_shift = 0.f;
+#pragma unroll 4
+        for (int c = threadIdx.x % 8; c < columns; c += 8) {
+            const u16 *at = w + row * padded(columns) + c;
+            const float weight = low_half(at[0]) + low_half(at[PLANES]),
+                        x = u[row * columns + c],
+                        sum = sums[c / 32 * 32 + lane_of_column(c)];
+            of_gain = fmaf(weight, x, of_gain);
+            of_shift = fmaf(weight, sum, of_shift);
+            u[row * columns + c] = gain[row] * x + shift[row] * sum;
+        }
+#pragma unroll
+        for (int q = 4; q; q /= 2) {
+            of_gain += __shfl_xor_sync(ALL, of_gain, q);
+            of_shift += __shfl_xor_sync(ALL, of_shift, q);
+        }
+        if (threadIdx.x % 8) continue;
+        d_gain[row] = of_gain;
+        d_shift[row] = of_shift;
+    }
+}
+
+// One pass over examples. Either a step's: returns the loss, and the gradient lies in the buffer
+// in the order of the layout. Or, when judging, over all pairs: writes what is seen.
+__device__ __forceinline__ float pass(const Memory &m, const State &s, int slot,
+                                      const Genes &genes, bool judging, u32 step, u32 k0, u32 k1,
+                                      float learning_rate, float *seen) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
-    const int mine = 16 * warp;
+    const int mine = 16 * warp, examples = judging ? PAIRS : BATCH;
     const float *small = m.small;
-    const int threshold = static_cast<int>(genes.dropout_threshold);
-    const float keep = 65536.f / (65536.f - genes.dropout_threshold);
-    const float factor = genes.layer_scale * keep;
+    const int threshold = judging ? 0 : static_cast<int>(genes.dropout_threshold);
+    const float factor = genes.layer_scale * (65536.f / (65536.f - threshold));
     u16 *tile = reinterpret_cast<u16 *>(m.buffer);
+    u32 *gaps = reinterpret_cast<u32 *>(m.buffer);
 
     build_table(m, genes.inverse_embed_ratio);
     for (int i = threadIdx.x; i < TABLE * TC; i += THREADS) m.dtable[i] = 0.f;
-    if (threadIdx.x < ROWS) m.met[threadIdx.x] = draw_pair(s, slot, threadIdx.x, step, k0, k1);
+    // A tile of examples is three loads: each is on its way for a tile before it is needed.
+    const int *order = s.order + static_cast<long long>(slot) * PAIRS;
+    auto drawn = [&](int example) {
+        const int at = threadIdx.x < ROWS ? draw(example, judging, step, k0, k1) : -1;
+        return at < 0 ? 0 : order[at];
+    };
+    if (threadIdx.x < ROWS) m.met[threadIdx.x] = s.pairs[drawn(threadIdx.x)];
+    int coming_index = drawn(ROWS + threadIdx.x);
 
+    // Of unit' dy; what stands between unit and the product is put in at the end.
     Gradient<D, V> d_unembed;
     Gradient<F, D> d_down;
     Gradient<D, F> d_up;
@@ -794,33 +1017,42 @@ __device__ __forceinline__ float gradients(const Memory &m, const State &s, int 
     d_down.reset();
     d_up.reset();
     d_out.reset();
-    float sums[SUMS], loss = 0.f;
+    float sums[SUMS], loss = 0.f, judged[4] = {0.f, 0.f, 0.f, 0.f};
 #pragma unroll
     for (int i = 0; i < SUMS; i++) sums[i] = 0.f;
     __syncthreads();
 
-    for (int start = 0, turn = 0; start < BATCH; start += ROWS, turn ^= 1) {
+#pragma unroll 1
+    for (int start = 0, turn = 0; start < examples; start += ROWS, turn ^= 1) {
         const int *met = m.met + turn * ROWS;
-        const int coming = threadIdx.x < ROWS && start + ROWS < BATCH
-                               ? draw_pair(s, slot, start + ROWS + threadIdx.x, step, k0, k1)
-                               : 0;
+        const int coming = s.pairs[coming_index];
+        coming_index = drawn(start + 2 * ROWS + threadIdx.x);
         const int row = start + mine + g;
-        const bool there[2] = {row < BATCH, row + 8 < BATCH};
         const Example e[2] = {unpack(met[mine + g]), unpack(met[mine + g + 8])};
         Passed p;
-        if (threshold)
-            draw_kept(p.kept, row, step, k0, k1, threshold);
-        else
-            p.kept[0][0] = p.kept[0][1] = p.kept[1][0] = p.kept[1][1] = ALL;
+        p.kept[0][0] = p.kept[0][1] = p.kept[1][0] = p.kept[1][1] = ALL;
+        if (threshold) draw_kept(p.kept, row, step, k0, k1, threshold);
         Factors dz[V / 16];
         {
             float z[V / 8][4];
-            forward(p, z, m, e, factor, tile);
+            forward(p, z, m, e, factor, judging ? nullptr : tile);
 #pragma unroll
             for (int r = 0; r < 2; r++) {
+                const bool there = row + 8 * r < examples;
+                const float ahead = judging ? gap(z, r, e[r].answer) : 0.f;
                 const Odds o = odds(z, r, e[r].answer);
-                const float share = there[r] ? 1.f / ((o.total + o.itself) * BATCH) : 0.f;
-                if (there[r] && t == 0) loss += o.loss;
+                if (t == 0 && there) {
+                    const bool train = row + 8 * r < TRAIN, right = ahead > 0.f;
+                    if (!judging || train) loss += o.loss;
+                    if (judging) {
+                        judged[0] += train && right;
+                        judged[1] += train ? 0.f : o.loss;
+                        judged[2] += !train && right;
+                        judged[3] += train && o.total == 0.f;
+                        if (train) gaps[row + 8 * r] = in_order(ahead);
+                    }
+                }
+                const float share = there ? 1.f / ((o.total + o.itself) * BATCH) : 0.f;
 #pragma unroll
                 for (int j = 0; j < V / 8; j++)
 #pragma unroll
@@ -828,10 +1060,14 @@ __device__ __forceinline__ float gradients(const Memory &m, const State &s, int 
                         z[j][2 * r + i] =
                             (8 * j + i == e[r].answer - 2 * t ? -o.total : z[j][2 * r + i]) * share;
             }
+            if (judging) {
+                if (threadIdx.x < ROWS) m.met[(turn ^ 1) * ROWS + threadIdx.x] = coming;
+                __syncthreads();
+                continue;
+            }
             add_columns(sums + C_UNEMBED_B, z);
             as_factors<V / 8>(dz, z);
         }
-        // The unembedding: x normed, y the logits' gradient.
         u16 *y = tile + ROWS * padded(D);
         share<V / 8>(y, dz, mine);
         __syncthreads();
@@ -839,25 +1075,17 @@ __device__ __forceinline__ float gradients(const Memory &m, const State &s, int 
         float dx[D / 8][4], branch[D / 8][4];
         clear(dx);
         product<true>(dx, dz, m.planes + W_UNEMBED, padded(V), PLANES);
-        add_columns(sums + C_SHIFT, dx);
-#pragma unroll
-        for (int j = 0; j < D / 8; j++)
-#pragma unroll
-            for (int i = 0; i < 4; i++) {
-                branch[j][i] = dx[j][i] * p.last[j][i];
-                dx[j][i] *= at_column(small + S_GAIN, j, i);
-            }
-        add_columns(sums + C_GAIN, branch);
+        times(dx, small + S_GAIN);
         normalise_back(dx, p.last, p.last_scale);
         clear(branch);
         add_branch(branch, dx, factor, p.kept[1]);
         add_columns(sums + C_DOWN_B, branch);
+        Factors into[D / 16];
+        as_factors<D / 8>(into, branch);
         if (threadIdx.x < ROWS) m.met[(turn ^ 1) * ROWS + threadIdx.x] = coming;
         __syncthreads();
         // The feed-forward branch's second half, then its first.
         y = tile + ROWS * padded(F);
-        Factors into[D / 16];
-        as_factors<D / 8>(into, branch);
         share<F / 8>(tile, p.hidden, mine);
         share<D / 8>(y, into, mine);
         __syncthreads();
@@ -871,36 +1099,21 @@ __device__ __forceinline__ float gradients(const Memory &m, const State &s, int 
 #pragma unroll
                 for (int i = 0; i < 4; i++) {
                     const u32 two = p.hidden[j / 2].value[2 * (j % 2) + i / 2];
-                    const float h = i % 2 ? high_half(two) : low_half(two);
-                    dh[j][i] = h > 0.f ? dh[j][i] : 0.f;
+                    dh[j][i] = (i % 2 ? two >> 16 : two & 0xffffu) ? dh[j][i] : 0.f;
                 }
             add_columns(sums + C_UP_B, dh);
             as_factors<F / 8>(p.hidden, dh);
         }
         clear(branch);
         product<true>(branch, p.hidden, m.planes + W_UP, padded(F), PLANES);
-        add_columns(sums + C_SHIFT2, branch);
+        as_factors<D / 8>(into, p.middle);
         __syncthreads();
         y = tile + ROWS * padded(D);
-        {
-            float normed[D / 8][4];
-            gain_and_shift(normed, p.middle, small + S_GAIN2, small + S_SHIFT2);
-            share(tile, normed, mine);
-            share<F / 8>(y, p.hidden, mine);
-        }
+        share<D / 8>(tile, into, mine);
+        share<F / 8>(y, p.hidden, mine);
         __syncthreads();
         d_up.add(tile, y);
-        {
-            float along[D / 8][4];
-#pragma unroll
-            for (int j = 0; j < D / 8; j++)
-#pragma unroll
-                for (int i = 0; i < 4; i++) {
-                    along[j][i] = branch[j][i] * p.middle[j][i];
-                    branch[j][i] *= at_column(small + S_GAIN2, j, i);
-                }
-            add_columns(sums + C_GAIN2, along);
-        }
+        times(branch, small + S_GAIN2);
         normalise_back(branch, p.middle, p.middle_scale);
 #pragma unroll
         for (int j = 0; j < D / 8; j++)
@@ -915,117 +1128,58 @@ __device__ __forceinline__ float gradients(const Memory &m, const State &s, int 
         product<true>(branch, into, m.planes + W_OUT, padded(D), PLANES);  // of what was mixed
         __syncthreads();
         // The output projection, and what each example gives to its rows of the table.
-        y = tile + ROWS * padded(D);
         share<D / 8>(tile, p.mixed, mine);
         share<D / 8>(y, into, mine);
         float *to_left = reinterpret_cast<float *>(tile + 2 * ROWS * padded(D));
         float *to_right = reinterpret_cast<float *>(tile + TILE_PLANE + 2 * ROWS * padded(D));
-        {
-            float to_equals[D / 8][4], score[8 * KH];
-#pragma unroll
-            for (int i = 0; i < 8 * KH; i++) score[i] = 0.f;
-#pragma unroll
-            for (int r = 0; r < 2; r++) {
-                const int at = (mine + g + 8 * r) * TC;
-                Three w[H];
-                float over_b[H], over_c[H];
-#pragma unroll
-                for (int h = 0; h < H; h++) {
-                    w[h] = attend(m.table, e[r], h);
-                    over_b[h] = over_c[h] = 0.f;
-                }
-#pragma unroll
-                for (int j = 0; j < D / 8; j++) {
-                    const int column = 8 * j + 2 * t;
-                    const float2 a2 = two(m.table + e[r].left * TC + column),
-                                 b2 = two(m.table + (N + e[r].right) * TC + column),
-                                 c2 = two(m.table + 2 * N * TC + column);
-                    float2 left, right;
-#pragma unroll
-                    for (int i = 0; i < 2; i++) {
-                        const float d = branch[j][2 * r + i], a = i ? a2.y : a2.x,
-                                    b = i ? b2.y : b2.x, c = i ? c2.y : c2.x;
-#pragma unroll
-                        for (int h = 0; h < H; h++) {
-                            if (!in_head(j, i, h)) continue;
-                            over_b[h] = fmaf(d, a - b, over_b[h]);
-                            over_c[h] = fmaf(d, a - c, over_c[h]);
-                            (i ? left.y : left.x) = w[h].a * d;
-                            (i ? right.y : right.x) = w[h].b * d;
-                            to_equals[j][2 * r + i] = w[h].c * d;
-                        }
-                    }
-                    *reinterpret_cast<float2 *>(to_left + at + column) = left;
-                    *reinterpret_cast<float2 *>(to_right + at + column) = right;
-                }
-#pragma unroll
-                for (int h = 0; h < H; h++) {
-                    over_b[h] = over_quad(over_b[h]);
-                    over_c[h] = over_quad(over_c[h]);
-                    // By pairs, w_i sum_j w_j (d_i - d_j): exact where attention is certain.
-                    const float ab = w[h].a * w[h].b * over_b[h], ac = w[h].a * w[h].c * over_c[h],
-                                bc = w[h].b * w[h].c * (over_c[h] - over_b[h]);
-                    if (t == 0) {
-                        to_left[at + D + h] = ab + ac;
-                        to_right[at + D + h] = bc - ab;
-                    }
-                    score[h] -= ac + bc;
-                }
-            }
-            add_columns(sums + C_VALUE, to_equals);
-#pragma unroll
-            for (int k = 0; k < KH; k++) {
-                float eight[8];
-#pragma unroll
-                for (int i = 0; i < 8; i++) eight[i] = score[8 * k + i];
-                sums[C_SCORE + k] += over_rows(eight);
-            }
-        }
+        attend_back(m.table, e, branch, to_left + mine * TC, to_right + mine * TC, sums);
         __syncthreads();
         d_out.add(tile, y);
-        add_to_table(m, met, to_left, to_right, BATCH - start);
+        add_to_table(m, met, to_left, to_right, examples - start);
         __syncthreads();
     }
+    if (judging) {
+        finish_judging(m, loss, judged, learning_rate, seen);
+        return 0.f;
+    }
 
-    // Sums over columns: warp by warp.
+    // Sums over columns, warp by warp; then each column's, in the room of the first warp.
 #pragma unroll
     for (int i = 0; i < SUMS; i++) m.table[(warp * SUMS + i) * 32 + lane] = sums[i];
     __syncthreads();
-    auto column_sum = [&](int first, int column) {
-        const int part = first + column / 32;
+#pragma unroll 1
+    for (int i = threadIdx.x; i < SUMS * 32; i += THREADS) {
         float sum = 0.f;
-        for (int w = 0; w < WARPS; w++)
-            sum += m.table[(w * SUMS + part) * 32 + lane_of_column(column)];
-        return sum;
+        for (int w = 0; w < WARPS; w++) sum += m.table[w * SUMS * 32 + i];
+        m.table[i] = sum;
+    }
+    __syncthreads();
+    auto column_sum = [&](int first, int column) {
+        return m.table[(first + column / 32) * 32 + lane_of_column(column)];
     };
     float *equals_row = m.dtable + 2 * N * TC;
-    for (int c = threadIdx.x; c < D + H; c += THREADS) {
-        if (c < D) {
-            equals_row[c] = column_sum(C_VALUE, c);
-        } else {
-            float sum = 0.f;  // of head h: part h / 8, kept by lane g = h % 8, t = 0
-            for (int w = 0; w < WARPS; w++)
-                sum += m.table[(w * SUMS + C_SCORE + (c - D) / 8) * 32 + 4 * ((c - D) % 8)];
-            equals_row[c] = sum;
-        }
-    }
+    for (int c = threadIdx.x; c < D + H; c += THREADS)
+        equals_row[c] = c < D ? column_sum(C_VALUE, c)
+                              : m.table[(C_SCORE + (c - D) / 4) * 32 + (c - D) % 4];
     __syncthreads();
 
     // The table: gradients of values and scores into those of its rows, and of W_v and W_k q.
     Gradient<D, DS> d_table;
     d_table.reset();
-    float gain1[KD], shift1[KD], value_b[KD];
+    float table_sums[KT];
 #pragma unroll
-    for (int k = 0; k < KD; k++) gain1[k] = shift1[k] = value_b[k] = 0.f;
+    for (int k = 0; k < KT; k++) table_sums[k] = 0.f;
+#pragma unroll 1
     for (int start = 0; start < TABLE; start += ROWS) {
         const int first = start + mine;
         u16 *y = tile + ROWS * padded(D);
-        float x[D / 8][4], scale[2], d[D / 8][4], both[DS / 8][4];
+        float x[D / 8][4], scale[2], d[D / 8][4];
         table_rows(x, scale, first, m, genes.inverse_embed_ratio);
         {
-            float shifted[D / 8][4];
-            gain_and_shift(shifted, x, small + S_GAIN1, small + S_SHIFT1);
-            share(tile, shifted, mine);
+            float both[DS / 8][4];
+            Factors a[DS / 16], unit[D / 16];
+            as_factors<D / 8>(unit, x);
+            share<D / 8>(tile, unit, mine);
 #pragma unroll
             for (int j = 0; j < DS / 8; j++)
 #pragma unroll
@@ -1034,13 +1188,7 @@ __device__ __forceinline__ float gradients(const Memory &m, const State &s, int 
                     both[j][i] =
                         row < TABLE && column < D + H ? m.dtable[row * TC + column] : 0.f;
                 }
-            float values[D / 8][4];
-#pragma unroll
-            for (int j = 0; j < D / 8; j++)
-#pragma unroll
-                for (int i = 0; i < 4; i++) values[j][i] = both[j][i];
-            add_columns(value_b, values);
-            Factors a[DS / 16];
+            add_columns(table_sums, both);
             as_factors<DS / 8>(a, both);
             share<DS / 8>(y, a, mine);
             clear(d);
@@ -1048,27 +1196,13 @@ __device__ __forceinline__ float gradients(const Memory &m, const State &s, int 
         }
         __syncthreads();
         d_table.add(tile, y);
-        // "=" also asks: it is finished below.
 #pragma unroll
         for (int j = 0; j < D / 8; j++)
 #pragma unroll
-            for (int i = 0; i < 4; i++) {
-                const int row = first + g + 8 * (i / 2);
-                if (row == 2 * N) m.small[S_DEQUALS + 8 * j + 2 * t + i % 2] = d[j][i];
-                if (row >= 2 * N) d[j][i] = 0.f;
-            }
-        add_columns(shift1, d);
-        {
-            float along[D / 8][4];
-#pragma unroll
-            for (int j = 0; j < D / 8; j++)
-#pragma unroll
-                for (int i = 0; i < 4; i++) {
-                    along[j][i] = d[j][i] * x[j][i];
-                    d[j][i] *= at_column(small + S_GAIN1, j, i);
-                }
-            add_columns(gain1, along);
-        }
+            for (int i = 0; i < 4; i++)  // "=" also asks: it is finished below
+                if (first + g + 8 * (i / 2) == 2 * N)
+                    m.small[S_DEQUALS + 8 * j + 2 * t + i % 2] = d[j][i];
+        times(d, small + S_GAIN1);
         normalise_back(d, x, scale);
 #pragma unroll
         for (int j = 0; j < D / 8; j++)
@@ -1081,94 +1215,81 @@ __device__ __forceinline__ float gradients(const Memory &m, const State &s, int 
     }
 
     // Everything into the buffer. The tile is done with.
-    float *grad = m.buffer;
-    const float head_scale = rsqrtf(static_cast<float>(HEAD));
-    auto put = [&](int offset, int columns) {
-        return [=](int row, int column, float x) { grad[offset + row * columns + column] = x; };
+    float *grad = m.buffer, *d_value = m.table + R_TABLE;
+    auto put = [](float *matrix, int columns) {
+        return [=](int row, int column, float x) { matrix[row * columns + column] = x; };
     };
-    d_unembed.give(put(UNEMBED, V));
-    d_down.give(put(DOWN, D));
-    d_up.give(put(UP, F));
-    d_out.give(put(OUT, D));
-    float *gu = m.small + S_GU;
-    d_table.give([=](int row, int column, float x) {
-        if (column < D) grad[VALUE + row * D + column] = x;
-        else if (column < D + H) gu[row * H + column - D] = x;
-    });
+    d_unembed.give(put(grad + UNEMBED, V));
+    d_down.give(put(grad + DOWN, D));
+    d_up.give(put(grad + UP, F));
+    d_out.give(put(grad + OUT, D));
+    d_table.give(put(d_value, DS));
+#pragma unroll
+    for (int k = 0; k < KT; k++) m.table[R_SUMS + (warp * KT + k) * 32 + lane] = table_sums[k];
+#pragma unroll 1
     for (int c = threadIdx.x; c < larger(larger(D, F), V); c += THREADS) {
         if (c < V) grad[UNEMBED_B + c] = column_sum(C_UNEMBED_B, c);
         if (c < F) grad[UP_B + c] = column_sum(C_UP_B, c);
-        if (c < D) {
-            grad[SHIFT + c] = column_sum(C_SHIFT, c);
-            grad[GAIN + c] = column_sum(C_GAIN, c);
-            grad[DOWN_B + c] = column_sum(C_DOWN_B, c);
-            grad[SHIFT2 + c] = column_sum(C_SHIFT2, c);
-            grad[GAIN2 + c] = column_sum(C_GAIN2, c);
-            grad[OUT_B + c] = column_sum(C_OUT_B, c);
-        }
+        if (c >= D) continue;
+        grad[DOWN_B + c] = column_sum(C_DOWN_B, c);
+        grad[OUT_B + c] = column_sum(C_OUT_B, c);
+        equals_row[c] = column_sum(C_EQUALS, c);  // of the residual stream at "="
     }
-    for (int c = threadIdx.x; c < D; c += THREADS)  // of the residual stream at "="
-        equals_row[c] = column_sum(C_EQUALS, c);
     __syncthreads();
-    for (int k = 0; k < KD; k++) {  // this table has three more sums, in the room of the others
-        float *room = m.table + (warp * 3 * KD + 3 * k) * 32 + lane;
-        room[0] = gain1[k];
-        room[32] = shift1[k];
-        room[64] = value_b[k];
-    }
-    for (int d = threadIdx.x; d < D; d += THREADS) {  // the query
+#pragma unroll 1
+    for (int i = threadIdx.x; i < KT * 32; i += THREADS) {
         float sum = 0.f;
-        for (int i = 0; i < D; i++)
-            sum = fmaf(gu[i * H + d / HEAD], small[S_KEY + i * D + d], sum);
-        m.small[S_DQ + d] = sum * head_scale;
+        for (int w = 0; w < WARPS; w++) sum += m.table[R_SUMS + w * KT * 32 + i];
+        m.table[R_SUMS + i] = sum;
     }
     __syncthreads();
+#pragma unroll 1
+    for (int which = 0; which < 3; which++) {
+        const bool last = which == 0, up = which == 1;
+        unfold(m, last ? grad + UNEMBED : up ? grad + UP : d_value, last ? V : up ? F : DS,
+               m.planes + (last ? W_UNEMBED : up ? W_UP : W_TABLE),
+               m.table + (last ? C_UNEMBED_B * 32 : up ? C_UP_B * 32 : R_SUMS),
+               small + (last ? S_GAIN : up ? S_GAIN2 : S_GAIN1),
+               small + (last ? S_SHIFT : up ? S_SHIFT2 : S_SHIFT1),
+               grad + (last ? GAIN : up ? GAIN2 : GAIN1),
+               grad + (last ? SHIFT : up ? SHIFT2 : SHIFT1));
+    }
+    __syncthreads();
+    const float head_scale = rsqrtf(static_cast<float>(HEAD));
+    const float *d_scores = d_value + D;  // of the vectors that scores are rows times, (D, H)
+    for (int d = threadIdx.x; d < D; d += THREADS) {
+        float sum = 0.f;
+#pragma unroll 4
+        for (int i = 0; i < D; i++)
+            sum = fmaf(d_scores[i * DS + d / HEAD], small[S_KEY + i * D + d], sum);
+        m.small[S_DQ + d] = sum * head_scale;
+        grad[QUERY_B + d] = sum * head_scale;
+        grad[VALUE_B + d] = m.table[R_SUMS + d / 32 * 32 + lane_of_column(d)];
+    }
+    __syncthreads();
+#pragma unroll 1
     for (int i = threadIdx.x; i < D * D; i += THREADS) {
         const int row = i / D, d = i % D;
         grad[QUERY + i] = small[S_SHIFTED + row] * small[S_DQ + d];
-        grad[KEY + i] = head_scale * gu[row * H + d / HEAD] * small[S_Q + d];
+        grad[KEY + i] = head_scale * d_scores[row * DS + d / HEAD] * small[S_Q + d];
+        grad[VALUE + i] = d_value[row * DS + d];
     }
     if (warp == 0) {  // the row of "="
-        float unit[KD], d[KD], x[KD], sum = 0.f, squares = 0.f, along = 0.f;
+        float d[KD], sum = 0.f, along = 0.f;
 #pragma unroll
         for (int k = 0; k < KD; k++) {
             const int c = lane + 32 * k;
-            x[k] = c < D ? small[S_EQUALS + c] : 0.f;
-            sum += x[k];
-        }
-#pragma unroll
-        for (int q = 16; q; q /= 2) sum += __shfl_xor_sync(ALL, sum, q);
-        const float mean = sum * (1.f / D);
-#pragma unroll
-        for (int k = 0; k < KD; k++)
-            if (lane + 32 * k < D) squares += (x[k] - mean) * (x[k] - mean);
-#pragma unroll
-        for (int q = 16; q; q /= 2) squares += __shfl_xor_sync(ALL, squares, q);
-        const float scale = rsqrtf(squares * (1.f / D) + 1e-5f);
-        sum = 0.f;
-#pragma unroll
-        for (int k = 0; k < KD; k++) {
-            const int c = lane + 32 * k;
-            unit[k] = d[k] = 0.f;
+            d[k] = 0.f;
             if (c >= D) continue;
-            unit[k] = (x[k] - mean) * scale;
-            float whole = small[S_DEQUALS + c];
+            float asked = 0.f;
+#pragma unroll 8
             for (int i = 0; i < D; i++)
-                whole = fmaf(small[S_QUERY + c * D + i], small[S_DQ + i], whole);
-            float gain = whole * unit[k], shift = whole, value = 0.f;
-            for (int w = 0; w < WARPS; w++) {
-                const float *room = m.table + (w * 3 * KD + 3 * k) * 32 + lane_of_column(c);
-                gain += room[0];
-                shift += room[32];
-                value += room[64];
-            }
-            grad[GAIN1 + c] = gain;
-            grad[SHIFT1 + c] = shift;
-            grad[VALUE_B + c] = value;
-            grad[QUERY_B + c] = small[S_DQ + c];
-            d[k] = whole * small[S_GAIN1 + c];
+                asked = fmaf(small[S_QUERY + c * D + i], small[S_DQ + i], asked);
+            grad[GAIN1 + c] += asked * small[S_UNIT + c];
+            grad[SHIFT1 + c] += asked;
+            d[k] = (small[S_DEQUALS + c] + asked) * small[S_GAIN1 + c];
             sum += d[k];
-            along += d[k] * unit[k];
+            along += d[k] * small[S_UNIT + c];
         }
 #pragma unroll
         for (int q = 16; q; q /= 2) {
@@ -1179,8 +1300,8 @@ __device__ __forceinline__ float gradients(const Memory &m, const State &s, int 
         for (int k = 0; k < KD; k++) {
             const int c = lane + 32 * k;
             if (c >= D) continue;
-            const float whole =
-                equals_row[c] + (d[k] - sum * (1.f / D) - unit[k] * (along * (1.f / D))) * scale;
+            const float before = d[k] - sum * (1.f / D) - small[S_UNIT + c] * (along * (1.f / D));
+            const float whole = equals_row[c] + before * small[S_SCALE];
             grad[POSITIONS + 2 * D + c] = whole;
             grad[TOKENS + N * D + c] = genes.inverse_embed_ratio * whole;
         }
@@ -1193,6 +1314,7 @@ __device__ __forceinline__ float gradients(const Memory &m, const State &s, int 
             grad[POSITIONS + c] = sum;
         }
     }
+#pragma unroll 4
     for (int i = threadIdx.x; i < N * D; i += THREADS) {
         const int token = i / D, c = i % D;
         grad[TOKENS + i] = genes.inverse_embed_ratio *
@@ -1290,88 +1412,6 @@ __device__ __forceinline__ void adamw(const Memory &m, const State &s, int slot,
     __syncthreads();
 }
 
-// -- Evaluation ----------------------------------------------------------------------------------
-
-__device__ __forceinline__ u32 in_order(float x) {  // floats as unsigned numbers, order kept
-    const u32 bits = __float_as_uint(x);
-    return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
-}
-
-__device__ __forceinline__ void evaluate(const Memory &m, const State &s, int slot, const Genes &genes,
-                         float learning_rate, float *seen) {
-    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
-    const int *order = s.order + static_cast<long long>(slot) * PAIRS;
-    build_table(m, genes.inverse_embed_ratio);
-    float train_loss = 0.f, train_right = 0.f, other_loss = 0.f, other_right = 0.f, zero = 0.f;
-    u32 *gaps = reinterpret_cast<u32 *>(m.buffer);
-    for (int first = 16 * warp; first < PAIRS; first += ROWS) {
-        const int row[2] = {first + g, first + g + 8};
-        Example e[2];
-#pragma unroll
-        for (int r = 0; r < 2; r++) e[r] = unpack(row[r] < PAIRS ? s.pairs[order[row[r]]] : 0);
-        Passed p;
-        p.kept[0][0] = p.kept[0][1] = p.kept[1][0] = p.kept[1][1] = ALL;
-        float z[V / 8][4];
-        forward(p, z, m, e, genes.layer_scale, nullptr);
-#pragma unroll
-        for (int r = 0; r < 2; r++) {
-            const Odds o = odds(z, r, e[r].answer);
-            if (t || row[r] >= PAIRS) continue;
-            if (row[r] < TRAIN) {
-                train_loss += o.loss;
-                train_right += o.gap > 0.f;
-                zero += o.total == 0.f;
-                gaps[row[r]] = in_order(o.gap);
-            } else {
-                other_loss += o.loss;
-                other_right += o.gap > 0.f;
-            }
-        }
-    }
-    float *room = m.small + S_ROOM;
-    train_loss = over_block(train_loss, room);
-    train_right = over_block(train_right, room);
-    other_loss = over_block(other_loss, room);
-    other_right = over_block(other_right, room);
-    zero = over_block(zero, room);
-    // Order statistics of the gaps, bit by bit: how many are below a candidate?
-    u32 found[3] = {0, 0, 0};
-    const int rank[3] = {RANK_Q10, RANK_Q50, RANK_Q90};
-    int *counts = reinterpret_cast<int *>(m.buffer + TRAIN);
-    for (int bit = 31; bit >= 0; bit--) {
-        int below[3] = {0, 0, 0};
-        for (int i = threadIdx.x; i < TRAIN; i += THREADS)
-#pragma unroll
-            for (int q = 0; q < 3; q++) below[q] += gaps[i] < (found[q] | 1u << bit);
-#pragma unroll
-        for (int q = 0; q < 3; q++)
-#pragma unroll
-            for (int d = 16; d; d /= 2) below[q] += __shfl_xor_sync(ALL, below[q], d);
-        int *shelf = counts + bit % 2 * 3 * WARPS;  // two, so that one synchronisation will do
-        if (lane == 0)
-#pragma unroll
-            for (int q = 0; q < 3; q++) shelf[q * WARPS + warp] = below[q];
-        __syncthreads();
-#pragma unroll
-        for (int q = 0; q < 3; q++) {
-            int all = 0;
-#pragma unroll
-            for (int w = 0; w < WARPS; w++) all += shelf[q * WARPS + w];
-            if (all <= rank[q]) found[q] |= 1u << bit;
-        }
-    }
-    if (threadIdx.x) return;
-    seen[0] = train_loss / TRAIN;
-    seen[1] = train_right / TRAIN;
-    seen[2] = other_loss / (PAIRS - TRAIN);
-    seen[3] = other_right / (PAIRS - TRAIN);
-    seen[4] = zero / TRAIN;
-#pragma unroll
-    for (int q = 0; q < 3; q++)
-        seen[5 + q] = __uint_as_float(found[q] & 0x80000000u ? found[q] & 0x7fffffffu : ~found[q]);
-    seen[8] = learning_rate;
-}
-
 // -- The kernel ----------------------------------------------------------------------------------
 
 // What a launch has to ask for.
@@ -1392,6 +1432,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     m.dtable = m.table + TABLE_FLOATS;
     m.buffer = m.dtable + DTABLE_FLOATS;
     m.met = reinterpret_cast<int *>(m.buffer + BUFFER_FLOATS);
+    m.lists = reinterpret_cast<u16 *>(m.met + 2 * ROWS);
     Genes genes;
     float *gene = reinterpret_cast<float *>(&genes);
 #pragma unroll
@@ -1415,15 +1456,19 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     float loss_mean = s.loss_mean[slot], loss_variance = s.loss_variance[slot],
           decay = s.decay[slot];
     bool decaying = s.decaying[slot];
-    for (int i = 0; i < steps; i++) {
-        const float loss = gradients(m, s, slot, genes, static_cast<u32>(step), k0, k1);
+    for (int i = 0;; i++) {
+        const bool judging = i == steps;
+        const float learning_rate = rate(genes, step, decay);
+        const float loss = pass(m, s, slot, genes, judging, static_cast<u32>(step), k0, k1,
+                                learning_rate, seen + slot * SEEN);
+        if (judging) break;
         if (gradient) {
             for (int k = threadIdx.x; k < P; k += THREADS)
                 gradient[static_cast<long long>(slot) * (P + 1) + k] = m.buffer[k];
             if (threadIdx.x == 0) gradient[static_cast<long long>(slot) * (P + 1) + P] = loss;
             return;
         }
-        adamw(m, s, slot, genes, step, rate(genes, step, decay));
+        adamw(m, s, slot, genes, step, learning_rate);
         const float surprise = step == 0 ? 0.f : loss - loss_mean;
         loss_mean = step == 0 ? loss : loss_mean + 0.04f * surprise;
         loss_variance = 0.96f * (loss_variance + 0.04f * surprise * surprise);
@@ -1432,7 +1477,6 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
                     loss_variance < genes.decay_trigger;
         if (decaying) decay *= 1.f - genes.decay_rate;
     }
-    evaluate(m, s, slot, genes, rate(genes, step, decay), seen + slot * SEEN);
     if (threadIdx.x) return;
     s.step[slot] = step;
     s.loss_mean[slot] = loss_mean;

@@ -101,10 +101,21 @@ def test_slots_that_do_not_fit_a_device_are_told(monkeypatch, gigabytes, state):
     devices = pytest.importorskip("speciation.engine.devices")
     gpu = devices.DeviceInfo("A GPU", "cuda", 0, gigabytes * 2**30)
     monkeypatch.setattr(devices, "devices", lambda: [gpu])
+    monkeypatch.setattr("speciation.engine.engine.backend_of", lambda spec: ("fused", None))
     told = found("engine", examine(load_config("sprinter", {"engine.slots": 4096})))[0]
     assert told.state == state
     assert "4,096 slots" in told.found
     assert ("fewer --slots" in told.advice) is (state == "missing")
+
+
+def test_an_engine_without_the_fused_kernel_is_told(monkeypatch):
+    pytest.importorskip("torch")
+    reason = "the fused kernel needs a C++ compiler"
+    monkeypatch.setattr("speciation.engine.fused.missing", lambda run, precision: reason)
+    usual, note = found("engine", examine(load_config("quickstart")))
+    assert usual.found.startswith("torch on cpu")
+    assert (note.found, note.state) == (reason, "note")
+    assert "trains with torch" in note.advice
 
 
 # -- Ray ----------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ def devices(monkeypatch):
 def test_a_gpu_is_used_as_gpus_are_best_used(devices):
     devices(80 * 2**30)
     spec = planned_spec(PLAN)
-    assert (spec.device, spec.backend, spec.slots) == ("cuda:0", "graph", SLOTS["cuda"])
+    assert (spec.device, spec.backend, spec.slots) == ("cuda:0", "fused", SLOTS["cuda"])
 
 
 def test_slots_are_halved_until_they_fit_into_half_of_the_memory(devices):

@@ -23,7 +23,7 @@ static struct { int x; } threadIdx, blockIdx;
 static inline float __uint_as_float(u32 x) { float y; std::memcpy(&y, &x, 4); return y; }
 static inline u32 __float_as_uint(float x) { u32 y; std::memcpy(&y, &x, 4); return y; }
 static inline u32 __umulhi(u32 x, u32 y) { return u32(uint64_t(x) * y >> 32); }
-static inline int __ffs(u32 x) { return __builtin_ffs(int(x)); }
+static inline int __popc(u32 x) { return __builtin_popcount(x); }
 static inline float4 __ldcg(const float4 *x) { return *x; }
 static inline void __stcg(float4 *x, const float4 &y) { *x = y; }
 static inline float rsqrtf(float x) { return 1.f / std::sqrt(x); }
@@ -95,6 +95,14 @@ static inline u32 __ballot_sync(u32, bool x) {
     return votes;
 }
 
+static inline int __reduce_add_sync(u32, int x) {
+    uint32_t word = x;
+    auto lanes = fibers::show(&word, 1);
+    int sum = 0;
+    for (int i = 0; i < 32; i++) sum += int(lanes[i][0]);
+    return sum;
+}
+
 static inline u32 bfloat16(float x) {  // to nearest, ties to even
     uint32_t bits;
     std::memcpy(&bits, &x, 4);
@@ -141,6 +149,21 @@ static void fetch(u32 (&r)[4], const u16 *row) {
         r[i] = both;
     }
 }
+
+static void store(u16 *row, const u32 (&r)[4]) {  // as fetch, the other way round
+    if (reinterpret_cast<uintptr_t>(row) % 16) std::abort();
+    uint32_t words[2];
+    std::memcpy(words, &row, 8);
+    auto lanes = fibers::show(words, 2);
+    const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+    for (int i = 0; i < 4; i++) {
+        u16 *to;
+        std::memcpy(&to, lanes[8 * i + g], 8);
+        std::memcpy(to + 2 * t, &r[i], 4);
+    }
+}
+
+static inline float positive(float x) { return x < 0.f ? 0.f : x; }
 
 static State launched;
 static const int *launched_list;
