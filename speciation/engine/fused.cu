@@ -50,7 +50,8 @@ constexpr int W_OUT = 0, W_UP = W_OUT + D * padded(D), W_DOWN = W_UP + D * padde
               PLANES = W_TABLE + D * padded(DS);
 
 // The rest as float32, in floats.
-constexpr int S_TOKENS = 0, S_POSITIONS = S_TOKENS + (N + 1) * D, S_GAIN1 = S_POSITIONS + 3 * D, S_SHIFT1 = S_GAIN1 + D,
+constexpr int S_TOKENS = 0, S_POSITIONS = S_TOKENS + (N + 1) * D,
+              S_GAIN1 = S_POSITIONS + 3 * D, S_SHIFT1 = S_GAIN1 + D,
               S_QUERY = S_SHIFT1 + D, S_QUERY_B = S_QUERY + D * D, S_KEY = S_QUERY_B + D,
               S_VALUE_B = S_KEY + D * D, S_OUT_B = S_VALUE_B + D, S_GAIN2 = S_OUT_B + D,
               S_SHIFT2 = S_GAIN2 + D, S_UP_B = S_SHIFT2 + D, S_DOWN_B = S_UP_B + F,
@@ -82,10 +83,12 @@ constexpr int TABLE_FLOATS =
 constexpr int DTABLE_FLOATS = fours(TABLE * TC);
 constexpr int BUFFER_FLOATS = fours(larger(larger(TILE_PLANE, P), TRAIN + 6 * WARPS));
 constexpr int SHARED_BYTES =
-    4 * (PLANES + SMALL + TABLE_FLOATS + DTABLE_FLOATS + BUFFER_FLOATS + 2 * ROWS + WARPS * (ROWS + 2));
+    4 * (PLANES + SMALL + TABLE_FLOATS + DTABLE_FLOATS + BUFFER_FLOATS + 2 * ROWS +
+         WARPS * (ROWS + 2));
 static_assert(D % 16 == 0 && F % 16 == 0 && V % 16 == 0, "tensor cores take sixteens");
 static_assert(THREADS / 8 <= D || D % 4 == 0, "unfold: a warp's lanes leave a row together");
-static_assert(D <= 128 && H <= 16 && WARPS > 1 && N < 256, "see draw_kept, DS, the last sums, Example");
+static_assert(D <= 128 && H <= 16, "bits of draw_kept, columns of DS");
+static_assert(WARPS > 1 && N < 256, "the sums over positions, the bytes of an Example");
 
 struct State {
     float *weight, *mean, *square;  // (S, P)
@@ -552,7 +555,7 @@ __device__ __forceinline__ void build_table(const Memory &m, float ratio) {
         }
     }
     __syncthreads();
-    for (int i = threadIdx.x; i < D * H; i += THREADS) {  // a vector a head: scores are rows times it
+    for (int i = threadIdx.x; i < D * H; i += THREADS) {  // W_k q: scores are rows times it
         const int row = i / H, h = i % H;
         float u = 0.f;
         for (int d = 0; d < HEAD; d++)
@@ -856,7 +859,8 @@ __device__ __forceinline__ void attend_back(const float *table, const Example (&
     attend(w, own, table, e);
     float over_b[2][4 * KH], over_c[2][4 * KH], to_equals[D / 8][4];
 #pragma unroll
-    for (int h = 0; h < 4 * KH; h++) over_b[0][h] = over_b[1][h] = over_c[0][h] = over_c[1][h] = 0.f;
+    for (int h = 0; h < 4 * KH; h++)
+        over_b[0][h] = over_b[1][h] = over_c[0][h] = over_c[1][h] = 0.f;
 #pragma unroll
     for (int j = 0; j < D / 8; j++) {
         const int column = 8 * j + 2 * t;
@@ -900,7 +904,8 @@ __device__ __forceinline__ void attend_back(const float *table, const Example (&
             const float of_b = over_quad(b), of_c = over_quad(c);
             // By pairs, w_i sum_j w_j (d_i - d_j): exact where attention is certain.
             const Three &x = own[r][k];
-            const float ab = x.a * x.b * of_b, ac = x.a * x.c * of_c, bc = x.b * x.c * (of_c - of_b);
+            const float ab = x.a * x.b * of_b, ac = x.a * x.c * of_c,
+                        bc = x.b * x.c * (of_c - of_b);
             if (4 * k + t < H) {
                 to_left[(g + 8 * r) * TC + D + 4 * k + t] = ab + ac;
                 to_right[(g + 8 * r) * TC + D + 4 * k + t] = bc - ab;
@@ -930,7 +935,8 @@ __device__ __forceinline__ void add_to_table(const Memory &m, const int *met, co
             const bool own = row % WARPS == warp && first + lane < examples;
             const u32 all = __ballot_sync(ALL, own), before = all & ((1u << lane) - 1);
             if (own)
-                lists[side * (ROWS + 2) + counts[side] + __popc(before)] = (first + lane) << 8 | row;
+                lists[side * (ROWS + 2) + counts[side] + __popc(before)] =
+                    (first + lane) << 8 | row;
             counts[side] += __popc(all);
         }
     }

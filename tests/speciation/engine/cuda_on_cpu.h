@@ -112,7 +112,9 @@ static inline u32 bfloat16(float x) {  // to nearest, ties to even
 
 static inline u32 pack(float low, float high) { return bfloat16(low) | bfloat16(high) << 16; }
 
-static inline float half_of(u32 word, int i) { return __uint_as_float((i ? word >> 16 : word) << 16); }
+static inline float half_of(u32 word, int i) {
+    return __uint_as_float((i ? word >> 16 : word) << 16);
+}
 
 static void multiply(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
     const uint32_t left[4] = {a[0], a[1], a[2], a[3]}, right[2] = {b0, b1};
