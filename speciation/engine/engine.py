@@ -115,11 +115,9 @@ class Engine:
         backend, self.without_fused = backend_of(spec)
         if self.without_fused:
             _log.warning("training with %s: %s", backend, self.without_fused)
-        # Fused slots of a GPU are independent of each other: two blocks, so that one trains
-        # while the host looks at the other.
         self._ahead = backend == "fused" and device.type == "cuda"
-        if self._ahead:
-            size = -(-spec.slots // 2)
+        if backend == "fused":
+            size = _fused_block(device.type, spec.slots)
         make = _maker(backend, self._program)
         self._blocks = [
             Block(
@@ -272,6 +270,15 @@ def backend_of(spec: EngineSpec) -> tuple[str, str | None]:
     if reason is None:
         return "fused", None
     return ("graph" if device.type == "cuda" else "torch"), reason
+
+
+def _fused_block(kind: str, slots: int) -> int:
+    """Slots of a block where each is computed for itself and an empty one costs nothing.
+
+    On a GPU two blocks, so that one trains while the host looks at the other; on a CPU small
+    ones, so that no core waits long for another.
+    """
+    return -(-slots // 2) if kind == "cuda" else 4
 
 
 def _maker(backend: str, run: Program) -> Callable[[State], Backend]:

@@ -24,8 +24,8 @@ from speciation.trial.task import Task
 SEMANTICS = 1
 
 PRECISIONS = ("float32", "float64", "bf16x3")
-"""What weights and moments are kept in. ``bf16x3`` keeps them in float32 and asks less of matrix
-products: at least 16 bits of each factor, as two bfloat16s give them in three passes."""
+"""What weights and moments are kept in. ``bf16x3`` keeps them in float32 and asks less of
+products: at least 16 bits of each factor, as two bfloat16s give in three passes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,8 +139,8 @@ def test_the_horizon_does_not_change_what_happens_before_it():
 
 def test_a_trial_is_the_same_after_moving_to_another_block(alone, way):
     """Two blocks lose most of their trials; what is left goes on in one of them."""
-    if way[:2] == ("fused", "cuda"):
-        pytest.skip("its slots are independent: nothing is gained by moving")
+    if way[0] == "fused":
+        pytest.skip("an empty slot costs nothing there, so nothing is gained by moving")
     block = block_shape(way[1], SMALL, SHAPE).slots
     mine = some(3, way)
     short = some(2 * block - 3, way, seed=2, horizon=15)
