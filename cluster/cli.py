@@ -1,4 +1,4 @@
-"""The command line: ``speciation evolve · resume · report · store · doctor``.
+"""The command line: ``evolve · resume · report · fidelity · bench · store · doctor``.
 
 Commands import what they need when they run, so that help is instant and the offline ones work
 without torch or Ray. Errors of this project are sentences: they are printed as such, and the
@@ -12,7 +12,8 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from cluster.config import RunConfig
+    from cluster.fidelity import Found
     from cluster.summary import Champion, RunSummary
     from speciation.tables.store import Store
 
@@ -101,6 +103,7 @@ def where_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+BATCHES = ("512", "full")
 generations_option = click.option(
     "--generations", metavar="N|+N", help="How many in all, or how many more."
 )
@@ -231,6 +234,150 @@ def doctor(config: str | None, as_json: bool) -> None:
         _show_checks(checks)
     if any(check.state == "missing" for check in checks):
         sys.exit(1)
+
+
+@speciation.command()
+@click.option(
+    "--backend", default="auto", show_default=True, help="Of the engine that is judged."
+)
+@click.option(
+    "--precision", default="float32", show_default=True, help="Of the engine that is judged."
+)
+@click.option(
+    "--reference", default="torch", show_default=True, help="Backend that it is held against."
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="What both train on.",
+)
+@click.option(
+    "--seeds", type=int, default=1000, show_default=True, metavar="N", help="Of each genome."
+)
+@click.option(
+    "--slots", type=int, metavar="N", help="Trials at once; so few that slots are refilled."
+)
+@click.option("--horizon", type=int, metavar="N", help="Steps, in place of the track's.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=f"{DEFAULT_STORE}/fidelity",
+    show_default=True,
+    help="Folder of what is found.",
+)
+@json_option
+def fidelity(out: Path, as_json: bool, **settings: Any) -> None:
+    """Show that a fast engine is still the same experiment as a slow one.
+
+    Both train the same genomes from the same seeds, and so do engines that are wrong on
+    purpose, which must be found out. The exit code is 0 if the engine passed and every planted
+    fault was caught, else 1. Starting the same again goes on where it ended.
+
+    Example:  [bold cyan]speciation fidelity --backend fused --precision bf16x3 --device cuda[/]
+    """
+    from cluster.fidelity import compare, shipped
+    from cluster.launch import require, stop_signals
+
+    require("torch")
+    with stop_signals() as stop, _bars(as_json) as progress:
+        found = compare(shipped(**settings), out, progress, stop)
+    if found is None:
+        click.echo("stopped; what was trained is kept; the same command goes on", err=as_json)
+        sys.exit(130)
+    from dashboards.fidelity import report as write
+
+    write(found.fidelity, found.document, out / "fidelity.html")
+    if as_json:
+        print_json(found.document)
+    else:
+        _show_fidelity(found, out)
+    if not found.fidelity.passed:
+        sys.exit(1)
+
+
+@speciation.command()
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="What to train on.",
+)
+@click.option(
+    "--slots", type=click.IntRange(1), multiple=True, metavar="N", help="Trials in a pack."
+)
+@click.option(
+    "--batch",
+    "batches",
+    type=click.Choice(BATCHES),
+    multiple=True,
+    help="Examples a step; by default, both.",
+)
+@click.option("--steps", type=click.IntRange(25), metavar="N", help="Of a repeat.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0.1),
+    default=6.0,
+    show_default=True,
+    metavar="M",
+    help="For all of it; slow ways are timed less.",
+)
+@click.option(
+    "--linear",
+    type=click.IntRange(1000),
+    metavar="N",
+    help="Also train 1,000, 10,000 … up to N short trials: does the cost grow linearly?",
+)
+@click.option(
+    "--picture",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw it: an SVG file.",
+)
+@json_option
+def bench(
+    device: str,
+    slots: tuple[int, ...],
+    batches: tuple[str, ...],
+    steps: int | None,
+    minutes: float,
+    linear: int | None,
+    picture: Path | None,
+    as_json: bool,
+) -> None:
+    """Time the engine beside every other way of training, on this machine.
+
+    Eager PyTorch, Ray actors that share a GPU, torch.func, JAX where it is installed, and every
+    backend of the engine do the same job in turn. What cannot be had says why. Nothing else
+    should run meanwhile.
+
+    Example:  [bold cyan]speciation bench --batch 512 --slots 1 --slots 36 --minutes 2[/]
+    """
+    from cluster.launch import require
+
+    require("torch")
+    from cluster.bench import Asked, bench
+
+    asked = Asked(
+        device=device,
+        slots=slots or None,
+        batches=tuple(None if batch == "full" else int(batch) for batch in batches or BATCHES),
+        steps=steps,
+        minutes=minutes,
+        linear=linear,
+    )
+    target = _target(picture) if picture else None
+    with _saying(as_json) as tell:
+        found = bench(asked, tell)
+    if target:
+        from dashboards.bench import picture as draw
+
+        target.write_text(draw(found), encoding="utf-8")
+    if as_json:
+        print_json(found)
+    else:
+        _show_bench(found)
 
 
 @speciation.group()
@@ -433,6 +580,38 @@ def _target(output: Path) -> Path:
     return target
 
 
+@contextmanager
+def _bars(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """What tells how many trials of an arm have ended: bars on a terminal, else lines."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    shown = console()
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    live = shown.is_terminal and not quiet
+    with Progress(*columns, console=shown, disable=not live) as bars:
+        tasks = {}
+
+        def tell(arm: str, done: int, total: int) -> None:
+            if arm not in tasks:
+                tasks[arm] = bars.add_task(arm, total=total)
+                if not live and not quiet:
+                    say(f"{arm}: {total - done:,} of {total:,} trials to train")
+            bars.update(tasks[arm], completed=done)
+
+        yield tell
+
+
+@contextmanager
+def _saying(quiet: bool) -> Iterator[Callable[[str], None]]:
+    """What tells what is going on: one line that changes on a terminal, else lines."""
+    shown = console()
+    if quiet or not shown.is_terminal:
+        yield lambda sentence: click.echo(sentence, err=quiet)
+        return
+    with shown.status("") as status:
+        yield status.update
+
+
 # -- Saying things --------------------------------------------------------------------------
 
 
@@ -500,6 +679,27 @@ def _show_champion(shown: Console, champion: Champion, config: RunConfig) -> Non
         bound = f"{config.evolution.strictness:g}"
         shown.print(f"          [yellow]not in the Hall of Fame (strictness {bound})[/]")
     shown.print(champion_table(champion, config.the_horizon()))
+
+
+def _show_fidelity(found: Found, out: Path) -> None:
+    from cluster.fidelity import HEADER, rows
+    from dashboards.fidelity import headline
+
+    _show_table(headline(found.fidelity), HEADER, rows(found.fidelity))
+    for control in found.fidelity.controls:
+        say(f"{'caught' if control.caught else 'MISSED'}  {control.name}: {control.fault}")
+    say(f"report  {out / 'fidelity.html'}")
+    say(f"json    {out / 'fidelity.json'}")
+
+
+def _show_bench(found: dict[str, Any]) -> None:
+    from cluster.bench_text import sentences, tables
+
+    say(f"{found['device']['name']}, {found['roofline']['threads']} threads")
+    for table in tables(found):
+        _show_table(*table)
+    for sentence in sentences(found):
+        say(sentence)
 
 
 def _show_checks(checks: list[Any]) -> None:

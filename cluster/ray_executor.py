@@ -36,6 +36,7 @@ WORK_SECONDS = 1.0
 CLOSE_SECONDS = 5.0
 GROW_SECONDS = 5.0  # between looks for devices that joined
 MAX_FAILED_STARTS = 3
+CREW_SECONDS = 180.0  # for an answer of a whole crew, its start included
 
 # A call is hung when it takes much longer than calls did. The first may compile.
 FIRST_DEADLINE = 900.0
@@ -309,14 +310,54 @@ class RayExecutor:
                 yield from self._lose(place, f"no answer for {waited:.0f} s")
 
 
+class Crew:
+    """Objects in processes of their own that share one GPU, for `speciation bench`.
+
+    Args:
+        make: Their class.
+        most: How many there may be; each is given this fraction of the GPU.
+        gpus: 0 where there is none to share.
+
+    Raises:
+        ExecutorError: Ray cannot be started.
+    """
+
+    def __init__(self, make: type, most: int, gpus: int = 1) -> None:
+        self._ours = not ray.is_initialized()
+        if self._ours:
+            _own_ray(num_cpus=most, num_gpus=gpus, include_dashboard=False)
+        self._make: Any = ray.remote(make).options(num_cpus=0, num_gpus=gpus / most)
+        self._actors: list[Any] = []
+
+    def ask(self, count: int, word: str, *arguments: Any) -> list[Any]:
+        """Have so many of them do something at once; what they answer.
+
+        Raises:
+            ExecutorError: One of them failed.
+        """
+        self._actors += [self._make.remote() for _ in range(count - len(self._actors))]
+        calls = [getattr(actor, word).remote(*arguments) for actor in self._actors[:count]]
+        try:
+            return list(ray.get(calls, timeout=CREW_SECONDS))
+        except Exception as error:  # whatever the object raised, or Ray says of its end
+            raise ExecutorError(_line(error)) from error
+
+    def close(self) -> None:
+        """End them, and Ray where it was started here."""
+        for actor in self._actors:
+            with contextlib.suppress(ray.exceptions.RayError, ValueError):
+                ray.kill(actor)
+        self._actors = []
+        if self._ours:
+            ray.shutdown()
+
+
 # -- Connecting -------------------------------------------------------------------------
 
 
 def _connect(address: str | None) -> str | None:
     """Join a cluster, or start one here; the dashboard's address, if there is one."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # Else Ray warns, at every start, of how it will hide GPUs in a version to come.
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    _settle_environment()
     if wanted := wanted_address(address):
         probe(wanted)
         # Its machines may not have this code. Started here, actors find it where we did.
@@ -327,16 +368,26 @@ def _connect(address: str | None) -> str | None:
             runtime_env={"py_modules": code},
         )
     else:
-        ensure_token()
-        context = _init(
-            "Ray cannot be started here",
-            address="local",
+        context = _own_ray(
             num_cpus=len(os.sched_getaffinity(0)),
             include_dashboard=True,
             dashboard_host="127.0.0.1",
         )
     url = getattr(context, "dashboard_url", None)
     return f"http://{url}" if url else None
+
+
+def _own_ray(**options: Any) -> Any:
+    """A Ray of this process, which nobody else may enter."""
+    _settle_environment()
+    ensure_token()
+    return _init("Ray cannot be started here", address="local", **options)
+
+
+def _settle_environment() -> None:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Else Ray warns, at every start, of how it will hide GPUs in a version to come.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 
 def _init(problem: str, **options: Any) -> Any:

@@ -16,7 +16,8 @@ ray = pytest.importorskip("ray", reason="the executor on Ray needs ray")
 from cluster import ray_address  # noqa: E402
 from cluster.campaign import ActorLost, Finished  # noqa: E402
 from cluster.executor import Executor, ExecutorError  # noqa: E402
-from cluster.ray_executor import MAX_FAILED_STARTS, RayExecutor, _Pace  # noqa: E402
+from cluster.ray_executor import MAX_FAILED_STARTS, Crew, RayExecutor, _Pace  # noqa: E402
+from cluster.roster import Roster  # noqa: E402
 from tests.cluster.synthetic import PLAN, Behaviour, trial, trials  # noqa: E402
 from tests.contracts.executor import ExecutorContract, collect, until  # noqa: E402
 
@@ -239,3 +240,15 @@ def _count(events: list[object]) -> int:
         for e in events
         if isinstance(e, Finished | ActorLost)
     )
+
+
+def test_a_crew_shares_a_gpu_and_is_asked_all_at_once(own_ray):
+    crew = Crew(Roster, 4)
+    try:
+        assert crew.ask(2, "hire", "me") == [None, None]
+        assert crew.ask(2, "hand", "me") == [(), ()]
+        with pytest.raises(ExecutorError, match="KeyError"):
+            crew.ask(3, "hand", "me")  # the third came later
+    finally:
+        crew.close()
+    assert ray.is_initialized()

@@ -1,0 +1,1 @@
+"""What tables of trials say: survival curves, and whether two engines are one experiment."""
