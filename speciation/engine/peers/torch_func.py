@@ -238,7 +238,7 @@ def factored(
     score = (key * query).unflatten(1, (heads, head)).sum(2) * head**-0.5
     both = torch.cat([value, score], dim=1)
     met = torch.stack(
-        [left @ both[:count], right @ both[:count], both[-1].expand(left.shape[0], -1)]
+        [left @ both[:count], right @ both[count:-1], both[-1].expand(left.shape[0], -1)]
     )
     values, mix = met[..., :-heads].unflatten(2, (heads, head)), met[..., -heads:].softmax(0)
     branch = _linear((mix[..., None] * values).sum(0).flatten(1), weights, "0.out")
