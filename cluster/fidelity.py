@@ -17,6 +17,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -242,19 +243,7 @@ def _train(
 ) -> Floats | None:
     """Steps to grok ``(G, n)``, infinite where a trial did not; None if asked to stop."""
     record = _Record(arm, plan, files)
-    trials = [
-        Trial(
-            g.genome,
-            arm.spec.task,
-            arm.spec.model,
-            seed,
-            plan.horizon,
-            False,
-            arm.spec.precision,
-        )
-        for g in arm.genomes
-        for seed in pool_b(plan.seeds)
-    ]
+    trials = list(_trials(arm, plan))
     missing = [trial for trial in trials if not record.knows(trial)]
     saved_at, done = time.monotonic(), len(trials) - len(missing)
     progress(arm.name, done, len(trials))
@@ -270,6 +259,15 @@ def _train(
             saved_at = time.monotonic()
     record.save()
     return record.steps(trials).reshape(len(arm.genomes), plan.seeds)
+
+
+def _trials(arm: _Arm, plan: Comparison) -> Iterator[Trial]:
+    """Genome by genome, seed by seed."""
+    spec = arm.spec
+    for own, seed in product(arm.genomes, pool_b(plan.seeds)):
+        yield Trial(
+            own.genome, spec.task, spec.model, seed, plan.horizon, precision=spec.precision
+        )
 
 
 def _work(arm: _Arm, trials: list[Trial]) -> Iterator[list[TrialResult]]:

@@ -13,9 +13,9 @@ asked of every genome:
 The first three are equivalence tests: their 90 % intervals must lie within the margins, which
 is two one-sided tests at 5 % (Schuirmann 1987). Everything must be shown for every genome, and
 an intersection of tests needs no correction (Berger 1982): where any one claim is false, the
-chance of passing is at most 5 %. What is *found different* is corrected for how often it was
-looked for, so that equal engines are rarely accused: a wider interval that lies beyond the
-margins altogether, or a log-rank test after Holm. Between the two lies *inconclusive*: more
+chance of passing is at most 5 %. What is *found different* is corrected for the number of
+genomes, so that equal engines are rarely accused: by a wider interval that lies beyond the
+margins altogether, or by a log-rank test after Holm. Between the two lies *inconclusive*: more
 seeds will tell. Beyond single genomes, both arms must rank them alike, as far as chance allows.
 
 Axes: G genomes, n shared seeds.

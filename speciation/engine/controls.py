@@ -1,9 +1,8 @@
 """Engines that are wrong on purpose: what a comparison of engines has to catch.
 
 A comparison that has never failed may be unable to. So these are put in the place of an engine,
-one fault each, of the kind that is made in earnest: training goes on, losses fall, and most
-trials still grok. They are for proofs and tests alone; what they return must never be stored as
-what a trial does.
+each with one fault of the kind that is made in earnest: training goes on, and losses fall. They
+are for proofs and tests alone; what they return must never be stored as what a trial does.
 """
 
 from __future__ import annotations

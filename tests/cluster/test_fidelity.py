@@ -17,7 +17,7 @@ from cluster.fidelity import GENOMES, PLANTED, Comparison, FidelityError, compar
 from speciation.analysis.fidelity import Answer
 from speciation.engine import controls
 from speciation.engine.controls import CONTROLS, Control
-from speciation.genome.library import StoredGenome
+from speciation.genome.library import StoredGenome, load_folder
 from speciation.seeds import pool_b
 from speciation.trial.task import TRACKS, Track
 from speciation.trial.trial import ModelShape, Trial, TrialResult
@@ -285,6 +285,19 @@ def test_real_engines_and_every_real_control_take_the_same_way(tmp_path):
     assert [own.identical for own in found.fidelity.verdict.genomes] == [3, 3]
     assert [control.name for control in found.fidelity.controls] == list(CONTROLS)
     assert not found.fidelity.passed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("control", "seeds"), [("l2-decay", 12), ("stale-step", 48), ("fixed-beta2", 24)]
+)
+def test_a_real_fault_is_caught_on_its_genome_even_with_few_seeds(tmp_path, control, seeds):
+    name = PLANTED[control]
+    own = tuple(found for found in load_folder(GENOMES) if found.path.stem == name)
+    plan = Comparison(own, TRACK, 2500, seeds, device="cpu", planted={control: name})
+    found = compare(plan, tmp_path)
+    assert [planted.caught for planted in found.fidelity.controls] == [True]
+    assert found.fidelity.verdict.answer != Answer.DIFFERENT
 
 
 # -- What is shipped ----------------------------------------------------------------------
