@@ -17,6 +17,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -344,8 +345,9 @@ def _device(spec: EngineSpec) -> str:
     return next((found.name for found in devices() if found.kind == kind), cpu().name)
 
 
+@cache
 def _sources() -> str:
-    """Hash of the code that trains."""
+    """Hash of the code that trains, as it is when this process begins to."""
     root = PROJECT / "speciation"
     digest = hashlib.blake2b(digest_size=16)
     for path in sorted(p for pattern in SOURCES for p in root.glob(pattern)):
