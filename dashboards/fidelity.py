@@ -179,13 +179,14 @@ def _answer(genome: GenomeVerdict) -> Html:
 
 def _ranking(ranking: Ranking) -> Html:
     found, loss = ranking.agreement, ranking.loss
+    cost, low, high = (f"{round(x, 3) + 0.0:.3f}" for x in (loss.estimate, loss.low, loss.high))
     return tag(
         "p",
         f"Do both arms rank the genomes alike? Kendall's tau between them is {found.tau:.3f}. "
         f"By halves of the seeds it is {found.across:.3f} across the arms, and "
         f"{found.ceiling:.3f} within an arm, which is as much as chance allows. So the other "
-        f"arm costs {loss.estimate:.3f} (90 % {loss.low:.3f} to {loss.high:.3f}), and may "
-        f"cost {RANKING_MARGIN}: {loss.answer.value}.",
+        f"arm costs {cost} (90 % {low} to {high}), and may cost {RANKING_MARGIN}: "
+        f"{loss.answer.value}.",
     )
 
 
