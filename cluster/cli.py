@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 OWN_PACKAGES = ("cluster.", "speciation.", "dashboards.")
 DEFAULT_STORE = "results"
+DEVICES = click.Choice(["auto", "cpu", "cuda"])
 
 click.rich_click.TEXT_MARKUP = "rich"
 click.rich_click.TEXT_PARAGRAPH_LINEBREAKS = "\n\n"
@@ -90,9 +91,7 @@ def where_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--address", metavar="HOST:PORT", help="A running Ray cluster to use."
             ),
-            click.option(
-                "--device", type=click.Choice(["auto", "cpu", "cuda"]), help="What to train on."
-            ),
+            click.option("--device", type=DEVICES, help="What to train on."),
             click.option(
                 "--slots", type=int, metavar="N", help="Trials at once on each device."
             ),
@@ -248,7 +247,7 @@ def doctor(config: str | None, as_json: bool) -> None:
 )
 @click.option(
     "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
+    type=DEVICES,
     default="auto",
     show_default=True,
     help="What both train on.",
@@ -303,7 +302,7 @@ def fidelity(out: Path, as_json: bool, **settings: Any) -> None:
 @speciation.command()
 @click.option(
     "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
+    type=DEVICES,
     default="auto",
     show_default=True,
     help="What to train on.",

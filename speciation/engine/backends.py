@@ -32,16 +32,25 @@ class Backend(Protocol):
 
 
 class EagerBackend:
-    """``torch``: every operation as it is written."""
+    """``torch``: every operation as it is written.
 
-    def __init__(self, program: Program, state: State) -> None:
-        self._program, self._state = program, state
+    Args:
+        step: Trains every slot once, in place.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        state: State,
+        step: Callable[[Program, State], None] = train_step,
+    ) -> None:
+        self._program, self._state, self._step = program, state, step
 
     @torch.no_grad()
     def run(self, steps: int, occupied: Sequence[int]) -> Tensor:
         """See :class:`Backend`; an empty slot costs what an occupied one does."""
         for _ in range(steps):
-            train_step(self._program, self._state)
+            self._step(self._program, self._state)
         return evaluate(self._program, self._state)
 
 

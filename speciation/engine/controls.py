@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from speciation.engine import model as factored
 from speciation.engine import optimizer
+from speciation.engine.backends import EagerBackend
 from speciation.engine.engine import Engine, EngineSpec
 from speciation.engine.recipe import RECIPE_COLUMNS
-from speciation.engine.training import Program, State, evaluate, gradients, step_examples
+from speciation.engine.training import Program, State, train_step
 from speciation.trial.trial import Trial
 
 WRONG_BETA2 = 0.999
@@ -41,41 +41,31 @@ class _L2Engine(Engine):
     def __init__(self, spec: EngineSpec) -> None:
         super().__init__(spec)
         for block in self._blocks:
-            block._backend = _L2Backend(self._program, block._state)
-
-
-class _L2Backend:
-    """See ``speciation.engine.backends.EagerBackend``."""
-
-    def __init__(self, program: Program, state: State) -> None:
-        self._program, self._state = program, state
-
-    @torch.no_grad()
-    def run(self, steps: int, occupied: Sequence[int]) -> Tensor:
-        for _ in range(steps):
-            l2_step(self._program, self._state)
-        return evaluate(self._program, self._state)
+            block._backend = EagerBackend(self._program, block._state, l2_step)
 
 
 def l2_step(run: Program, state: State) -> None:
-    """``training.train_step``, but for weight decay: a part of the gradient, as in plain Adam.
+    """A step with weight decay as a part of the gradient, as in plain Adam.
 
     There it is divided by the root of the second moment like every gradient, so that weights
     with large gradients hardly decay (Loshchilov 2019, section 2).
     """
-    recipe = dict(zip(RECIPE_COLUMNS, state.recipe.unbind(0), strict=True))
-    loss, grads = gradients(run, state, step_examples(run, state))
-    flat = optimizer.clip(factored.flatten(run.plan, grads), recipe["grad_clip"])
-    optimizer.adamw(
-        state.weight,
-        flat + recipe["weight_decay"][:, None] * state.weight,
-        state.mean,
-        state.square,
-        state.schedule.step + 1,
-        optimizer.learning_rate(state.schedule, recipe),
-        recipe | {"weight_decay": torch.zeros_like(recipe["weight_decay"])},
-    )
-    optimizer.advance_schedule(state.schedule, loss, recipe)
+    train_step(run, state, _l2_adam)
+
+
+def _l2_adam(
+    weight: Tensor,
+    grad: Tensor,
+    mean: Tensor,
+    square: Tensor,
+    count: Tensor,
+    learning_rate: Tensor,
+    recipe: dict[str, Tensor],
+) -> None:
+    decay = recipe["weight_decay"]
+    grad = grad + decay[:, None] * weight
+    without = recipe | {"weight_decay": torch.zeros_like(decay)}
+    optimizer.adamw(weight, grad, mean, square, count, learning_rate, without)
 
 
 class _StaleStepEngine(Engine):

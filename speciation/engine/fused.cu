@@ -32,17 +32,16 @@ constexpr int TC = 4 * above(D + H, 4);   // their columns: value, score
 constexpr int DS = D + 16;                // the same, as tensor cores take them
 constexpr float LOG2E = 1.4426950408889634f;
 constexpr u32 ALL = 0xffffffffu;
-constexpr int ORDER = 2, DROPOUT = 3;     // seeds.Purpose
-constexpr int SEEN = 9;
+constexpr float NORM = NORM_EPSILON;
 
-// Where weights lie in the flat vector (layout.py).
-constexpr int TOKENS = 0, POSITIONS = (N + 1) * D, GAIN1 = POSITIONS + 3 * D, SHIFT1 = GAIN1 + D,
-              QUERY = SHIFT1 + D, QUERY_B = QUERY + D * D, KEY = QUERY_B + D,
-              VALUE = KEY + D * D, VALUE_B = VALUE + D * D, OUT = VALUE_B + D,
-              OUT_B = OUT + D * D, GAIN2 = OUT_B + D, SHIFT2 = GAIN2 + D, UP = SHIFT2 + D,
-              UP_B = UP + D * F, DOWN = UP_B + F, DOWN_B = DOWN + F * D, GAIN = DOWN_B + D,
-              SHIFT = GAIN + D, UNEMBED = SHIFT + D, UNEMBED_B = UNEMBED + D * V,
-              P = UNEMBED_B + V;
+// Where weights lie in the flat vector.
+constexpr int TOKENS = AT_TOKENS, POSITIONS = AT_POSITIONS, GAIN1 = AT_0_NORM1_GAIN,
+              SHIFT1 = AT_0_NORM1_SHIFT, QUERY = AT_0_QUERY, QUERY_B = AT_0_QUERY_BIAS,
+              KEY = AT_0_KEY, VALUE = AT_0_VALUE, VALUE_B = AT_0_VALUE_BIAS, OUT = AT_0_OUT,
+              OUT_B = AT_0_OUT_BIAS, GAIN2 = AT_0_NORM2_GAIN, SHIFT2 = AT_0_NORM2_SHIFT,
+              UP = AT_0_UP, UP_B = AT_0_UP_BIAS, DOWN = AT_0_DOWN, DOWN_B = AT_0_DOWN_BIAS,
+              GAIN = AT_NORM_GAIN, SHIFT = AT_NORM_SHIFT, UNEMBED = AT_UNEMBED,
+              UNEMBED_B = AT_UNEMBED_BIAS, P = SIZE;
 
 // Planes of the weights, in bfloat16s; the plane of remainders begins PLANES after the values.
 constexpr int W_OUT = 0, W_UP = W_OUT + D * padded(D), W_DOWN = W_UP + D * padded(F),
@@ -104,11 +103,12 @@ struct State {
     int slots;
 };
 
-struct Genes {  // recipe.Recipe
+struct Genes {  // a column each, in their order
     float learning_rate, weight_decay, one_minus_beta1, log_beta1, one_minus_beta2, log_beta2,
         grad_clip, epsilon, warmup_steps, decay_trigger, decay_rate, dropout_threshold,
         layer_scale, inverse_embed_ratio;
 };
+static_assert(sizeof(Genes) == 4 * (RECIPE_INVERSE_EMBED_RATIO + 1), "all columns");
 
 struct Memory {
     u16 *planes;
@@ -190,6 +190,18 @@ __device__ __forceinline__ void clear(float (&c)[NT][4]) {
         for (int i = 0; i < 4; i++) c[j][i] = 0.f;
 }
 
+// c and d += a times the two columns of tiles in b: value by value, and both mixed products.
+__device__ __forceinline__ void three_passes(float (&c)[4], float (&d)[4], const u32 (&a)[4],
+                                             const u32 (&a_rest)[4], const u32 (&b)[4],
+                                             const u32 (&b_rest)[4]) {
+    multiply(c, a, b[0], b[1]);
+    multiply(d, a, b[2], b[3]);
+    multiply(c, a, b_rest[0], b_rest[1]);
+    multiply(d, a, b_rest[2], b_rest[3]);
+    multiply(c, a_rest, b[0], b[1]);
+    multiply(d, a_rest, b[2], b[3]);
+}
+
 // c += a W, or a W' where W is stored the other way round; W has `plane` between its planes.
 template <bool TRANSPOSED, int KT, int NT>
 __device__ __forceinline__ void product(float (&c)[NT][4], const Factors (&a)[KT], const u16 *w,
@@ -205,12 +217,7 @@ __device__ __forceinline__ void product(float (&c)[NT][4], const Factors (&a)[KT
             u32 value[4], rest[4];
             fetch<!TRANSPOSED>(value, at);
             fetch<!TRANSPOSED>(rest, at + plane);
-            multiply(c[j], a[k].value, value[0], value[1]);
-            multiply(c[j + 1], a[k].value, value[2], value[3]);
-            multiply(c[j], a[k].value, rest[0], rest[1]);
-            multiply(c[j + 1], a[k].value, rest[2], rest[3]);
-            multiply(c[j], a[k].rest, value[0], value[1]);
-            multiply(c[j + 1], a[k].rest, value[2], value[3]);
+            three_passes(c[j], c[j + 1], a[k].value, a[k].rest, value, rest);
         }
 }
 
@@ -262,12 +269,7 @@ struct Gradient {
                     u32 b[4], b_rest[4];
                     fetch<true>(b, right + k * 16 * padded(Y) + j * 8);
                     fetch<true>(b_rest, right + k * 16 * padded(Y) + j * 8 + TILE_PLANE);
-                    multiply(sum[i][j], a, b[0], b[1]);
-                    multiply(sum[i][j + 1], a, b[2], b[3]);
-                    multiply(sum[i][j], a, b_rest[0], b_rest[1]);
-                    multiply(sum[i][j + 1], a, b_rest[2], b_rest[3]);
-                    multiply(sum[i][j], a_rest, b[0], b[1]);
-                    multiply(sum[i][j + 1], a_rest, b[2], b[3]);
+                    three_passes(sum[i][j], sum[i][j + 1], a, a_rest, b, b_rest);
                 }
             }
         }
@@ -362,7 +364,7 @@ __device__ __forceinline__ void normalise(float (&x)[D / 8][4], float (&scale)[2
                 x[j][i] -= mean;
                 sum += x[j][i] * x[j][i];
             }
-        scale[r] = rsqrtf(over_quad(sum) * (1.f / D) + 1e-5f);
+        scale[r] = rsqrtf(over_quad(sum) * (1.f / D) + NORM);
 #pragma unroll
         for (int j = 0; j < D / 8; j++) {
             x[j][2 * r] *= scale[r];
@@ -465,7 +467,7 @@ __device__ __forceinline__ u32 pick(const Words &x, int i) {
 // A random word decides two columns; the lanes of a quad draw for each other.
 __device__ __forceinline__ void draw_kept(u32 (&kept)[2][2], int row, u32 step, u32 k0, u32 k1,
                                           int threshold) {
-    const int t = threadIdx.x % 4;
+    const int t = threadIdx.x % 4, limit = threshold - DROPOUT_LEVELS / 2;
 #pragma unroll
     for (int branch = 0; branch < 2; branch++)
 #pragma unroll
@@ -474,14 +476,14 @@ __device__ __forceinline__ void draw_kept(u32 (&kept)[2][2], int row, u32 step, 
             const u32 first = (branch * BATCH + row + 8 * r) * (D / 8);
 #pragma unroll
             for (int j = 0; j < D / 8; j += 4) {
-                const Words own = philox(first + j + t, step, DROPOUT, 0, k0, k1);
+                const Words own = philox(first + j + t, step, PURPOSE_DROPOUT, 0, k0, k1);
 #pragma unroll
                 for (int s = 0; s < 4; s++) {
                     u32 word = pick(own, t ^ s);
                     if (s) word = __shfl_xor_sync(ALL, word, s);
                     const int low = static_cast<short>(word & 0xffff);
                     const int high = static_cast<short>(word >> 16);
-                    const u32 two = (low >= threshold - 32768) | (high >= threshold - 32768) << 1;
+                    const u32 two = (low >= limit) | (high >= limit) << 1;
                     const int at = 2 * (j + (t ^ s));
                     if (at < 32) bits |= two << at;
                 }
@@ -535,7 +537,7 @@ __device__ __forceinline__ void build_table(const Memory &m, float ratio) {
             if (lane + 32 * k < D) sum += (x[k] - mean) * (x[k] - mean);
 #pragma unroll
         for (int s = 16; s; s /= 2) sum += __shfl_xor_sync(ALL, sum, s);
-        const float scale = rsqrtf(sum * (1.f / D) + 1e-5f);
+        const float scale = rsqrtf(sum * (1.f / D) + NORM);
 #pragma unroll
         for (int k = 0; k < above(D, 32); k++) {
             const int d = lane + 32 * k;
@@ -828,15 +830,16 @@ __device__ __forceinline__ void finish_judging(const Memory &m, float loss,
         }
     }
     if (threadIdx.x) return;
-    seen[0] = train_loss / TRAIN;
-    seen[1] = train_right / TRAIN;
-    seen[2] = other_loss / (PAIRS - TRAIN);
-    seen[3] = other_right / (PAIRS - TRAIN);
-    seen[4] = zero / TRAIN;
+    seen[SEEN_TRAIN_LOSS] = train_loss / TRAIN;
+    seen[SEEN_TRAIN_ACCURACY] = train_right / TRAIN;
+    seen[SEEN_VALIDATION_LOSS] = other_loss / (PAIRS - TRAIN);
+    seen[SEEN_VALIDATION_ACCURACY] = other_right / (PAIRS - TRAIN);
+    seen[SEEN_ZERO_GRADIENT_SHARE] = zero / TRAIN;
 #pragma unroll
     for (int q = 0; q < 3; q++)
-        seen[5 + q] = __uint_as_float(found[q] & 0x80000000u ? found[q] & 0x7fffffffu : ~found[q]);
-    seen[8] = learning_rate;
+        seen[SEEN_GAP_Q10 + q] =
+            __uint_as_float(found[q] & 0x80000000u ? found[q] & 0x7fffffffu : ~found[q]);
+    seen[SEEN_LEARNING_RATE] = learning_rate;
 }
 
 // -- A step ------------------------------------------------------------------------------------
@@ -845,7 +848,7 @@ __device__ __forceinline__ void finish_judging(const Memory &m, float loss,
 __device__ __forceinline__ int draw(int example, bool judging, u32 step, u32 k0, u32 k1) {
     if (example >= (judging ? PAIRS : BATCH)) return -1;
     if (judging || !MINIBATCH) return example;
-    const Words four = philox(example / 4, step, ORDER, 0, k0, k1);
+    const Words four = philox(example / 4, step, PURPOSE_ORDER, 0, k0, k1);
     return __umulhi(pick(four, example % 4), static_cast<u32>(TRAIN));
 }
 
@@ -999,7 +1002,8 @@ __device__ __forceinline__ float pass(const Memory &m, const State &s, int slot,
     const int mine = 16 * warp, examples = judging ? PAIRS : BATCH;
     const float *small = m.small;
     const int threshold = judging ? 0 : static_cast<int>(genes.dropout_threshold);
-    const float factor = genes.layer_scale * (65536.f / (65536.f - threshold));
+    constexpr float levels = DROPOUT_LEVELS;
+    const float factor = genes.layer_scale * (levels / (levels - threshold));
     u16 *tile = reinterpret_cast<u16 *>(m.buffer);
     u32 *gaps = reinterpret_cast<u32 *>(m.buffer);
 
@@ -1385,7 +1389,8 @@ __device__ __forceinline__ void adamw(const Memory &m, const State &s, int slot,
     }
     const float norm = sqrtf(over_block(squares, m.small + S_ROOM));
     // Not fminf, which would make 1 of a NaN.
-    const float limit = genes.grad_clip / (norm + 1e-6f), clip = limit > 1.f ? 1.f : limit;
+    const float limit = genes.grad_clip / (norm + float(CLIP_EPSILON));
+    const float clip = limit > 1.f ? 1.f : limit;
     const float count = static_cast<float>(step + 1);
     const float inverse2 = -1.f / expm1f(count * genes.log_beta2);
     const float size = -learning_rate / expm1f(count * genes.log_beta1);
@@ -1466,7 +1471,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
         const bool judging = i == steps;
         const float learning_rate = rate(genes, step, decay);
         const float loss = pass(m, s, slot, genes, judging, static_cast<u32>(step), k0, k1,
-                                learning_rate, seen + slot * SEEN);
+                                learning_rate, seen + slot * SEEN_COLUMNS);
         if (judging) break;
         if (gradient) {
             for (int k = threadIdx.x; k < P; k += THREADS)
@@ -1475,11 +1480,12 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
             return;
         }
         adamw(m, s, slot, genes, step, learning_rate);
+        constexpr float newest = LOSS_WEIGHT;
         const float surprise = step == 0 ? 0.f : loss - loss_mean;
-        loss_mean = step == 0 ? loss : loss_mean + 0.04f * surprise;
-        loss_variance = 0.96f * (loss_variance + 0.04f * surprise * surprise);
+        loss_mean = step == 0 ? loss : loss_mean + newest * surprise;
+        loss_variance = float(1 - LOSS_WEIGHT) * (loss_variance + newest * surprise * surprise);
         step++;
-        decaying |= static_cast<float>(step) >= fmaxf(genes.warmup_steps, 25.f) &&
+        decaying |= static_cast<float>(step) >= fmaxf(genes.warmup_steps, LOSSES_NEEDED) &&
                     loss_variance < genes.decay_trigger;
         if (decaying) decay *= 1.f - genes.decay_rate;
     }

@@ -24,12 +24,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from speciation.engine import layout, model, optimizer
-from speciation.engine.kernel_cache import folder, kept
+from speciation.engine.kernel_cache import UnavailableError, folder, kept
+from speciation.engine.kernel_macros import Words, definitions
 from speciation.engine.layout import Layout
-from speciation.engine.recipe import DROPOUT_LEVELS, RECIPE_COLUMNS
-from speciation.engine.training import GAP_QUANTILES, SEEN, Program, State
-from speciation.seeds import Purpose
+from speciation.engine.training import SEEN, Program, State
 from speciation.trial.trial import ModelShape
 
 SOURCE = Path(__file__).with_name("fused.cpp")
@@ -52,10 +50,6 @@ _TENSORS = (
     *("key", "order", "left", "right", "answer"),
 )
 _COUNTS = ("slots", "pairs", "train_count", "batch", "drawn")
-
-
-class UnavailableError(Exception):
-    """The kernel cannot be had; the text says why."""
 
 
 class Slots(ctypes.Structure):
@@ -117,7 +111,7 @@ def library(plan: Layout, shape: ModelShape) -> ctypes.CDLL:
     Raises:
         UnavailableError: There is no compiler, it fails, or nothing can be kept.
     """
-    found = _library(_definitions(plan, shape), _compiler(), folder())
+    found = _library(definitions(plan, shape), _compiler(), folder())
     if isinstance(found, str):
         raise UnavailableError(found)
     return found
@@ -147,13 +141,11 @@ def _pointer(tensor: Tensor) -> ctypes.c_void_p:
 
 # -- Compiling --------------------------------------------------------------------------
 
-_Words = tuple[str, ...]
-
 
 @cache
-def _library(definitions: _Words, compiler: _Words, cache_folder: Path) -> ctypes.CDLL | str:
+def _library(macros: Words, compiler: Words, cache_folder: Path) -> ctypes.CDLL | str:
     """The library, or why there is none: nobody waits for a broken compiler twice."""
-    command = (*compiler, *_FLAGS, *definitions)
+    command = (*compiler, *_FLAGS, *macros)
     try:
         version = _called((*compiler, "--version")).stdout
         made_from = [SOURCE.read_text(encoding="utf-8"), *command, version, _processor()]
@@ -165,7 +157,7 @@ def _library(definitions: _Words, compiler: _Words, cache_folder: Path) -> ctype
         return str(reason)
 
 
-def _compiled(command: _Words) -> bytes:
+def _compiled(command: Words) -> bytes:
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "fused.so"
         run = _called((*command, str(SOURCE), "-o", str(path)))
@@ -176,7 +168,7 @@ def _compiled(command: _Words) -> bytes:
         return path.read_bytes()
 
 
-def _compiler() -> _Words:
+def _compiler() -> Words:
     """The words that call the compiler: ``$CXX``, or the first of the usual ones."""
     if named := shlex.split(os.environ.get("CXX", "")):
         return tuple(named)
@@ -198,7 +190,7 @@ def _processor() -> str:
     return "\n".join(line for line in lines if line.startswith(telling))
 
 
-def _called(command: _Words) -> subprocess.CompletedProcess[str]:
+def _called(command: Words) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"LC_ALL": "C"}  # errors that can be recognised
     return subprocess.run(
         command,
@@ -214,33 +206,3 @@ def _called(command: _Words) -> subprocess.CompletedProcess[str]:
 def _first_error(stderr: str) -> str:
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     return next((line for line in lines if "error" in line), (lines or ["no message"])[0])
-
-
-def _definitions(plan: Layout, shape: ModelShape) -> _Words:
-    """Macros for every size, offset, column and constant that Python decides."""
-    offsets, size = {}, 0
-    for weight in plan.weights:
-        offsets[f"AT_{weight.name.replace('.', '_')}"] = size
-        size += weight.size
-    values = {
-        "SIZE": size,
-        "ELEMENTS": plan.elements,
-        "VOCABULARY": plan.vocabulary,
-        "WIDTH": shape.d_model,
-        "HEADS": shape.heads,
-        "HIDDEN": shape.d_ff,
-        **offsets,
-        **{f"RECIPE_{name}": i for i, name in enumerate(RECIPE_COLUMNS)},
-        **{f"SEEN_{name}": i for i, name in enumerate(SEEN)},
-        "SEEN_COLUMNS": len(SEEN),
-        **{f"QUANTILE_{i}": quantile for i, quantile in enumerate(GAP_QUANTILES)},
-        "PURPOSE_ORDER": int(Purpose.ORDER),
-        "PURPOSE_DROPOUT": int(Purpose.DROPOUT),
-        "DROPOUT_LEVELS": DROPOUT_LEVELS,
-        "NORM_EPSILON": model.NORM_EPSILON,
-        "PAD_LOGIT": layout.PAD_LOGIT,
-        "LOSS_WEIGHT": optimizer.LOSS_WEIGHT,
-        "LOSSES_NEEDED": optimizer.LOSSES_NEEDED,
-        "CLIP_EPSILON": optimizer.CLIP_EPSILON,
-    }
-    return tuple(f"-D{name.upper()}={value!r}" for name, value in values.items())

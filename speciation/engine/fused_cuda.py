@@ -20,47 +20,40 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from speciation.engine.kernel_cache import kept
+from speciation.engine.kernel_cache import UnavailableError, kept
+from speciation.engine.kernel_macros import Words, definitions, words
 from speciation.engine.layout import Layout
 from speciation.engine.training import GAP_QUANTILES, SEEN, Program, State
 
 SOURCE = files("speciation.engine").joinpath("fused.cu")
 WARPS = 8  # of a trial: a constant, since it decides the order of sums
 _PLANES = 1 << 30  # a weight that lies in shared memory as two bfloat16 planes
-
-
-class UnavailableError(Exception):
-    """The kernel cannot be had here; says why in a sentence."""
+_TENSORS = (
+    *("weight", "mean", "square", "recipe"),
+    *("step", "loss_mean", "loss_variance", "decaying", "decay"),
+    *("key", "order", "pairs", "place"),
+)
 
 
 class StateStruct(ctypes.Structure):
     """``State`` of ``fused.cu``: addresses of a state's tensors."""
 
-    _fields_ = [
-        *((name, ctypes.c_void_p) for name in ("weight", "mean", "square", "recipe", "step")),
-        *((name, ctypes.c_void_p) for name in ("loss_mean", "loss_variance", "decaying")),
-        *((name, ctypes.c_void_p) for name in ("decay", "key", "order", "pairs", "place")),
-        ("slots", ctypes.c_int),
-    ]
+    _fields_ = [*((name, ctypes.c_void_p) for name in _TENSORS), ("slots", ctypes.c_int)]
 
 
-def sizes(run: Program, warps: int = WARPS) -> dict[str, int]:
-    """The macros that make ``fused.cu`` the kernel of a program."""
-    task, shape = run.task, run.model
-    places = [round(q * (run.train_count - 1)) for q in GAP_QUANTILES]
-    ranks = dict(zip(("RANK_Q10", "RANK_Q50", "RANK_Q90"), places, strict=True))
-    return ranks | {
-        "ELEMENTS": run.plan.elements,
-        "VOCABULARY": run.plan.vocabulary,
-        "WIDTH": shape.d_model,
-        "HEADS": shape.heads,
-        "HIDDEN": shape.d_ff,
-        "BATCH": task.batch_size,
-        "MINIBATCH": int(task.batch is not None),
-        "TRAIN": run.train_count,
-        "PAIRS": task.pair_count,
-        "TILE_WARPS": warps,
-    }
+def macros(run: Program, warps: int = WARPS) -> Words:
+    """What makes ``fused.cu`` the kernel of a program."""
+    q10, q50, q90 = (round(q * (run.train_count - 1)) for q in GAP_QUANTILES)
+    return definitions(run.plan, run.model) + words(
+        BATCH=run.task.batch_size,
+        MINIBATCH=int(run.task.batch is not None),
+        TRAIN=run.train_count,
+        PAIRS=run.task.pair_count,
+        RANK_Q10=q10,
+        RANK_Q50=q50,
+        RANK_Q90=q90,
+        TILE_WARPS=warps,
+    )
 
 
 def missing(run: Program, precision: str) -> str | None:
@@ -68,7 +61,7 @@ def missing(run: Program, precision: str) -> str | None:
     if (reason := _unfit(run, precision)) is not None:
         return reason
     try:
-        kernel(_macros(run), run.answers.left.device)
+        kernel(macros(run), run.answers.left.device)
     except UnavailableError as reason:
         return str(reason)
     return None
@@ -88,10 +81,6 @@ def _unfit(run: Program, precision: str) -> str | None:
     if run.plan.elements > 255:
         return f"the fused kernel takes up to 255 elements, not {run.plan.elements}"
     return None
-
-
-def _macros(run: Program) -> tuple[tuple[str, int], ...]:
-    return tuple(sorted(sizes(run).items()))
 
 
 def pairs(run: Program) -> Tensor:
@@ -127,12 +116,8 @@ def places(plan: Layout, width: int) -> NDArray[np.int32]:
 
 def struct(state: State, extra: tuple[Tensor, Tensor]) -> StateStruct:
     """Addresses of a state's tensors, and of ``pairs`` and ``places``."""
-    schedule = state.schedule
-    tensors = (
-        *(state.weight, state.mean, state.square, state.recipe),
-        *(schedule.step, schedule.loss_mean, schedule.loss_variance, schedule.decaying),
-        *(schedule.decay, state.key, state.order, *extra),
-    )
+    moments = (state.weight, state.mean, state.square)
+    tensors = (*moments, state.recipe, *state.schedule, state.key, state.order, *extra)
     assert all(tensor.is_contiguous() for tensor in tensors)
     return StateStruct(*(tensor.data_ptr() for tensor in tensors), state.weight.shape[0])
 
@@ -151,17 +136,16 @@ class FusedCuda:
     def __init__(self, run: Program, state: State) -> None:
         device = state.weight.device
         self._extra = (
-            pairs(run).contiguous(),
+            pairs(run),
             torch.from_numpy(places(run.plan, run.model.d_model)).to(device),
         )
         self._state = state
         self._struct = struct(state, self._extra)
-        self._kernel = kernel(_macros(run), device)
-        self._columns = len(SEEN)
+        self._kernel = kernel(macros(run), device)
 
     def run(self, steps: int, occupied: Sequence[int]) -> Tensor:
         """Train the occupied slots for some steps, then evaluate: ``(S, len(SEEN))``."""
-        seen = self._state.weight.new_zeros(self._state.weight.shape[0], self._columns)
+        seen = self._state.weight.new_zeros(self._state.weight.shape[0], len(SEEN))
         self._launch(steps, occupied, seen, None)
         return seen
 
@@ -225,13 +209,7 @@ class Kernel:
             )
         self._call("cuFuncSetAttribute", self._function, _MAX_DYNAMIC_SHARED_SIZE, self._shared)
 
-    def launch(
-        self,
-        blocks: int,
-        threads: int,
-        stream: int,
-        *arguments: Any,
-    ) -> None:
+    def launch(self, blocks: int, threads: int, stream: int, *arguments: Any) -> None:
         """Queue it on a stream."""
         addresses = (ctypes.c_void_p * len(arguments))(
             *(ctypes.addressof(argument) for argument in arguments)
@@ -253,15 +231,15 @@ _SHARED_THERE = 97  # CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
 
 
 @cache
-def kernel(macros: tuple[tuple[str, int], ...], device: torch.device) -> Kernel:
-    """The kernel of these sizes, loaded on a device."""
+def kernel(macros: Words, device: torch.device) -> Kernel:
+    """The kernel of these macros, loaded on a device."""
     with torch.cuda.device(device):
         torch.cuda.synchronize()  # the driver's functions want torch's context
         major, minor = torch.cuda.get_device_capability()
         return Kernel(cubin(macros, f"sm_{major}{minor}"))
 
 
-def cubin(macros: Sequence[tuple[str, int]], architecture: str) -> bytes:
+def cubin(macros: Words, architecture: str) -> bytes:
     """Machine code of ``fused.cu``, from the cache or from NVRTC.
 
     Raises:
@@ -270,8 +248,7 @@ def cubin(macros: Sequence[tuple[str, int]], architecture: str) -> bytes:
     source = SOURCE.read_bytes()
     options = [f"--gpu-architecture={architecture}", "--std=c++17", "-default-device"]
     # Divisions and roots to 2 units in the last place; no numbers below 1e-38.
-    options += ["--prec-div=false", "--prec-sqrt=false", "--ftz=true"]
-    options += [f"-D{name}={value}" for name, value in macros]
+    options += ["--prec-div=false", "--prec-sqrt=false", "--ftz=true", *macros]
     compiler = _nvrtc()
     major, minor = ctypes.c_int(), ctypes.c_int()
     compiler.nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))

@@ -9,6 +9,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 
+class UnavailableError(Exception):
+    """A kernel cannot be had here; the text says why."""
+
+
 def folder() -> Path:
     """Where it is kept: ``$XDG_CACHE_HOME/speciation``, or ``~/.cache/speciation``."""
     root = os.environ.get("XDG_CACHE_HOME")

@@ -8,6 +8,7 @@ Axes: S slots, P parameters, E examples of the task.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
@@ -117,12 +118,14 @@ def empty_state(run: Program, slots: int, dtype: torch.dtype) -> State:
     )
 
 
-def train_step(run: Program, state: State) -> None:
-    """One optimiser step of every slot, in place."""
+def train_step(
+    run: Program, state: State, update: Callable[..., None] = optimizer.adamw
+) -> None:
+    """One optimiser step of every slot, in place; ``update`` is that of the weights."""
     recipe = _recipe(state)
     loss, grads = gradients(run, state, step_examples(run, state))
     flat = optimizer.clip(factored.flatten(run.plan, grads), recipe["grad_clip"])
-    optimizer.adamw(
+    update(
         state.weight,
         flat,
         state.mean,

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from speciation.engine import fused_cuda
+from speciation.engine.kernel_macros import Words
 from speciation.engine.training import SEEN, Program, State
 
 WARPS = 2  # enough to see warps divide the work; the real kernel has more
@@ -28,9 +29,9 @@ class Emulated:
     def __init__(self, run: Program, state: State, folder: Path, warps: int = WARPS) -> None:
         if COMPILER is None:
             pytest.skip("emulating a GPU needs g++")
-        self._library = _library(tuple(fused_cuda.sizes(run, warps).items()), folder)
+        self._library = _library(fused_cuda.macros(run, warps), folder)
         places = torch.from_numpy(fused_cuda.places(run.plan, run.model.d_model))
-        self._extra = (fused_cuda.pairs(run).contiguous(), places)
+        self._extra = (fused_cuda.pairs(run), places)
         self._state, self._struct = state, fused_cuda.struct(state, self._extra)
 
     def run(self, steps: int, occupied: Sequence[int]) -> Tensor:
@@ -59,10 +60,9 @@ class Emulated:
 
 
 @cache
-def _library(macros: tuple[tuple[str, int], ...], folder: Path) -> ctypes.CDLL:
+def _library(macros: Words, folder: Path) -> ctypes.CDLL:
     out = folder / f"{hashlib.sha256(repr(macros).encode()).hexdigest()[:12]}.so"
     command = [str(COMPILER), "-x", "c++", "-std=c++17", "-O1", "-w", "-shared", "-fPIC"]
     command += ["-DON_CPU", f"-I{Path(__file__).parent}", "-U_FORTIFY_SOURCE"]
-    command += [f"-D{name}={value}" for name, value in macros]
-    subprocess.run([*command, str(fused_cuda.SOURCE), "-o", str(out)], check=True)
+    subprocess.run([*command, *macros, str(fused_cuda.SOURCE), "-o", str(out)], check=True)
     return ctypes.CDLL(str(out))

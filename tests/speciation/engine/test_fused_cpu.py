@@ -21,6 +21,7 @@ import torch
 
 from speciation.engine import fused_cpu, streams, training
 from speciation.engine.fused_cpu import FusedCpu, missing
+from speciation.engine.kernel_cache import UnavailableError
 from speciation.engine.layout import layout
 from speciation.engine.optimizer import Schedule
 from speciation.engine.training import SEEN, Program, State
@@ -328,7 +329,7 @@ def test_two_layers_and_other_precisions_are_refused_in_a_sentence():
     sentence = "the fused kernel trains in float32, not float64"
     assert missing(one_program(), torch.float64) == sentence
     state = training.empty_state(one_program(), 1, torch.float64)
-    with pytest.raises(fused_cpu.UnavailableError, match=sentence):
+    with pytest.raises(UnavailableError, match=sentence):
         FusedCpu(one_program(), state)
 
 
