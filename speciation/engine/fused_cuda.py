@@ -64,6 +64,8 @@ def missing(run: Program, precision: str) -> str | None:
         kernel(macros(run), run.answers.left.device)
     except UnavailableError as reason:
         return str(reason)
+    except OSError as error:
+        return f"the fused kernel could not be kept and loaded: {error}"
     return None
 
 
@@ -227,15 +229,25 @@ class Kernel:
 
 
 _MAX_DYNAMIC_SHARED_SIZE = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+_LEAST_CAPABILITY = (9, 0)  # that stores matrices from registers
 _SHARED_THERE = 97  # CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
 
 
 @cache
 def kernel(macros: Words, device: torch.device) -> Kernel:
-    """The kernel of these macros, loaded on a device."""
+    """The kernel of these macros, loaded on a device.
+
+    Raises:
+        UnavailableError: The GPU cannot run it, or there is no NVRTC.
+        OSError: What was compiled cannot be kept, or there is no driver.
+    """
     with torch.cuda.device(device):
         torch.cuda.synchronize()  # the driver's functions want torch's context
         major, minor = torch.cuda.get_device_capability()
+        if (major, minor) < _LEAST_CAPABILITY:
+            raise UnavailableError(
+                f"the fused kernel needs a GPU of compute capability 9.0, not {major}.{minor}"
+            )
         return Kernel(cubin(macros, f"sm_{major}{minor}"))
 
 

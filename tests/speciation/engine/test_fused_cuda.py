@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -190,6 +191,36 @@ def test_what_is_not_covered_is_said_in_a_sentence(shape, precision, sentence):
 def test_a_task_with_too_many_elements_is_not_covered():
     run = training.program(Task(modulus=257), SHAPE, torch.device("cpu"), 64)
     assert "255 elements" in fused_cuda.missing(run, "bf16x3")
+
+
+@pytest.fixture
+def faked_gpu(monkeypatch):
+    """Another GPU in place of this machine's: its capability is what was said."""
+
+    def have(major: int, minor: int) -> None:
+        monkeypatch.setattr(torch.cuda, "device", lambda _: nullcontext())
+        monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (major, minor))
+
+    fused_cuda.kernel.cache_clear()
+    yield have
+    fused_cuda.kernel.cache_clear()
+
+
+def test_a_gpu_that_is_too_old_is_not_covered(faked_gpu):
+    faked_gpu(8, 9)
+    run = training.program(SMALL, SHAPE, torch.device("cpu"), 64)
+    assert "capability 9.0, not 8.9" in fused_cuda.missing(run, "bf16x3")
+
+
+def test_what_cannot_be_kept_is_said_in_a_sentence(faked_gpu, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    faked_gpu(9, 0)
+    monkeypatch.setattr(fused_cuda, "cubin", full)
+    run = training.program(SMALL, SHAPE, torch.device("cpu"), 64)
+    assert "No space left" in fused_cuda.missing(run, "bf16x3")
 
 
 @pytest.mark.gpu
