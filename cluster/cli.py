@@ -277,7 +277,7 @@ def fidelity(out: Path, as_json: bool, **settings: Any) -> None:
     With so many seeds equal engines pass nearly always: minutes on a GPU, hours on a CPU. With
     fewer, the report says how many more would tell.
 
-    Example:  [bold cyan]speciation fidelity --backend fused --precision bf16x3 --device cuda[/]
+    Example:  [bold cyan]speciation fidelity --backend fused --precision fp16 --device cuda[/]
     """
     from cluster.fidelity import compare, shipped
     from cluster.launch import require, stop_signals

@@ -161,7 +161,7 @@ class EngineSettings(_Settings):
     """How trials are computed; ``auto`` is decided where the device is."""
 
     backend: Literal["auto", "torch", "graph", "fused"] = "auto"
-    precision: Literal["float32", "float64", "bf16x3"] = "float32"
+    precision: Literal["float32", "float64", "fp16"] = "float32"
     slots: int | None = Field(None, strict=True, ge=1, le=1_000_000)
     device: Literal["auto", "cpu", "cuda"] = "auto"
 

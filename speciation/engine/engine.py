@@ -45,7 +45,7 @@ from speciation.trial.trial import (
 
 _log = logging.getLogger(__name__)
 BACKENDS = ("torch", "graph", "fused")
-_DTYPES = {"float32": torch.float32, "float64": torch.float64, "bf16x3": torch.float32}
+_DTYPES = {"float32": torch.float32, "float64": torch.float64, "fp16": torch.float32}
 
 
 @dataclass(frozen=True, slots=True)

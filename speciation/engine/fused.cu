@@ -1,11 +1,10 @@
-// A whole interval of a trial as one thread block: steps, then an evaluation.
+// Many steps of a trial as one thread block, and an evaluation as another.
 //
 // The host compiles this for one task and model (sizes come as macros) and launches one block a
 // trial; the hardware's scheduler is the continuous batcher. Within a block:
 //
-// * Weights that meet tensor cores lie in shared memory as two bfloat16 planes, value and
-//   remainder. A product is three passes, value x value and both mixed ones, summed in float32:
-//   what is dropped is 2^-17 of a factor.
+// * Factors of products are float16s, 11 bits as TF32 keeps, and sums are float32s. Gradients are
+//   multiplied by a power of two that follows the largest of a tile, so that none is lost.
 // * A warp takes 16 examples through forward and backward in registers alone: what a tensor core
 //   returns is laid out as what the next one takes.
 // * Gradients of weights are sums over examples: a tile of examples is shared by all warps, each
@@ -31,7 +30,7 @@ constexpr int TABLE = 2 * N + 1;          // rows: every a, every b, "="
 constexpr int TC = 4 * above(D + H, 4);   // their columns: value, score
 constexpr int DS = D + 16;                // the same, as tensor cores take them
 constexpr float LOG2E = 1.4426950408889634f;
-constexpr u32 ALL = 0xffffffffu;
+constexpr u32 ALL = 0xffffffffu, ONES = 0x3c003c00u;  // two float16s
 constexpr float NORM = NORM_EPSILON;
 
 // Where weights lie in the flat vector.
@@ -43,10 +42,10 @@ constexpr int TOKENS = AT_TOKENS, POSITIONS = AT_POSITIONS, GAIN1 = AT_0_NORM1_G
               GAIN = AT_NORM_GAIN, SHIFT = AT_NORM_SHIFT, UNEMBED = AT_UNEMBED,
               UNEMBED_B = AT_UNEMBED_BIAS, P = SIZE;
 
-// Planes of the weights, in bfloat16s; the plane of remainders begins PLANES after the values.
+// Weights as factors, in float16s.
 constexpr int W_OUT = 0, W_UP = W_OUT + D * padded(D), W_DOWN = W_UP + D * padded(F),
               W_UNEMBED = W_DOWN + F * padded(D), W_TABLE = W_UNEMBED + D * padded(V),
-              PLANES = W_TABLE + D * padded(DS);
+              HALVES = W_TABLE + D * padded(DS);
 
 // The rest as float32, in floats.
 constexpr int S_TOKENS = 0, S_POSITIONS = S_TOKENS + (N + 1) * D,
@@ -60,30 +59,31 @@ constexpr int S_TOKENS = 0, S_POSITIONS = S_TOKENS + (N + 1) * D,
               S_DQ = S_DEQUALS + D, S_SCALE = S_DQ + D, S_ROOM = S_SCALE + 4,
               SMALL = S_ROOM + 4 * above(WARPS, 4);
 
-// A tile that warps share: the two factors of a weight's gradient, in planes as above; at its
-// last use also what each example gives to its two rows of the table.
+// What an example gives to a row of the table, values and scores, in columns of a tile.
+constexpr int GT = above(D + H, 8), GS = 8 * (GT % 2 ? GT : GT + 1);
+
+// A tile that warps share, in float16s: the two factors of a weight's gradient; at its last use
+// also what is given to rows of a and of b.
 constexpr int STAGE = larger(larger(padded(D) + padded(V), padded(F) + padded(D)),
-                             larger(2 * padded(D) + 2 * TC, padded(D) + padded(DS)));
-constexpr int TILE_PLANE = ROWS * STAGE;
+                             larger(2 * padded(D) + 2 * GS, padded(D) + padded(DS)));
 
 // Sums over columns, one a lane: how many of each a lane keeps.
-constexpr int KD = above(D, EVERY), KF = above(F, EVERY), KV = above(V, EVERY),
-              KH = above(H, 4);
-constexpr int C_UNEMBED_B = 0, C_DOWN_B = C_UNEMBED_B + KV, C_UP_B = C_DOWN_B + KD,
-              C_OUT_B = C_UP_B + KF, C_EQUALS = C_OUT_B + KD, C_VALUE = C_EQUALS + KD,
-              C_SCORE = C_VALUE + KD, SUMS = C_SCORE + KH, KT = above(DS, EVERY);
+constexpr int KD = above(D, EVERY), KH = above(H, 4);
+constexpr int C_EQUALS = 0, C_VALUE = C_EQUALS + KD, C_SCORE = C_VALUE + KD, SUMS = C_SCORE + KH;
 
 constexpr int fours(int a) { return 4 * above(a, 4); }  // 16 bytes
 // Later in a step the table's room serves: sums over columns, and what becomes the gradients of
 // W_v and W_k q with the sums over its columns.
 constexpr int R_TABLE = SUMS * 32, R_SUMS = R_TABLE + D * DS;
-constexpr int TABLE_FLOATS =
-    fours(larger(larger(TABLE * TC, WARPS * SUMS * 32), R_SUMS + WARPS * KT * 32));
+constexpr int TABLE_FLOATS = fours(larger(larger(TABLE * TC, WARPS * SUMS * 32), R_SUMS + DS));
 constexpr int DTABLE_FLOATS = fours(TABLE * TC);
-constexpr int BUFFER_FLOATS = fours(larger(larger(TILE_PLANE, P), TRAIN + 6 * WARPS));
-constexpr int SHARED_BYTES =
-    4 * (PLANES + SMALL + TABLE_FLOATS + DTABLE_FLOATS + BUFFER_FLOATS + 2 * ROWS +
-         WARPS * (ROWS + 2));
+constexpr int TILE_FLOATS = ROWS * STAGE / 2;
+constexpr int BUFFER_FLOATS = fours(larger(TILE_FLOATS, P));
+constexpr int MEETING = 4 * ROWS;  // two tiles of examples, and their tokens as float16s
+constexpr int COUNTS = 6 * WARPS;
+constexpr int SHARED_BYTES = 2 * HALVES + 4 * (SMALL + TABLE_FLOATS),
+              TRAIN_BYTES = SHARED_BYTES + 4 * (DTABLE_FLOATS + BUFFER_FLOATS + MEETING),
+              JUDGE_BYTES = SHARED_BYTES + 4 * (TRAIN + COUNTS);
 static_assert(D % 16 == 0 && F % 16 == 0 && V % 16 == 0, "tensor cores take sixteens");
 static_assert(THREADS / 8 <= D || D % 4 == 0, "unfold: a warp's lanes leave a row together");
 static_assert(D <= 128 && H <= 16, "bits of draw_kept, columns of DS");
@@ -111,13 +111,11 @@ struct Genes {  // a column each, in their order
 static_assert(sizeof(Genes) == 4 * (RECIPE_INVERSE_EMBED_RATIO + 1), "all columns");
 
 struct Memory {
-    u16 *planes;
-    float *small, *table, *dtable, *buffer;
-    int *met;    // two tiles of examples
-    u16 *lists;  // of each warp, the examples of a tile that it adds to the table
+    u16 *halves;
+    float *small, *table, *rest;  // what follows is each kernel's own
 };
 
-struct Factors { u32 value[4], rest[4]; };  // a left factor of 16 x 16
+struct Factors { u32 at[4]; };  // a left factor of 16 x 16
 
 // -- Tensor cores --------------------------------------------------------------------------
 
@@ -126,12 +124,18 @@ struct Factors { u32 value[4], rest[4]; };  // a left factor of 16 x 16
 #else
 __device__ __forceinline__ u32 pack(float low, float high) {
     u32 both;
-    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(high), "f"(low));
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(high), "f"(low));
     return both;
 }
 
+__device__ __forceinline__ float unpack(u16 half) {
+    float x;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(half));
+    return x;
+}
+
 __device__ __forceinline__ void multiply(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
-    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, "
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, "
         "{%8,%9}, {%0,%1,%2,%3};"
         : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
@@ -156,19 +160,26 @@ __device__ __forceinline__ void store(u16 *row, const u32 (&r)[4]) {
                  : "memory");
 }
 
-__device__ __forceinline__ float positive(float x) {  // max(x, 0), and NaN where x is
-    asm("max.NaN.f32 %0, %0, 0f00000000;" : "+f"(x));
-    return x;
+__device__ __forceinline__ u32 pack_positive(float low, float high) {  // of max(x, 0)
+    u32 both;
+    asm("cvt.rn.relu.f16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(high), "f"(low));
+    return both;
+}
+
+__device__ __forceinline__ u32 equal(u32 a, u32 b) {  // two float16s at once: 1 or 0
+    u32 both;
+    asm("set.eq.f16x2.f16x2 %0, %1, %2;" : "=r"(both) : "r"(a), "r"(b));
+    return both;
 }
 #endif
 
 __device__ __forceinline__ float infinity() { return __uint_as_float(0x7f800000u); }
-__device__ __forceinline__ float low_half(u32 both) { return __uint_as_float(both << 16); }
-__device__ __forceinline__ float high_half(u32 both) { return __uint_as_float(both & 0xffff0000u); }
 
-__device__ __forceinline__ void split(float low, float high, u32 &value, u32 &rest) {
-    value = pack(low, high);
-    rest = pack(low - low_half(value), high - high_half(value));
+// The power of two that takes x into [8, 16): as a factor it is then far from both ends of a
+// float16, 2^-14 and 2^16.
+__device__ __forceinline__ float magnifier(float x) {
+    const u32 exponent = __float_as_uint(x) >> 23 & 255;
+    return __uint_as_float((257 - (exponent < 24 ? 24 : exponent)) << 23);
 }
 
 // C fragments of 16 x 8 NT as left factors.
@@ -178,8 +189,14 @@ __device__ __forceinline__ void as_factors(Factors (&a)[NT / 2], const float (&c
     for (int j = 0; j < NT; j++)
 #pragma unroll
         for (int r = 0; r < 2; r++)
-            split(c[j][2 * r], c[j][2 * r + 1], a[j / 2].value[2 * (j % 2) + r],
-                  a[j / 2].rest[2 * (j % 2) + r]);
+            a[j / 2].at[2 * (j % 2) + r] = pack(c[j][2 * r], c[j][2 * r + 1]);
+}
+
+// Entry i of column tile j of factors, as C fragments have them.
+template <int KT>
+__device__ __forceinline__ float entry(const Factors (&a)[KT], int j, int i) {
+    const u32 two = a[j / 2].at[2 * (j % 2) + i / 2];
+    return unpack(static_cast<u16>(i % 2 ? two >> 16 : two));
 }
 
 template <int NT>
@@ -190,22 +207,10 @@ __device__ __forceinline__ void clear(float (&c)[NT][4]) {
         for (int i = 0; i < 4; i++) c[j][i] = 0.f;
 }
 
-// c and d += a times the two columns of tiles in b: value by value, and both mixed products.
-__device__ __forceinline__ void three_passes(float (&c)[4], float (&d)[4], const u32 (&a)[4],
-                                             const u32 (&a_rest)[4], const u32 (&b)[4],
-                                             const u32 (&b_rest)[4]) {
-    multiply(c, a, b[0], b[1]);
-    multiply(d, a, b[2], b[3]);
-    multiply(c, a, b_rest[0], b_rest[1]);
-    multiply(d, a, b_rest[2], b_rest[3]);
-    multiply(c, a_rest, b[0], b[1]);
-    multiply(d, a_rest, b[2], b[3]);
-}
-
-// c += a W, or a W' where W is stored the other way round; W has `plane` between its planes.
+// c += a W, or a W' where W is stored the other way round.
 template <bool TRANSPOSED, int KT, int NT>
 __device__ __forceinline__ void product(float (&c)[NT][4], const Factors (&a)[KT], const u16 *w,
-                                        int stride, int plane) {
+                                        int stride) {
     const int lane = threadIdx.x % 32, matrix = lane / 8, row = lane % 8;
     const int near = (matrix & 1) * 8, far = (matrix >> 1) * 8;
     w += TRANSPOSED ? (far + row) * stride + near : (near + row) * stride + far;
@@ -213,42 +218,68 @@ __device__ __forceinline__ void product(float (&c)[NT][4], const Factors (&a)[KT
     for (int k = 0; k < KT; k++)
 #pragma unroll
         for (int j = 0; j < NT; j += 2) {
-            const u16 *at = TRANSPOSED ? w + j * 8 * stride + k * 16 : w + k * 16 * stride + j * 8;
-            u32 value[4], rest[4];
-            fetch<!TRANSPOSED>(value, at);
-            fetch<!TRANSPOSED>(rest, at + plane);
-            three_passes(c[j], c[j + 1], a[k].value, a[k].rest, value, rest);
+            u32 b[4];
+            fetch<!TRANSPOSED>(b, TRANSPOSED ? w + j * 8 * stride + k * 16
+                                             : w + k * 16 * stride + j * 8);
+            multiply(c[j], a[k].at, b[0], b[1]);
+            multiply(c[j + 1], a[k].at, b[2], b[3]);
         }
 }
 
-// Writes rows to a tile: bfloat16 planes, `row` is the warp's first.
+// Where a lane's row of 16 x 16 NT / 2 factors lies in a tile; `row` is the warp's first.
 template <int NT>
-__device__ __forceinline__ void share(u16 *tile, const Factors (&a)[NT / 2], int row) {
+__device__ __forceinline__ int in_tile(int row) {
     const int lane = threadIdx.x % 32;
-    u16 *at = tile + (row + lane % 16) * padded(8 * NT) + lane / 16 * 8;
-#pragma unroll
-    for (int k = 0; k < NT / 2; k++) {
-        store(at + 16 * k, a[k].value);
-        store(at + 16 * k + TILE_PLANE, a[k].rest);
-    }
+    return (row + lane % 16) * padded(8 * NT) + lane / 16 * 8;
 }
 
-// The gradient of a weight of X columns by Y, sum over the tile's rows of x' y, each warp its part.
+// A warp's rows to a tile, and back.
+template <int NT>
+__device__ __forceinline__ void share(u16 *tile, const Factors (&a)[NT / 2], int row) {
+#pragma unroll
+    for (int k = 0; k < NT / 2; k++) store(tile + in_tile<NT>(row) + 16 * k, a[k].at);
+}
+
+template <int NT>
+__device__ __forceinline__ void recall(Factors (&a)[NT / 2], const u16 *tile, int row) {
+#pragma unroll
+    for (int k = 0; k < NT / 2; k++) fetch<false>(a[k].at, tile + in_tile<NT>(row) + 16 * k);
+}
+
+// The gradient of a weight of X columns by Y, sum over the tile's rows of x' y, and of its bias,
+// the sum of y: each warp has its part.
 template <int X, int Y>
 struct Gradient {
     static constexpr int MT = X / 16, NT = Y / 8;
     static constexpr int EACH = 2 * above(MT * NT, 2 * WARPS);  // a group's columns of tiles
     static constexpr int ACROSS = above(NT, EACH), GROUPS = MT * ACROSS;
-    static constexpr int TURNS = above(GROUPS, WARPS);
+    static constexpr int TURNS = above(GROUPS, WARPS), BT = above(NT, 16);
     float sum[TURNS][EACH][4];
+    float ones[BT][4];  // row j is the sum of y's columns 8 j to 8 j + 7
 
     __device__ __forceinline__ void reset() {
 #pragma unroll
         for (int i = 0; i < TURNS; i++) clear(sum[i]);
+        clear(ones);
     }
 
+    __device__ __forceinline__ void scale(float factor) {
+#pragma unroll
+        for (int q = 0; q < 4; q++) {
+#pragma unroll
+            for (int i = 0; i < TURNS; i++)
+#pragma unroll
+                for (int j = 0; j < EACH; j++) sum[i][j][q] *= factor;
+#pragma unroll
+            for (int i = 0; i < BT; i++) ones[i][q] *= factor;
+        }
+    }
+
+    // The sums of y are shared by the warps of two rows of tiles.
+    static __device__ __forceinline__ bool sums(int m, int j) { return MT == 1 || m == j % 2; }
+
     __device__ __forceinline__ void add(const u16 *x, const u16 *y) {
-        const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+        const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4;
         const int matrix = lane / 8, row = lane % 8;
         const int near = (matrix & 1) * 8, far = (matrix >> 1) * 8;
 #pragma unroll
@@ -258,38 +289,62 @@ struct Gradient {
             const int m = group / ACROSS, n = (group % ACROSS) * EACH;
             const u16 *left = x + (far + row) * padded(X) + m * 16 + near;
             const u16 *right = y + (near + row) * padded(Y) + n * 8 + far;
-#pragma unroll 2
+#pragma unroll 4
             for (int k = 0; k < ROWS / 16; k++) {
-                u32 a[4], a_rest[4];
+                u32 a[4], b[EACH][2];
                 fetch<true>(a, left + k * 16 * padded(X));
-                fetch<true>(a_rest, left + k * 16 * padded(X) + TILE_PLANE);
 #pragma unroll
                 for (int j = 0; j < EACH; j += 2) {
                     if (EACH * ACROSS != NT && n + j >= NT) break;
-                    u32 b[4], b_rest[4];
-                    fetch<true>(b, right + k * 16 * padded(Y) + j * 8);
-                    fetch<true>(b_rest, right + k * 16 * padded(Y) + j * 8 + TILE_PLANE);
-                    three_passes(sum[i][j], sum[i][j + 1], a, a_rest, b, b_rest);
+                    u32 both[4];
+                    fetch<true>(both, right + k * 16 * padded(Y) + j * 8);
+                    multiply(sum[i][j], a, both[0], both[1]);
+                    multiply(sum[i][j + 1], a, both[2], both[3]);
+                    b[j][0] = both[0], b[j][1] = both[1];
+                    b[j + 1][0] = both[2], b[j + 1][1] = both[3];
+                }
+                if (m > 1) continue;
+#pragma unroll
+                for (int j = 0; j < EACH; j++) {
+                    if (!sums(m, j) || (EACH * ACROSS != NT && n + j >= NT)) continue;
+                    const u32 upper = g == (n + j) % 16 ? ONES : 0,
+                              lower = g + 8 == (n + j) % 16 ? ONES : 0;
+                    const u32 chosen[4] = {upper, lower, upper, lower};
+#pragma unroll
+                    for (int q = 0; q < BT; q++)
+                        if (BT == 1 || (n + j) / 16 == q)
+                            multiply(ones[q], chosen, b[j][0], b[j][1]);
                 }
             }
         }
     }
 
-    // Calls put(row, column, value) for each number this lane holds.
-    template <class Put>
-    __device__ __forceinline__ void give(Put put) const {
+    // Writes what this lane holds, times a factor.
+    __device__ __forceinline__ void give(float factor, float *weight, float *bias) const {
         const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
+        auto pair = [factor](float *at, const float *x) {
+            *reinterpret_cast<float2 *>(at) = {x[0] * factor, x[1] * factor};
+        };
 #pragma unroll
         for (int i = 0; i < TURNS; i++) {
             const int group = warp + WARPS * i;
             if (group >= GROUPS) break;
             const int m = group / ACROSS, n = (group % ACROSS) * EACH;
 #pragma unroll
-            for (int j = 0; j < EACH; j++)
-                if (n + j < NT)
+            for (int j = 0; j < EACH; j++) {
+                if (n + j >= NT) break;
+                float *at = weight + (m * 16 + g) * Y + (n + j) * 8 + 2 * t;
+                pair(at, sum[i][j]);
+                pair(at + 8 * Y, sum[i][j] + 2);
+                if (m > 1 || !sums(m, j)) continue;
 #pragma unroll
-                    for (int q = 0; q < 4; q++)
-                        put(m * 16 + g + 8 * (q / 2), (n + j) * 8 + 2 * t + q % 2, sum[i][j][q]);
+                for (int q = 0; q < BT; q++) {
+                    if (BT > 1 && (n + j) / 16 != q) continue;
+                    float *sums_at = bias + (n + j) * 8 + 2 * t;
+                    if (g == (n + j) % 16) pair(sums_at, ones[q]);
+                    if (g + 8 == (n + j) % 16) pair(sums_at, ones[q] + 2);
+                }
+            }
         }
     }
 };
@@ -328,10 +383,10 @@ __device__ __forceinline__ float over_rows(const float (&v)[8]) {
     return (b0 ? w[1] : w[0]) + __shfl_xor_sync(ALL, b0 ? w[0] : w[1], 4);
 }
 
-// Adds the sum over 16 rows of each column to what lanes keep: part k of lane (g, t) is column
+// Adds the sum over 16 rows of each column, times a factor, to what lanes keep: part k of lane (g, t) is column
 // 32 k + 8 (g / 2) + 2 t + g % 2.
 template <int NT>
-__device__ __forceinline__ void add_columns(float *kept, const float (&c)[NT][4]) {
+__device__ __forceinline__ void add_columns(float *kept, const float (&c)[NT][4], float factor) {
 #pragma unroll
     for (int k = 0; k < above(NT, 4); k++) {
         float v[8];
@@ -340,7 +395,7 @@ __device__ __forceinline__ void add_columns(float *kept, const float (&c)[NT][4]
             const int j = 4 * k + i / 2;
             v[i] = j < NT ? c[j < NT ? j : 0][i % 2] + c[j < NT ? j : 0][2 + i % 2] : 0.f;
         }
-        kept[k] += over_rows(v);
+        kept[k] = fmaf(over_rows(v), factor, kept[k]);
     }
 }
 
@@ -374,7 +429,8 @@ __device__ __forceinline__ void normalise(float (&x)[D / 8][4], float (&scale)[2
 }
 
 // The gradient before normalisation, in place of the one after it.
-__device__ __forceinline__ void normalise_back(float (&d)[D / 8][4], const float (&unit)[D / 8][4],
+__device__ __forceinline__ void normalise_back(float (&d)[D / 8][4],
+                                               const Factors (&unit)[D / 16],
                                                const float (&scale)[2]) {
 #pragma unroll
     for (int r = 0; r < 2; r++) {
@@ -384,7 +440,7 @@ __device__ __forceinline__ void normalise_back(float (&d)[D / 8][4], const float
 #pragma unroll
             for (int i = 2 * r; i < 2 * r + 2; i++) {
                 sum += d[j][i];
-                along += d[j][i] * unit[j][i];
+                along += d[j][i] * entry(unit, j, i);
             }
         sum = over_quad(sum) * (1.f / D);
         along = over_quad(along) * (1.f / D);
@@ -392,7 +448,7 @@ __device__ __forceinline__ void normalise_back(float (&d)[D / 8][4], const float
         for (int j = 0; j < D / 8; j++)
 #pragma unroll
             for (int i = 2 * r; i < 2 * r + 2; i++)
-                d[j][i] = (d[j][i] - sum - unit[j][i] * along) * scale[r];
+                d[j][i] = (d[j][i] - sum - entry(unit, j, i) * along) * scale[r];
     }
 }
 
@@ -563,11 +619,7 @@ __device__ __forceinline__ void build_table(const Memory &m, float ratio) {
         for (int d = 0; d < HEAD; d++)
             u = fmaf(small[S_KEY + row * D + h * HEAD + d], small[S_Q + h * HEAD + d], u);
         u *= rsqrtf(static_cast<float>(HEAD));
-        u32 value, rest;
-        split(u, 0.f, value, rest);
-        u16 *at = m.planes + W_TABLE + row * padded(DS) + D + h;
-        at[0] = static_cast<u16>(value);
-        at[PLANES] = static_cast<u16>(rest);
+        m.halves[W_TABLE + row * padded(DS) + D + h] = static_cast<u16>(pack(u, 0.f));
     }
     __syncthreads();
     for (int first = 16 * warp; first < TABLE; first += ROWS) {
@@ -577,7 +629,7 @@ __device__ __forceinline__ void build_table(const Memory &m, float ratio) {
         Factors a[D / 16];
         as_factors<D / 8>(a, shifted);
         clear(both);
-        product<false>(both, a, m.planes + W_TABLE, padded(DS), PLANES);
+        product<false>(both, a, m.halves + W_TABLE, padded(DS));
 #pragma unroll
         for (int j = 0; j < DS / 8; j++)
 #pragma unroll
@@ -664,119 +716,109 @@ __device__ __forceinline__ void add_branch(float (&x)[D / 8][4], const float (&b
 }
 
 struct Passed {  // of 16 examples, what the backward pass needs
-    Factors mixed[D / 16], hidden[F / 16];
-    float middle[D / 8][4], last[D / 8][4];  // normalised
+    Factors mixed[D / 16], hidden[F / 16], middle[D / 16];  // the last normalised
     float middle_scale[2], last_scale[2];
     u32 kept[2][2];
 };
 
+// The residual stream after both branches goes to a tile, normalised, unless there is none.
 __device__ __forceinline__ void forward(Passed &p, float (&logits)[V / 8][4], const Memory &m,
                                         const Example (&e)[2], float factor, u16 *tile) {
     const float *small = m.small;
+    float x[D / 8][4], last[D / 8][4];
+    Factors a[D / 16];
     {
-        float x[D / 8][4], branch[D / 8][4];
+        float branch[D / 8][4];
         mix(x, m.table, e);
         as_factors<D / 8>(p.mixed, x);
         start_with(branch, small + S_OUT_B);
-        product<false>(branch, p.mixed, m.planes + W_OUT, padded(D), PLANES);
-        start_with(p.middle, small + S_EQUALS);
-        add_branch(p.middle, branch, factor, p.kept[0]);
+        product<false>(branch, p.mixed, m.halves + W_OUT, padded(D));
+        start_with(last, small + S_EQUALS);
+        add_branch(last, branch, factor, p.kept[0]);
     }
 #pragma unroll
     for (int j = 0; j < D / 8; j++)
 #pragma unroll
-        for (int i = 0; i < 4; i++) p.last[j][i] = p.middle[j][i];
-    normalise(p.middle, p.middle_scale);
+        for (int i = 0; i < 4; i++) x[j][i] = last[j][i];
+    normalise(x, p.middle_scale);
+    as_factors<D / 8>(p.middle, x);
+    gain_and_shift(x, x, small + S_GAIN2, small + S_SHIFT2);
+    as_factors<D / 8>(a, x);
     {
-        float normed[D / 8][4], hidden[F / 8][4], branch[D / 8][4];
-        Factors a[D / 16];
-        gain_and_shift(normed, p.middle, small + S_GAIN2, small + S_SHIFT2);
-        as_factors<D / 8>(a, normed);
+        float hidden[F / 8][4], branch[D / 8][4];
         start_with(hidden, small + S_UP_B);
-        product<false>(hidden, a, m.planes + W_UP, padded(F), PLANES);
+        product<false>(hidden, a, m.halves + W_UP, padded(F));
 #pragma unroll
         for (int j = 0; j < F / 8; j++)
 #pragma unroll
-            for (int i = 0; i < 4; i++) hidden[j][i] = positive(hidden[j][i]);
-        as_factors<F / 8>(p.hidden, hidden);
+            for (int r = 0; r < 2; r++)
+                p.hidden[j / 2].at[2 * (j % 2) + r] =
+                    pack_positive(hidden[j][2 * r], hidden[j][2 * r + 1]);
         start_with(branch, small + S_DOWN_B);
-        product<false>(branch, p.hidden, m.planes + W_DOWN, padded(D), PLANES);
-        add_branch(p.last, branch, factor, p.kept[1]);
+        product<false>(branch, p.hidden, m.halves + W_DOWN, padded(D));
+        add_branch(last, branch, factor, p.kept[1]);
     }
-    normalise(p.last, p.last_scale);
-    float normed[D / 8][4];
-    Factors a[D / 16];
-    gain_and_shift(normed, p.last, small + S_GAIN, small + S_SHIFT);
-    as_factors<D / 8>(a, normed);
+    normalise(last, p.last_scale);
     if (tile) {
-        Factors unit[D / 16];
-        as_factors<D / 8>(unit, p.last);
-        share<D / 8>(tile, unit, threadIdx.x / 32 * 16);
+        as_factors<D / 8>(a, last);
+        share<D / 8>(tile, a, threadIdx.x / 32 * 16);
     }
+    gain_and_shift(x, last, small + S_GAIN, small + S_SHIFT);
+    as_factors<D / 8>(a, x);
     start_with(logits, small + S_UNEMBED_B);
-    product<false>(logits, a, m.planes + W_UNEMBED, padded(V), PLANES);
+    product<false>(logits, a, m.halves + W_UNEMBED, padded(V));
 }
 
-struct Odds { float total, itself, loss; };
+struct Odds { float total, itself, loss, ahead; };
 
-// Logits of one of a lane's two rows into odds against the answer (loss.py), in place: 0 for the
-// answer, whose own share is `itself`.
+// Logits of one of a lane's two rows into odds against the greatest (loss.py), in place: 0 for the
+// answer, whose own share is `itself`. It is correct when `ahead` of the greatest other.
 __device__ __forceinline__ Odds odds(float (&z)[V / 8][4], int r, int answer) {
     const int t = threadIdx.x % 4, there = answer - 2 * t;
-    float top[2] = {-infinity(), -infinity()}, total[2] = {0.f, 0.f}, own = 0.f, itself = 0.f;
-#pragma unroll
-    for (int j = 0; j < V / 8; j++)
-#pragma unroll
-        for (int i = 0; i < 2; i++) {
-            float &x = z[j][2 * r + i];
-            if (8 * j + 8 > N) x = 8 * j + 2 * t + i < N ? x : -infinity();
-            top[i] = fmaxf(top[i], x);
-        }
-    const float greatest = greatest_of_quad(fmaxf(top[0], top[1])), shift = -greatest * LOG2E;
+    float top[2] = {-infinity(), -infinity()}, total[2] = {0.f, 0.f}, own = 0.f;
 #pragma unroll
     for (int j = 0; j < V / 8; j++)
 #pragma unroll
         for (int i = 0; i < 2; i++) {
             float &x = z[j][2 * r + i];
             const bool right = 8 * j + i == there;
-            const float odd = exp2f(fmaf(x, LOG2E, shift));
             own = right ? x : own;
-            itself = right ? odd : itself;
-            x = right ? 0.f : odd;
+            x = right || (8 * j + 8 > N && 8 * j + 2 * t + i >= N) ? -infinity() : x;
+            top[i] = fmaxf(top[i], x);
+        }
+    own = over_quad(own);
+    const float other = greatest_of_quad(fmaxf(top[0], top[1])), greatest = fmaxf(own, other),
+                shift = -greatest * LOG2E;
+#pragma unroll
+    for (int j = 0; j < V / 8; j++)
+#pragma unroll
+        for (int i = 0; i < 2; i++) {
+            float &x = z[j][2 * r + i];
+            x = exp2f(fmaf(x, LOG2E, shift));
             total[i] += x;
         }
-    const float others = over_quad(total[0] + total[1]);
-    own = over_quad(own);
-    itself = over_quad(itself);
+    const float others = over_quad(total[0] + total[1]), itself = exp2f(fmaf(own, LOG2E, shift));
     // log1p without a library: exact for the small sums that matter (Goldberg 1991, theorem 4).
     const float lead = greatest - own, all = others + itself, step = all - 1.f, log = logf(all);
     const float small = step == 0.f ? others : log * (others / step);
-    return {others, itself, lead > 0.f ? lead + log : small};
-}
-
-// The answer's logit minus the greatest other; correct when positive.
-__device__ __forceinline__ float gap(const float (&z)[V / 8][4], int r, int answer) {
-    const int t = threadIdx.x % 4, there = answer - 2 * t;
-    float own = 0.f, greatest = -infinity(), all = 0.f;
-#pragma unroll
-    for (int j = 0; j < V / 8; j++)
-#pragma unroll
-        for (int i = 0; i < 2; i++) {
-            const float x = z[j][2 * r + i];
-            const bool right = 8 * j + i == there;
-            own = right ? x : own;
-            if (8 * j + 8 <= N || 8 * j + 2 * t + i < N) {
-                greatest = fmaxf(greatest, right ? -infinity() : x);
-                all += x;
-            }
-        }
-    own = over_quad(own);
-    greatest = greatest_of_quad(greatest);
-    all = over_quad(all);
-    return all == all ? own - greatest : all;  // maxima forget a NaN
+    // Maxima forget a NaN, sums do not.
+    return {others, itself, lead > 0.f ? lead + log : small, all == all ? own - other : all};
 }
 
 // -- Evaluation ----------------------------------------------------------------------------------
+
+// The greatest of all threads, the same in each; `room` holds a number a warp. Synchronises once:
+// whoever calls again has synchronised in between.
+__device__ __forceinline__ float greatest_of_block(float x, float *room) {
+#pragma unroll
+    for (int s = 16; s; s /= 2) x = fmaxf(x, __shfl_xor_sync(ALL, x, s));
+    if (threadIdx.x % 32 == 0) room[threadIdx.x / 32] = x;
+    __syncthreads();
+    x = 0.f;
+#pragma unroll
+    for (int w = 0; w < WARPS; w++) x = fmaxf(x, room[w]);
+    return x;
+}
 
 // A sum over all threads, the same in each; `room` holds a number a warp. Synchronises.
 __device__ __forceinline__ float over_block(float x, float *room) {
@@ -800,7 +842,7 @@ __device__ __forceinline__ void finish_judging(const Memory &m, float loss,
                                                const float (&judged)[4], float learning_rate,
                                                float *seen) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-    const u32 *gaps = reinterpret_cast<const u32 *>(m.buffer);
+    const u32 *gaps = reinterpret_cast<const u32 *>(m.rest);
     float *room = m.small + S_ROOM;
     const float train_loss = over_block(loss, room), train_right = over_block(judged[0], room),
                 other_loss = over_block(judged[1], room), other_right = over_block(judged[2], room),
@@ -808,7 +850,7 @@ __device__ __forceinline__ void finish_judging(const Memory &m, float loss,
     // Order statistics of the gaps, bit by bit: how many are below a candidate?
     u32 found[3] = {0, 0, 0};
     const int rank[3] = {RANK_Q10, RANK_Q50, RANK_Q90};
-    int *counts = reinterpret_cast<int *>(m.buffer + TRAIN);
+    int *counts = reinterpret_cast<int *>(m.rest + TRAIN);
     for (int bit = 31; bit >= 0; bit--) {
         int below[3] = {0, 0, 0};
         for (int i = threadIdx.x; i < TRAIN; i += THREADS)
@@ -845,18 +887,18 @@ __device__ __forceinline__ void finish_judging(const Memory &m, float loss,
 // -- A step ------------------------------------------------------------------------------------
 
 // Where in the slot's order an example of the coming step stands; -1 beyond the last.
-__device__ __forceinline__ int draw(int example, bool judging, u32 step, u32 k0, u32 k1) {
-    if (example >= (judging ? PAIRS : BATCH)) return -1;
-    if (judging || !MINIBATCH) return example;
+__device__ __forceinline__ int draw(int example, u32 step, u32 k0, u32 k1) {
+    if (example >= BATCH) return -1;
+    if (!MINIBATCH) return example;
     const Words four = philox(example / 4, step, PURPOSE_ORDER, 0, k0, k1);
     return __umulhi(pick(four, example % 4), static_cast<u32>(TRAIN));
 }
 
-// From the gradient of what 16 examples mixed: what each gives to its rows of a and b, values and
-// scores, and sums for the row of "=".
+// From the gradient of what 16 examples mixed: what each gives to its rows of a and b, and sums,
+// times a factor, for the row of "=".
 __device__ __forceinline__ void attend_back(const float *table, const Example (&e)[2],
-                                            const float (&d)[D / 8][4], float *to_left,
-                                            float *to_right, float (&sums)[SUMS]) {
+                                            const float (&d)[D / 8][4], u16 *to_left,
+                                            u16 *to_right, float (&sums)[SUMS], float factor) {
     const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
     Three w[2][H], own[2][KH];
     attend(w, own, table, e);
@@ -872,7 +914,7 @@ __device__ __forceinline__ void attend_back(const float *table, const Example (&
         for (int r = 0; r < 2; r++) {
             const float2 a2 = two(table + e[r].left * TC + column),
                          b2 = two(table + (N + e[r].right) * TC + column);
-            float2 left, right;
+            float left[2], right[2];
 #pragma unroll
             for (int i = 0; i < 2; i++) {
                 const float dy = d[j][2 * r + i], a = i ? a2.y : a2.x, b = i ? b2.y : b2.x,
@@ -882,105 +924,131 @@ __device__ __forceinline__ void attend_back(const float *table, const Example (&
                     if (!in_head(j, i, h)) continue;
                     over_b[r][h] = fmaf(dy, a - b, over_b[r][h]);
                     over_c[r][h] = fmaf(dy, a - c, over_c[r][h]);
-                    (i ? left.y : left.x) = w[r][h].a * dy;
-                    (i ? right.y : right.x) = w[r][h].b * dy;
+                    left[i] = w[r][h].a * dy;
+                    right[i] = w[r][h].b * dy;
                     to_equals[j][2 * r + i] = w[r][h].c * dy;
                 }
             }
-            const int at = (g + 8 * r) * TC + column;
-            *reinterpret_cast<float2 *>(to_left + at) = left;
-            *reinterpret_cast<float2 *>(to_right + at) = right;
+            const int at = (g + 8 * r) * GS + column;
+            *reinterpret_cast<u32 *>(to_left + at) = pack(left[0], left[1]);
+            *reinterpret_cast<u32 *>(to_right + at) = pack(right[0], right[1]);
         }
     }
-    add_columns(sums + C_VALUE, to_equals);
+    add_columns(sums + C_VALUE, to_equals, factor);
 #pragma unroll
-    for (int k = 0; k < KH; k++) {
+    for (int k = 0; k < (8 * GT - D) / 4; k++) {
         float to_score = 0.f;
 #pragma unroll
         for (int r = 0; r < 2; r++) {
-            float b[4], c[4];
+            float left = 0.f, right = 0.f;
+            if (k < KH) {
+                float b[4], c[4];
 #pragma unroll
-            for (int h = 0; h < 4; h++) {
-                b[h] = over_b[r][4 * k + h];
-                c[h] = over_c[r][4 * k + h];
+                for (int h = 0; h < 4; h++) {
+                    b[h] = over_b[r][4 * (k % KH) + h];
+                    c[h] = over_c[r][4 * (k % KH) + h];
+                }
+                const float of_b = over_quad(b), of_c = over_quad(c);
+                // By pairs, w_i sum_j w_j (d_i - d_j): exact where attention is certain.
+                const Three &x = own[r][k % KH];
+                const float ab = x.a * x.b * of_b, ac = x.a * x.c * of_c,
+                            bc = x.b * x.c * (of_c - of_b);
+                left = ab + ac;
+                right = bc - ab;
+                to_score -= ac + bc;
             }
-            const float of_b = over_quad(b), of_c = over_quad(c);
-            // By pairs, w_i sum_j w_j (d_i - d_j): exact where attention is certain.
-            const Three &x = own[r][k];
-            const float ab = x.a * x.b * of_b, ac = x.a * x.c * of_c,
-                        bc = x.b * x.c * (of_c - of_b);
-            if (4 * k + t < H) {
-                to_left[(g + 8 * r) * TC + D + 4 * k + t] = ab + ac;
-                to_right[(g + 8 * r) * TC + D + 4 * k + t] = bc - ab;
-            }
-            to_score -= ac + bc;
+            const int at = (g + 8 * r) * GS + D + 4 * k + t;
+            to_left[at] = static_cast<u16>(pack(left, 0.f));
+            to_right[at] = static_cast<u16>(pack(right, 0.f));
         }
+        if (k >= KH) continue;
 #pragma unroll
         for (int q = 4; q < 32; q *= 2) to_score += __shfl_xor_sync(ALL, to_score, q);
-        sums[C_SCORE + k] += to_score;
+        sums[C_SCORE + k % KH] += to_score * factor;
     }
 }
 
-// What each example of a tile gives to its two rows of the table. Every row has one warp that
-// adds to it, example after example: half of it to rows of a, half of it to rows of b. The warp
-// first lists its examples, so that the loads for one overlap the sums of another.
-__device__ __forceinline__ void add_to_table(const Memory &m, const int *met, const float *to_left,
-                                             const float *to_right, int examples) {
-    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, half = lane / 16;
-    u16 *lists = m.lists + warp * 2 * (ROWS + 2);
-    int counts[2] = {0, 0};
-#pragma unroll
-    for (int first = 0; first < ROWS; first += 32) {
-        const int pair = met[first + lane];
-#pragma unroll
-        for (int side = 0; side < 2; side++) {
-            const int row = pair >> 8 * side & 255;
-            const bool own = row % WARPS == warp && first + lane < examples;
-            const u32 all = __ballot_sync(ALL, own), before = all & ((1u << lane) - 1);
-            if (own)
-                lists[side * (ROWS + 2) + counts[side] + __popc(before)] =
-                    (first + lane) << 8 | row;
-            counts[side] += __popc(all);
-        }
-    }
-    __syncwarp();
-    const u16 *list = lists + half * (ROWS + 2);
-    const float *from = half ? to_right : to_left;
-    float *table = m.dtable + (half ? N * TC : 0);
-    const int count = counts[half];
-    for (int c = 4 * (lane % 16); c < TC; c += 64) {
-        u32 entry = count > 0 ? list[0] : 0, coming = count > 1 ? list[1] : 0;
-        float4 x = four(from + (entry >> 8) * TC + c);
+// Adds to the table what each example of a tile gives to its rows: the product of a matrix that
+// says who meets whom, 1 or 0, and what is given. Half of the warps see to rows of a, the others
+// to rows of b.
+__device__ __forceinline__ void add_to_table(float *dtable, const u16 *tokens, const u16 *to_left,
+                                             const u16 *to_right) {
+    constexpr int MT = above(N, 16), TEAM = WARPS / 2, TWO = 2;
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
+    const int matrix = lane / 8, row = lane % 8;
+    const bool b_side = warp >= TEAM;
+    const u16 *given = (b_side ? to_right : to_left) +
+                       ((matrix & 1) * 8 + row) * GS + (matrix >> 1) * 8;
+    const u16 *met = tokens + (b_side ? ROWS : 0) + 2 * t;
+    float *table = dtable + (b_side ? N * TC : 0);
 #pragma unroll 1
-        for (int k = 0; k < count; k++) {
-            const float4 next = four(from + (coming >> 8) * TC + c);
-            float *at = table + (entry & 255) * TC + c;
-            const float4 y = four(at);
-            entry = coming;
-            if (k + 2 < count) coming = list[k + 2];
-            *reinterpret_cast<float4 *>(at) = {y.x + x.x, y.y + x.y, y.z + x.z, y.w + x.w};
-            x = next;
+    for (int first = TWO * (warp % TEAM); first < MT; first += TWO * TEAM) {
+        float sum[TWO][GT][4];
+        u32 mine[TWO][2];  // the lane's two rows of each tile, as float16s
+        auto each = [&](auto visit) {
+#pragma unroll
+            for (int m = 0; m < TWO; m++)
+#pragma unroll
+                for (int j = 0; j < GT; j++)
+#pragma unroll
+                    for (int r = 0; r < 2; r++) {
+                        const int at = 16 * (first + m) + g + 8 * r, column = 8 * j + 2 * t;
+                        if (at < N && (TC >= 8 * GT || column < TC))
+                            visit(*reinterpret_cast<float2 *>(table + at * TC + column),
+                                  sum[m][j] + 2 * r);
+                    }
+        };
+#pragma unroll
+        for (int m = 0; m < TWO; m++) {
+            clear(sum[m]);
+#pragma unroll
+            for (int r = 0; r < 2; r++) {
+                const float at = static_cast<float>(16 * (first + m) + g + 8 * r);
+                mine[m][r] = pack(at, at);
+            }
         }
+        each([](float2 &here, float *x) { x[0] = here.x, x[1] = here.y; });
+#pragma unroll 2
+        for (int k = 0; k < ROWS / 16; k++) {
+            const u32 near = *reinterpret_cast<const u32 *>(met + 16 * k),
+                      far = *reinterpret_cast<const u32 *>(met + 16 * k + 8);
+            u32 meets[TWO][4];
+#pragma unroll
+            for (int m = 0; m < TWO; m++) {
+                meets[m][0] = equal(near, mine[m][0]);
+                meets[m][1] = equal(near, mine[m][1]);
+                meets[m][2] = equal(far, mine[m][0]);
+                meets[m][3] = equal(far, mine[m][1]);
+            }
+#pragma unroll
+            for (int j = 0; j < GT; j += 2) {
+                u32 b[4];
+                fetch<true>(b, given + 16 * k * GS + 8 * j);
+#pragma unroll
+                for (int m = 0; m < TWO; m++) {
+                    multiply(sum[m][j], meets[m], b[0], b[1]);
+                    if (j + 1 < GT) multiply(sum[m][j + 1 < GT ? j + 1 : j], meets[m], b[2], b[3]);
+                }
+            }
+        }
+        each([](float2 &here, float *x) { here = {x[0], x[1]}; });
     }
 }
 
 // The gradient of a product (unit g + s) W from U = unit' dy and the sums b of dy's columns:
 // of W, g U + s b, in place of U; of g and of s, the row sums of W U and of W b. Eight lanes a row.
-__device__ __forceinline__ void unfold(const Memory &m, float *u, int columns, const u16 *w,
-                                       const float *sums, const float *gain, const float *shift,
-                                       float *d_gain, float *d_shift) {
+__device__ __forceinline__ void unfold(float *u, int columns, const u16 *w, const float *sums,
+                                       const float *gain, const float *shift, float *d_gain,
+                                       float *d_shift) {
 #pragma unroll 1
     for (int row = threadIdx.x / 8; row < D; row += THREADS / 8) {
         float of_gain = 0.f, of_shift = 0.f;
 #pragma unroll 4
         for (int c = threadIdx.x % 8; c < columns; c += 8) {
-            const u16 *at = w + row * padded(columns) + c;
-            const float weight = low_half(at[0]) + low_half(at[PLANES]),
-                        x = u[row * columns + c],
-                        sum = sums[c / 32 * 32 + lane_of_column(c)];
+            const float weight = unpack(w[row * padded(columns) + c]), x = u[row * columns + c];
             of_gain = fmaf(weight, x, of_gain);
-            of_shift = fmaf(weight, sum, of_shift);
-            u[row * columns + c] = gain[row] * x + shift[row] * sum;
+            of_shift = fmaf(weight, sums[c], of_shift);
+            u[row * columns + c] = gain[row] * x + shift[row] * sums[c];
         }
 #pragma unroll
         for (int q = 4; q; q /= 2) {
@@ -993,30 +1061,52 @@ __device__ __forceinline__ void unfold(const Memory &m, float *u, int columns, c
     }
 }
 
-// One pass over examples. Either a step's: returns the loss, and the gradient lies in the buffer
-// in the order of the layout. Or, when judging, over all pairs: writes what is seen.
-__device__ __forceinline__ float pass(const Memory &m, const State &s, int slot,
-                                      const Genes &genes, bool judging, u32 step, u32 k0, u32 k1,
-                                      float learning_rate, float *seen) {
+// What kernels learn of a slot, in registers.
+struct Slot {
+    Genes genes;
+    u32 k0, k1;
+    const int *order;
+};
+
+struct Training {  // what a step has in shared memory, besides what evaluations have too
+    float *dtable, *buffer;
+    int *met;     // two tiles of examples
+    u16 *tokens;  // theirs, of a and then of b, as float16s
+};
+
+// One step: returns the loss, and the gradient lies in the buffer in the order of the layout.
+__device__ __forceinline__ float differentiate(const Memory &m, const Training &own,
+                                               const int *pairs, const Slot &slot, u32 step) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
-    const int mine = 16 * warp, examples = judging ? PAIRS : BATCH;
+    const int mine = 16 * warp;
+    const Genes &genes = slot.genes;
     const float *small = m.small;
-    const int threshold = judging ? 0 : static_cast<int>(genes.dropout_threshold);
+    float *room = m.small + S_ROOM;
+    const int threshold = static_cast<int>(genes.dropout_threshold);
     constexpr float levels = DROPOUT_LEVELS;
     const float factor = genes.layer_scale * (levels / (levels - threshold));
-    u16 *tile = reinterpret_cast<u16 *>(m.buffer);
-    u32 *gaps = reinterpret_cast<u32 *>(m.buffer);
+    u16 *tile = reinterpret_cast<u16 *>(own.buffer);
 
-    build_table(m, genes.inverse_embed_ratio);
-    for (int i = threadIdx.x; i < TABLE * TC; i += THREADS) m.dtable[i] = 0.f;
     // A tile of examples is three loads: each is on its way for a tile before it is needed.
-    const int *order = s.order + static_cast<long long>(slot) * PAIRS;
     auto drawn = [&](int example) {
-        const int at = threadIdx.x < ROWS ? draw(example, judging, step, k0, k1) : -1;
-        return at < 0 ? 0 : order[at];
+        const int at = threadIdx.x < ROWS ? draw(example, step, slot.k0, slot.k1) : -1;
+        return at < 0 ? 0 : slot.order[at];
     };
-    if (threadIdx.x < ROWS) m.met[threadIdx.x] = s.pairs[drawn(threadIdx.x)];
-    int coming_index = drawn(ROWS + threadIdx.x);
+    auto meet = [&](int turn, int pair) {
+        if (threadIdx.x >= ROWS) return;
+        const Example e = unpack(pair);
+        own.met[turn * ROWS + threadIdx.x] = pair;
+        u16 *at = own.tokens + turn * 2 * ROWS + threadIdx.x;
+        at[0] = static_cast<u16>(pack(static_cast<float>(e.left), 0.f));
+        at[ROWS] = static_cast<u16>(pack(static_cast<float>(e.right), 0.f));
+    };
+    int coming_index = drawn(threadIdx.x);
+    const int first_pair = pairs[coming_index];
+    coming_index = drawn(ROWS + threadIdx.x);
+    build_table(m, genes.inverse_embed_ratio);
+    meet(0, first_pair);
+    for (int i = threadIdx.x; i < DTABLE_FLOATS / 4; i += THREADS)
+        reinterpret_cast<float4 *>(own.dtable)[i] = {0.f, 0.f, 0.f, 0.f};
 
     // Of unit' dy; what stands between unit and the product is put in at the end.
     Gradient<D, V> d_unembed;
@@ -1027,131 +1117,129 @@ __device__ __forceinline__ float pass(const Memory &m, const State &s, int slot,
     d_down.reset();
     d_up.reset();
     d_out.reset();
-    float sums[SUMS], loss = 0.f, judged[4] = {0.f, 0.f, 0.f, 0.f};
+    float sums[SUMS], loss = 0.f;
 #pragma unroll
     for (int i = 0; i < SUMS; i++) sums[i] = 0.f;
+    float scale = infinity();  // of gradients: as small as the largest of them asked for
     __syncthreads();
 
 #pragma unroll 1
-    for (int start = 0, turn = 0; start < examples; start += ROWS, turn ^= 1) {
-        const int *met = m.met + turn * ROWS;
-        const int coming = s.pairs[coming_index];
+    for (int start = 0, turn = 0; start < BATCH; start += ROWS, turn ^= 1) {
+        const int *met = own.met + turn * ROWS;
+        const int coming = pairs[coming_index];
         coming_index = drawn(start + 2 * ROWS + threadIdx.x);
         const int row = start + mine + g;
         const Example e[2] = {unpack(met[mine + g]), unpack(met[mine + g + 8])};
         Passed p;
         p.kept[0][0] = p.kept[0][1] = p.kept[1][0] = p.kept[1][1] = ALL;
-        if (threshold) draw_kept(p.kept, row, step, k0, k1, threshold);
-        Factors dz[V / 16];
+        if (threshold) draw_kept(p.kept, row, step, slot.k0, slot.k1, threshold);
+        u16 *y = tile + ROWS * padded(D);
         {
-            float z[V / 8][4];
-            forward(p, z, m, e, factor, judging ? nullptr : tile);
+            float z[V / 8][4], share_of[2], wrong[2];
+            forward(p, z, m, e, factor, tile);
 #pragma unroll
             for (int r = 0; r < 2; r++) {
-                const bool there = row + 8 * r < examples;
-                const float ahead = judging ? gap(z, r, e[r].answer) : 0.f;
+                const bool there = row + 8 * r < BATCH;
                 const Odds o = odds(z, r, e[r].answer);
-                if (t == 0 && there) {
-                    const bool train = row + 8 * r < TRAIN, right = ahead > 0.f;
-                    if (!judging || train) loss += o.loss;
-                    if (judging) {
-                        judged[0] += train && right;
-                        judged[1] += train ? 0.f : o.loss;
-                        judged[2] += !train && right;
-                        judged[3] += train && o.total == 0.f;
-                        if (train) gaps[row + 8 * r] = in_order(ahead);
-                    }
-                }
-                const float share = there ? 1.f / ((o.total + o.itself) * BATCH) : 0.f;
-#pragma unroll
-                for (int j = 0; j < V / 8; j++)
-#pragma unroll
-                    for (int i = 0; i < 2; i++)
-                        z[j][2 * r + i] =
-                            (8 * j + i == e[r].answer - 2 * t ? -o.total : z[j][2 * r + i]) * share;
+                share_of[r] = there ? 1.f / (o.total + o.itself) : 0.f;
+                wrong[r] = share_of[r] * o.total;
+                if (t == 0 && there) loss += o.loss;
             }
-            if (judging) {
-                if (threadIdx.x < ROWS) m.met[(turn ^ 1) * ROWS + threadIdx.x] = coming;
-                __syncthreads();
-                continue;
+            const float asked = magnifier(greatest_of_block(fmaxf(wrong[0], wrong[1]), room));
+            if (asked < scale) {
+                const float change = asked / scale;
+                d_unembed.scale(change);
+                d_down.scale(change);
+                d_up.scale(change);
+                d_out.scale(change);
+                for (int i = threadIdx.x; i < DTABLE_FLOATS; i += THREADS) own.dtable[i] *= change;
+                scale = asked;
             }
-            add_columns(sums + C_UNEMBED_B, z);
+#pragma unroll
+            for (int j = 0; j < V / 8; j++)
+#pragma unroll
+                for (int i = 0; i < 4; i++) z[j][i] *= share_of[i / 2] * scale;
+            Factors dz[V / 16];
             as_factors<V / 8>(dz, z);
+            share<V / 8>(y, dz, mine);
+            __syncwarp();
+#pragma unroll
+            for (int r = 0; r < 2; r++)
+                if (t == 0)
+                    y[(mine + g + 8 * r) * padded(V) + e[r].answer] =
+                        static_cast<u16>(pack(-wrong[r] * scale, 0.f));
+            __syncwarp();
         }
-        u16 *y = tile + ROWS * padded(D);
-        share<V / 8>(y, dz, mine);
-        __syncthreads();
-        d_unembed.add(tile, y);
         float dx[D / 8][4], branch[D / 8][4];
-        clear(dx);
-        product<true>(dx, dz, m.planes + W_UNEMBED, padded(V), PLANES);
-        times(dx, small + S_GAIN);
-        normalise_back(dx, p.last, p.last_scale);
+        Factors into[D / 16];
+        {
+            Factors dz[V / 16], last[D / 16];
+            recall<V / 8>(dz, y, mine);
+            recall<D / 8>(last, tile, mine);
+            clear(dx);
+            product<true>(dx, dz, m.halves + W_UNEMBED, padded(V));
+            times(dx, small + S_GAIN);
+            normalise_back(dx, last, p.last_scale);
+        }
         clear(branch);
         add_branch(branch, dx, factor, p.kept[1]);
-        add_columns(sums + C_DOWN_B, branch);
-        Factors into[D / 16];
         as_factors<D / 8>(into, branch);
-        if (threadIdx.x < ROWS) m.met[(turn ^ 1) * ROWS + threadIdx.x] = coming;
+        __syncthreads();
+        d_unembed.add(tile, y);
+        meet(turn ^ 1, coming);
         __syncthreads();
         // The feed-forward branch's second half, then its first.
         y = tile + ROWS * padded(F);
         share<F / 8>(tile, p.hidden, mine);
         share<D / 8>(y, into, mine);
-        __syncthreads();
-        d_down.add(tile, y);
         {
             float dh[F / 8][4];
             clear(dh);
-            product<true>(dh, into, m.planes + W_DOWN, padded(D), PLANES);
+            product<true>(dh, into, m.halves + W_DOWN, padded(D));
 #pragma unroll
             for (int j = 0; j < F / 8; j++)
 #pragma unroll
                 for (int i = 0; i < 4; i++) {
-                    const u32 two = p.hidden[j / 2].value[2 * (j % 2) + i / 2];
+                    const u32 two = p.hidden[j / 2].at[2 * (j % 2) + i / 2];
                     dh[j][i] = (i % 2 ? two >> 16 : two & 0xffffu) ? dh[j][i] : 0.f;
                 }
-            add_columns(sums + C_UP_B, dh);
             as_factors<F / 8>(p.hidden, dh);
         }
-        clear(branch);
-        product<true>(branch, p.hidden, m.planes + W_UP, padded(F), PLANES);
-        as_factors<D / 8>(into, p.middle);
+        __syncthreads();
+        d_down.add(tile, y);
         __syncthreads();
         y = tile + ROWS * padded(D);
-        share<D / 8>(tile, into, mine);
+        share<D / 8>(tile, p.middle, mine);
         share<F / 8>(y, p.hidden, mine);
-        __syncthreads();
-        d_up.add(tile, y);
+        clear(branch);
+        product<true>(branch, p.hidden, m.halves + W_UP, padded(F));
         times(branch, small + S_GAIN2);
         normalise_back(branch, p.middle, p.middle_scale);
 #pragma unroll
         for (int j = 0; j < D / 8; j++)
 #pragma unroll
             for (int i = 0; i < 4; i++) dx[j][i] += branch[j][i];
-        add_columns(sums + C_EQUALS, dx);
+        const float back = 1.f / (scale * BATCH);
+        add_columns(sums + C_EQUALS, dx, back);
         clear(branch);
         add_branch(branch, dx, factor, p.kept[0]);
-        add_columns(sums + C_OUT_B, branch);
         as_factors<D / 8>(into, branch);
-        clear(branch);
-        product<true>(branch, into, m.planes + W_OUT, padded(D), PLANES);  // of what was mixed
+        __syncthreads();
+        d_up.add(tile, y);
         __syncthreads();
         // The output projection, and what each example gives to its rows of the table.
         share<D / 8>(tile, p.mixed, mine);
         share<D / 8>(y, into, mine);
-        float *to_left = reinterpret_cast<float *>(tile + 2 * ROWS * padded(D));
-        float *to_right = reinterpret_cast<float *>(tile + TILE_PLANE + 2 * ROWS * padded(D));
-        attend_back(m.table, e, branch, to_left + mine * TC, to_right + mine * TC, sums);
+        clear(branch);
+        product<true>(branch, into, m.halves + W_OUT, padded(D));  // of what was mixed
+        u16 *to_left = tile + 2 * ROWS * padded(D), *to_right = to_left + ROWS * GS;
+        attend_back(m.table, e, branch, to_left + mine * GS, to_right + mine * GS, sums, back);
         __syncthreads();
         d_out.add(tile, y);
-        add_to_table(m, met, to_left, to_right, examples - start);
+        add_to_table(own.dtable, own.tokens + turn * 2 * ROWS, to_left, to_right);
         __syncthreads();
     }
-    if (judging) {
-        finish_judging(m, loss, judged, learning_rate, seen);
-        return 0.f;
-    }
+    const float back = 1.f / (scale * BATCH);  // from here on, of the table's gradient too
 
     // Sums over columns, warp by warp; then each column's, in the room of the first warp.
 #pragma unroll
@@ -1167,98 +1255,84 @@ __device__ __forceinline__ float pass(const Memory &m, const State &s, int slot,
     auto column_sum = [&](int first, int column) {
         return m.table[(first + column / 32) * 32 + lane_of_column(column)];
     };
-    float *equals_row = m.dtable + 2 * N * TC;
+    float *equals_row = own.dtable + 2 * N * TC;
     for (int c = threadIdx.x; c < D + H; c += THREADS)
-        equals_row[c] = c < D ? column_sum(C_VALUE, c)
-                              : m.table[(C_SCORE + (c - D) / 4) * 32 + (c - D) % 4];
+        equals_row[c] = (scale * BATCH) *
+                        (c < D ? column_sum(C_VALUE, c)
+                               : m.table[(C_SCORE + (c - D) / 4) * 32 + (c - D) % 4]);
     __syncthreads();
 
     // The table: gradients of values and scores into those of its rows, and of W_v and W_k q.
+    float greatest = 0.f;
+    for (int i = threadIdx.x; i < TABLE * TC; i += THREADS)
+        if (i % TC < D + H) greatest = fmaxf(greatest, fabsf(own.dtable[i]));
+    const float table_scale = magnifier(greatest_of_block(greatest, room)),
+                table_back = back / table_scale;
     Gradient<D, DS> d_table;
     d_table.reset();
-    float table_sums[KT];
-#pragma unroll
-    for (int k = 0; k < KT; k++) table_sums[k] = 0.f;
 #pragma unroll 1
     for (int start = 0; start < TABLE; start += ROWS) {
         const int first = start + mine;
         u16 *y = tile + ROWS * padded(D);
-        float x[D / 8][4], scale[2], d[D / 8][4];
-        table_rows(x, scale, first, m, genes.inverse_embed_ratio);
+        float x[D / 8][4], deviation[2], d[D / 8][4];
+        Factors unit[D / 16];
+        table_rows(x, deviation, first, m, genes.inverse_embed_ratio);
+        as_factors<D / 8>(unit, x);
+        share<D / 8>(tile, unit, mine);
         {
             float both[DS / 8][4];
-            Factors a[DS / 16], unit[D / 16];
-            as_factors<D / 8>(unit, x);
-            share<D / 8>(tile, unit, mine);
+            Factors a[DS / 16];
 #pragma unroll
             for (int j = 0; j < DS / 8; j++)
 #pragma unroll
                 for (int i = 0; i < 4; i++) {
                     const int row = first + g + 8 * (i / 2), column = 8 * j + 2 * t + i % 2;
-                    both[j][i] =
-                        row < TABLE && column < D + H ? m.dtable[row * TC + column] : 0.f;
+                    both[j][i] = row < TABLE && column < D + H
+                                     ? own.dtable[row * TC + column] * table_scale : 0.f;
                 }
-            add_columns(table_sums, both);
             as_factors<DS / 8>(a, both);
             share<DS / 8>(y, a, mine);
             clear(d);
-            product<true>(d, a, m.planes + W_TABLE, padded(DS), PLANES);
+            product<true>(d, a, m.halves + W_TABLE, padded(DS));
         }
         __syncthreads();
         d_table.add(tile, y);
 #pragma unroll
         for (int j = 0; j < D / 8; j++)
 #pragma unroll
-            for (int i = 0; i < 4; i++)  // "=" also asks: it is finished below
-                if (first + g + 8 * (i / 2) == 2 * N)
+            for (int i = 0; i < 4; i++) {
+                d[j][i] *= table_back;
+                if (first + g + 8 * (i / 2) == 2 * N)  // "=" also asks: it is finished below
                     m.small[S_DEQUALS + 8 * j + 2 * t + i % 2] = d[j][i];
+            }
         times(d, small + S_GAIN1);
-        normalise_back(d, x, scale);
+        normalise_back(d, unit, deviation);
 #pragma unroll
         for (int j = 0; j < D / 8; j++)
 #pragma unroll
             for (int i = 0; i < 4; i++) {
                 const int row = first + g + 8 * (i / 2);
-                if (row < 2 * N) m.dtable[row * TC + 8 * j + 2 * t + i % 2] = d[j][i];
+                if (row < 2 * N) own.dtable[row * TC + 8 * j + 2 * t + i % 2] = d[j][i];
             }
         __syncthreads();
     }
 
     // Everything into the buffer. The tile is done with.
-    float *grad = m.buffer, *d_value = m.table + R_TABLE;
-    auto put = [](float *matrix, int columns) {
-        return [=](int row, int column, float x) { matrix[row * columns + column] = x; };
-    };
-    d_unembed.give(put(grad + UNEMBED, V));
-    d_down.give(put(grad + DOWN, D));
-    d_up.give(put(grad + UP, F));
-    d_out.give(put(grad + OUT, D));
-    d_table.give(put(d_value, DS));
-#pragma unroll
-    for (int k = 0; k < KT; k++) m.table[R_SUMS + (warp * KT + k) * 32 + lane] = table_sums[k];
-#pragma unroll 1
-    for (int c = threadIdx.x; c < larger(larger(D, F), V); c += THREADS) {
-        if (c < V) grad[UNEMBED_B + c] = column_sum(C_UNEMBED_B, c);
-        if (c < F) grad[UP_B + c] = column_sum(C_UP_B, c);
-        if (c >= D) continue;
-        grad[DOWN_B + c] = column_sum(C_DOWN_B, c);
-        grad[OUT_B + c] = column_sum(C_OUT_B, c);
+    float *grad = own.buffer, *d_value = m.table + R_TABLE;
+    d_unembed.give(back, grad + UNEMBED, grad + UNEMBED_B);
+    d_down.give(back, grad + DOWN, grad + DOWN_B);
+    d_up.give(back, grad + UP, grad + UP_B);
+    d_out.give(back, grad + OUT, grad + OUT_B);
+    d_table.give(table_back, d_value, m.table + R_SUMS);
+    for (int c = threadIdx.x; c < D; c += THREADS)
         equals_row[c] = column_sum(C_EQUALS, c);  // of the residual stream at "="
-    }
-    __syncthreads();
-#pragma unroll 1
-    for (int i = threadIdx.x; i < KT * 32; i += THREADS) {
-        float sum = 0.f;
-        for (int w = 0; w < WARPS; w++) sum += m.table[R_SUMS + w * KT * 32 + i];
-        m.table[R_SUMS + i] = sum;
-    }
     __syncthreads();
 #pragma unroll 1
     for (int which = 0; which < 3; which++) {
         const bool last = which == 0, up = which == 1;
-        unfold(m, last ? grad + UNEMBED : up ? grad + UP : d_value, last ? V : up ? F : DS,
-               m.planes + (last ? W_UNEMBED : up ? W_UP : W_TABLE),
-               m.table + (last ? C_UNEMBED_B * 32 : up ? C_UP_B * 32 : R_SUMS),
+        unfold(last ? grad + UNEMBED : up ? grad + UP : d_value, last ? V : up ? F : DS,
+               m.halves + (last ? W_UNEMBED : up ? W_UP : W_TABLE),
+               last ? grad + UNEMBED_B : up ? grad + UP_B : m.table + R_SUMS,
                small + (last ? S_GAIN : up ? S_GAIN2 : S_GAIN1),
                small + (last ? S_SHIFT : up ? S_SHIFT2 : S_SHIFT1),
                grad + (last ? GAIN : up ? GAIN2 : GAIN1),
@@ -1274,7 +1348,7 @@ __device__ __forceinline__ float pass(const Memory &m, const State &s, int slot,
             sum = fmaf(d_scores[i * DS + d / HEAD], small[S_KEY + i * D + d], sum);
         m.small[S_DQ + d] = sum * head_scale;
         grad[QUERY_B + d] = sum * head_scale;
-        grad[VALUE_B + d] = m.table[R_SUMS + d / 32 * 32 + lane_of_column(d)];
+        grad[VALUE_B + d] = m.table[R_SUMS + d];
     }
     __syncthreads();
 #pragma unroll 1
@@ -1318,7 +1392,7 @@ __device__ __forceinline__ float pass(const Memory &m, const State &s, int slot,
     } else {
         for (int c = threadIdx.x - 32; c < 2 * D; c += THREADS - 32) {  // positions of a and b
             float sum = 0.f;
-            const float *column = m.dtable + c / D * N * TC + c % D;
+            const float *column = own.dtable + c / D * N * TC + c % D;
 #pragma unroll 8
             for (int i = 0; i < N; i++) sum += column[i * TC];
             grad[POSITIONS + c] = sum;
@@ -1328,9 +1402,9 @@ __device__ __forceinline__ float pass(const Memory &m, const State &s, int slot,
     for (int i = threadIdx.x; i < N * D; i += THREADS) {
         const int token = i / D, c = i % D;
         grad[TOKENS + i] = genes.inverse_embed_ratio *
-                           (m.dtable[token * TC + c] + m.dtable[(N + token) * TC + c]);
+                           (own.dtable[token * TC + c] + own.dtable[(N + token) * TC + c]);
     }
-    return over_block(loss, m.small + S_ROOM) * (1.f / BATCH);
+    return over_block(loss, room) * (1.f / BATCH);
 }
 
 // -- The optimiser -------------------------------------------------------------------------------
@@ -1342,12 +1416,8 @@ __device__ __forceinline__ float lerp(float from, float to, float weight) {
 // Puts four weights where the model reads them.
 __device__ __forceinline__ void place(const Memory &m, int where, const float (&w)[4]) {
     if (where & 1 << 30) {
-        u16 *at = m.planes + (where & ~(1 << 30));
-        u32 value[2], rest[2];
-        split(w[0], w[1], value[0], rest[0]);
-        split(w[2], w[3], value[1], rest[1]);
-        *reinterpret_cast<uint2 *>(at) = {value[0], value[1]};
-        *reinterpret_cast<uint2 *>(at + PLANES) = {rest[0], rest[1]};
+        *reinterpret_cast<uint2 *>(m.halves + (where & ~(1 << 30))) = {pack(w[0], w[1]),
+                                                                       pack(w[2], w[3])};
     } else {
         *reinterpret_cast<float4 *>(m.small + where) = {w[0], w[1], w[2], w[3]};
     }
@@ -1358,7 +1428,7 @@ __device__ __forceinline__ float rate(const Genes &genes, long long step, float 
     return genes.learning_rate * fminf(warm, 1.f) * decay;
 }
 
-constexpr int AT_ONCE = 4;  // loads of this many fours are on their way together
+constexpr int AT_ONCE = 2;  // loads of this many fours are on their way together
 
 struct Moments {
     float4 weight[AT_ONCE], mean[AT_ONCE], square[AT_ONCE];
@@ -1377,14 +1447,14 @@ __device__ __forceinline__ void load(Moments &x, const State &s, long long first
     }
 }
 
-__device__ __forceinline__ void adamw(const Memory &m, const State &s, int slot,
+__device__ __forceinline__ void adamw(const Memory &m, const float *grad, const State &s, int slot,
                                       const Genes &genes, long long step, float learning_rate) {
     const long long first = static_cast<long long>(slot) * P;
     Moments now, next;
     load(now, s, first, threadIdx.x);
     float squares = 0.f;
     for (int i = threadIdx.x; i < P / 4; i += THREADS) {
-        const float4 d = four(m.buffer + 4 * i);
+        const float4 d = four(grad + 4 * i);
         squares += d.x * d.x + d.y * d.y + d.z * d.z + d.w * d.w;
     }
     const float norm = sqrtf(over_block(squares, m.small + S_ROOM));
@@ -1401,7 +1471,7 @@ __device__ __forceinline__ void adamw(const Memory &m, const State &s, int slot,
         for (int k = 0; k < AT_ONCE; k++) {
             const int at = i + k * THREADS;
             if (at >= P / 4) break;
-            const float4 d4 = four(m.buffer + 4 * at);
+            const float4 d4 = four(grad + 4 * at);
             const float d[4] = {d4.x, d4.y, d4.z, d4.w};
             float w[4] = {now.weight[k].x, now.weight[k].y, now.weight[k].z, now.weight[k].w};
             float a[4] = {now.mean[k].x, now.mean[k].y, now.mean[k].z, now.mean[k].w};
@@ -1423,36 +1493,34 @@ __device__ __forceinline__ void adamw(const Memory &m, const State &s, int slot,
     __syncthreads();
 }
 
-// -- The kernel ----------------------------------------------------------------------------------
+// -- The kernels ---------------------------------------------------------------------------------
 
 // What a launch has to ask for.
 #ifndef ON_CPU
-extern "C" __constant__ int shared_bytes = SHARED_BYTES;
+extern "C" __constant__ int train_bytes = TRAIN_BYTES, judge_bytes = JUDGE_BYTES;
 #endif
 
-// Trains the listed slots and evaluates them into `seen`; or, given somewhere to write it, only
-// finds the loss and the gradient (P + 1 numbers a slot) of the coming step.
-extern "C" __global__ void __launch_bounds__(THREADS, 1)
-    interval(State s, const int *listed, int steps, float *seen, float *gradient) {
-    extern __shared__ __align__(16) unsigned char shared_memory[];
-    const int slot = listed[blockIdx.x];
+__device__ __forceinline__ Memory take_places(unsigned char *shared_memory) {
     Memory m;
-    m.planes = reinterpret_cast<u16 *>(shared_memory);
-    m.small = reinterpret_cast<float *>(m.planes + 2 * PLANES);
+    m.halves = reinterpret_cast<u16 *>(shared_memory);
+    m.small = reinterpret_cast<float *>(m.halves + HALVES);
     m.table = m.small + SMALL;
-    m.dtable = m.table + TABLE_FLOATS;
-    m.buffer = m.dtable + DTABLE_FLOATS;
-    m.met = reinterpret_cast<int *>(m.buffer + BUFFER_FLOATS);
-    m.lists = reinterpret_cast<u16 *>(m.met + 2 * ROWS);
-    Genes genes;
-    float *gene = reinterpret_cast<float *>(&genes);
+    m.rest = m.table + TABLE_FLOATS;
+    return m;
+}
+
+// A slot's genes, and its weights where the model reads them. All threads; ends synchronised.
+__device__ __forceinline__ Slot enter(const Memory &m, const State &s, int slot) {
+    Slot it;
+    float *gene = reinterpret_cast<float *>(&it.genes);
 #pragma unroll
     for (int i = 0; i < static_cast<int>(sizeof(Genes) / 4); i++)
         gene[i] = s.recipe[i * s.slots + slot];
-    const u32 k0 = static_cast<u32>(s.key[2 * slot]), k1 = static_cast<u32>(s.key[2 * slot + 1]);
-
+    it.k0 = static_cast<u32>(s.key[2 * slot]);
+    it.k1 = static_cast<u32>(s.key[2 * slot + 1]);
+    it.order = s.order + static_cast<long long>(slot) * PAIRS;
     for (int i = threadIdx.x; i < D * padded(DS); i += THREADS)  // columns that nothing else fills
-        m.planes[W_TABLE + i] = m.planes[PLANES + W_TABLE + i] = 0;
+        m.halves[W_TABLE + i] = 0;
     __syncthreads();
     const float *weight = s.weight + static_cast<long long>(slot) * P;
     for (int i = threadIdx.x; i < P / 4; i += THREADS) {
@@ -1461,25 +1529,39 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
         place(m, s.place[i], w);
     }
     __syncthreads();
+    return it;
+}
+
+// Trains the listed slots; or, given somewhere to write it, only finds the loss and the gradient
+// (P + 1 numbers a slot) of the coming step.
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
+    train(State s, const int *listed, int steps, float *gradient) {
+    extern __shared__ __align__(16) unsigned char shared_memory[];
+    const int slot = listed[blockIdx.x];
+    const Memory m = take_places(shared_memory);
+    Training own;
+    own.dtable = m.rest;
+    own.buffer = own.dtable + DTABLE_FLOATS;
+    own.met = reinterpret_cast<int *>(own.buffer + BUFFER_FLOATS);
+    own.tokens = reinterpret_cast<u16 *>(own.met + 2 * ROWS);
+    const Slot it = enter(m, s, slot);
+    const Genes &genes = it.genes;
 
     // Every thread keeps the schedule; one writes it back.
     long long step = s.step[slot];
     float loss_mean = s.loss_mean[slot], loss_variance = s.loss_variance[slot],
           decay = s.decay[slot];
     bool decaying = s.decaying[slot];
-    for (int i = 0;; i++) {
-        const bool judging = i == steps;
-        const float learning_rate = rate(genes, step, decay);
-        const float loss = pass(m, s, slot, genes, judging, static_cast<u32>(step), k0, k1,
-                                learning_rate, seen + slot * SEEN_COLUMNS);
-        if (judging) break;
+#pragma unroll 1
+    for (int i = 0; i < steps; i++) {
+        const float loss = differentiate(m, own, s.pairs, it, static_cast<u32>(step));
         if (gradient) {
             for (int k = threadIdx.x; k < P; k += THREADS)
-                gradient[static_cast<long long>(slot) * (P + 1) + k] = m.buffer[k];
+                gradient[static_cast<long long>(slot) * (P + 1) + k] = own.buffer[k];
             if (threadIdx.x == 0) gradient[static_cast<long long>(slot) * (P + 1) + P] = loss;
             return;
         }
-        adamw(m, s, slot, genes, step, learning_rate);
+        adamw(m, own.buffer, s, slot, genes, step, rate(genes, step, decay));
         constexpr float newest = LOSS_WEIGHT;
         const float surprise = step == 0 ? 0.f : loss - loss_mean;
         loss_mean = step == 0 ? loss : loss_mean + newest * surprise;
@@ -1495,4 +1577,47 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     s.loss_variance[slot] = loss_variance;
     s.decaying[slot] = decaying;
     s.decay[slot] = decay;
+}
+
+// Evaluates the listed slots on every pair. Two blocks share a multiprocessor.
+extern "C" __global__ void __launch_bounds__(THREADS, 2)
+    judge(State s, const int *listed, float *seen) {
+    extern __shared__ __align__(16) unsigned char shared_memory[];
+    const int slot = listed[blockIdx.x];
+    const Memory m = take_places(shared_memory);
+    const Slot it = enter(m, s, slot);
+    build_table(m, it.genes.inverse_embed_ratio);
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
+    u32 *gaps = reinterpret_cast<u32 *>(m.rest);
+    auto met = [&](int first) {  // one example a lane, 16 of them
+        const int at = first + lane % 16;
+        return at < PAIRS ? s.pairs[it.order[at]] : 0;
+    };
+    float loss = 0.f, judged[4] = {0.f, 0.f, 0.f, 0.f};
+    int coming = met(16 * warp);
+#pragma unroll 1
+    for (int first = 16 * warp; first < PAIRS; first += ROWS) {
+        const Example e[2] = {unpack(__shfl_sync(ALL, coming, g)),
+                              unpack(__shfl_sync(ALL, coming, g + 8))};
+        coming = met(first + ROWS);
+        Passed p;
+        p.kept[0][0] = p.kept[0][1] = p.kept[1][0] = p.kept[1][1] = ALL;
+        float z[V / 8][4];
+        forward(p, z, m, e, it.genes.layer_scale, nullptr);
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            const int at = first + g + 8 * r;
+            const Odds o = odds(z, r, e[r].answer);
+            if (t || at >= PAIRS) continue;
+            const bool train = at < TRAIN, right = o.ahead > 0.f;
+            loss += train ? o.loss : 0.f;
+            judged[0] += train && right;
+            judged[1] += train ? 0.f : o.loss;
+            judged[2] += !train && right;
+            judged[3] += train && o.total == 0.f;
+            if (train) gaps[at] = in_order(o.ahead);
+        }
+    }
+    finish_judging(m, loss, judged, rate(it.genes, s.step[slot], s.decay[slot]),
+                   seen + slot * SEEN_COLUMNS);
 }

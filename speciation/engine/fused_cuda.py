@@ -1,6 +1,6 @@
-"""``fused`` on NVIDIA GPUs: a whole interval of every trial in one launch of ``fused.cu``.
+"""``fused`` on NVIDIA GPUs: an interval of every trial in two launches of ``fused.cu``.
 
-The kernel is compiled for one task and model by NVRTC, which comes with torch's CUDA builds, so
+Its kernels are compiled for one task and model by NVRTC, which comes with torch's CUDA builds, so
 nobody needs a toolchain; what it compiled is kept between processes. Slots are independent
 blocks of threads: only those with a trial in them are launched.
 """
@@ -27,7 +27,7 @@ from speciation.engine.training import GAP_QUANTILES, SEEN, Program, State
 
 SOURCE = files("speciation.engine").joinpath("fused.cu")
 WARPS = 8  # of a trial: a constant, since it decides the order of sums
-_PLANES = 1 << 30  # a weight that lies in shared memory as two bfloat16 planes
+_HALVES = 1 << 30  # a weight that lies in shared memory as float16s
 _TENSORS = (
     *("weight", "mean", "square", "recipe"),
     *("step", "loss_mean", "loss_variance", "decaying", "decay"),
@@ -61,7 +61,7 @@ def missing(run: Program, precision: str) -> str | None:
     if (reason := _unfit(run, precision)) is not None:
         return reason
     try:
-        kernel(macros(run), run.answers.left.device)
+        kernels(macros(run), run.answers.left.device)
     except UnavailableError as reason:
         return str(reason)
     except OSError as error:
@@ -71,8 +71,8 @@ def missing(run: Program, precision: str) -> str | None:
 
 def _unfit(run: Program, precision: str) -> str | None:
     shape = run.model
-    if precision != "bf16x3":
-        return f"the fused kernel of a GPU multiplies in bf16x3, not {precision}"
+    if precision != "fp16":
+        return f"the fused kernel of a GPU multiplies in fp16, not {precision}"
     if shape.layers > 1:
         return f"the fused kernel trains one layer, not {shape.layers}"
     if shape.d_model % 16 or shape.d_ff % 16 or shape.d_model > 128 or shape.heads > 16:
@@ -94,23 +94,23 @@ def pairs(run: Program) -> Tensor:
 def places(plan: Layout, width: int) -> NDArray[np.int32]:
     """Where each four of the flat weights lie in the kernel's shared memory, ``(P / 4,)``.
 
-    Offsets of float32s, or of bfloat16s with the bit ``_PLANES``; the order is that of the
+    Offsets of float32s, or of float16s with the bit ``_HALVES``; the order is that of the
     constants in ``fused.cu``.
     """
-    planes = ("0.out", "0.up", "0.down", "unembed", "0.value")
+    halves = ("0.out", "0.up", "0.down", "unembed", "0.value")
     table_columns = width + 16
     where: dict[str, NDArray[np.int64]] = {}
     at = 0
     by_name = {weight.name: weight for weight in plan.weights}
-    for name in planes:
+    for name in halves:
         rows, columns = by_name[name].shape
         stride = (table_columns if name == "0.value" else columns) + 8
         own = at + np.arange(rows)[:, None] * stride + np.arange(0, columns, 4)
-        where[name] = own.ravel() | _PLANES
+        where[name] = own.ravel() | _HALVES
         at += rows * stride
     at = 0
     for weight in plan.weights:
-        if weight.name not in planes:
+        if weight.name not in halves:
             where[weight.name] = at + np.arange(0, weight.size, 4)
             at += weight.size
     return np.concatenate([where[weight.name] for weight in plan.weights]).astype(np.int32)
@@ -143,83 +143,80 @@ class FusedCuda:
         )
         self._state = state
         self._struct = struct(state, self._extra)
-        self._kernel = kernel(macros(run), device)
+        self._kernels = kernels(macros(run), device)
 
     def run(self, steps: int, occupied: Sequence[int]) -> Tensor:
         """Train the occupied slots for some steps, then evaluate: ``(S, len(SEEN))``."""
         seen = self._state.weight.new_zeros(self._state.weight.shape[0], len(SEEN))
-        self._launch(steps, occupied, seen, None)
+        listed = self._listed(occupied)
+        self._launch("train", listed, ctypes.c_int(steps), ctypes.c_void_p(None))
+        self._launch("judge", listed, ctypes.c_void_p(seen.data_ptr()))
         return seen
 
     def gradients(self, occupied: Sequence[int]) -> Tensor:
         """Gradient and loss of the coming step, not clipped: ``(S, P + 1)``."""
         slots, size = self._state.weight.shape
         out = self._state.weight.new_full((slots, size + 1), torch.nan)
-        self._launch(1, occupied, out, out)
+        out_at = ctypes.c_void_p(out.data_ptr())
+        self._launch("train", self._listed(occupied), ctypes.c_int(1), out_at)
         return out
 
-    def _launch(
-        self, steps: int, occupied: Sequence[int], seen: Tensor, gradient: Tensor | None
-    ) -> None:
-        device = seen.device
-        listed = torch.tensor(occupied, dtype=torch.int32).to(device, non_blocking=True)
-        self._kernel.launch(
-            len(occupied),
-            32 * WARPS,
-            torch.cuda.current_stream(device).cuda_stream,
-            self._struct,
-            ctypes.c_void_p(listed.data_ptr()),
-            ctypes.c_int(steps),
-            ctypes.c_void_p(seen.data_ptr()),
-            ctypes.c_void_p(None if gradient is None else gradient.data_ptr()),
+    def _listed(self, occupied: Sequence[int]) -> Tensor:
+        listed = torch.tensor(occupied, dtype=torch.int32)
+        return listed.to(self._state.weight.device, non_blocking=True)
+
+    def _launch(self, name: str, listed: Tensor, *arguments: Any) -> None:
+        stream = torch.cuda.current_stream(listed.device).cuda_stream
+        slots = ctypes.c_void_p(listed.data_ptr())
+        self._kernels.launch(
+            name, len(listed), 32 * WARPS, stream, self._struct, slots, *arguments
         )
 
 
-class Kernel:
+class Kernels:
     """One compiled program on one device.
 
     Args:
         code: What NVRTC compiled for this device.
 
     Raises:
-        UnavailableError: The device lacks the shared memory that the kernel asks for.
+        UnavailableError: The device lacks the shared memory that the kernels ask for.
     """
 
     def __init__(self, code: bytes) -> None:
         self._driver = ctypes.CDLL("libcuda.so.1")
-        module, self._function = ctypes.c_void_p(), ctypes.c_void_p()
+        module = ctypes.c_void_p()
         self._call("cuModuleLoadData", ctypes.byref(module), code)
-        self._call("cuModuleGetFunction", ctypes.byref(self._function), module, b"interval")
-        address, size = ctypes.c_uint64(), ctypes.c_size_t()
-        self._call(
-            "cuModuleGetGlobal_v2",
-            ctypes.byref(address),
-            ctypes.byref(size),
-            module,
-            b"shared_bytes",
-        )
-        shared = ctypes.c_int()
-        self._call("cuMemcpyDtoH_v2", ctypes.byref(shared), address, size)
-        self._shared = shared.value
-        device, there = ctypes.c_int(), ctypes.c_int()
-        self._call("cuCtxGetDevice", ctypes.byref(device))
-        self._call("cuDeviceGetAttribute", ctypes.byref(there), _SHARED_THERE, device)
-        if self._shared > there.value:
-            raise UnavailableError(
-                f"a trial of this size needs {self._shared:,} bytes of a GPU's shared memory; "
-                f"this one has {there.value:,}"
-            )
-        self._call("cuFuncSetAttribute", self._function, _MAX_DYNAMIC_SHARED_SIZE, self._shared)
+        self._made = {name: self._make(module, name) for name in ("train", "judge")}
 
-    def launch(self, blocks: int, threads: int, stream: int, *arguments: Any) -> None:
-        """Queue it on a stream."""
+    def launch(
+        self, name: str, blocks: int, threads: int, stream: int, *arguments: Any
+    ) -> None:
+        """Queue one of them on a stream."""
         addresses = (ctypes.c_void_p * len(arguments))(
             *(ctypes.addressof(argument) for argument in arguments)
         )
-        size = (blocks, 1, 1, threads, 1, 1, self._shared)
-        self._call(
-            "cuLaunchKernel", self._function, *size, ctypes.c_void_p(stream), addresses, None
-        )
+        function, shared = self._made[name]
+        size = (blocks, 1, 1, threads, 1, 1, shared)
+        self._call("cuLaunchKernel", function, *size, ctypes.c_void_p(stream), addresses, None)
+
+    def _make(self, module: ctypes.c_void_p, name: str) -> tuple[ctypes.c_void_p, int]:
+        """A function, and the bytes of shared memory that it needs."""
+        function, address, size = ctypes.c_void_p(), ctypes.c_uint64(), ctypes.c_size_t()
+        wanted, device, there = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
+        self._call("cuModuleGetFunction", ctypes.byref(function), module, name.encode())
+        where = (ctypes.byref(address), ctypes.byref(size))
+        self._call("cuModuleGetGlobal_v2", *where, module, f"{name}_bytes".encode())
+        self._call("cuMemcpyDtoH_v2", ctypes.byref(wanted), address, size)
+        self._call("cuCtxGetDevice", ctypes.byref(device))
+        self._call("cuDeviceGetAttribute", ctypes.byref(there), _SHARED_THERE, device)
+        if wanted.value > there.value:
+            raise UnavailableError(
+                f"a trial of this size needs {wanted.value:,} bytes of a GPU's shared memory; "
+                f"this one has {there.value:,}"
+            )
+        self._call("cuFuncSetAttribute", function, _MAX_DYNAMIC_SHARED_SIZE, wanted.value)
+        return function, wanted.value
 
     def _call(self, name: str, *arguments: object) -> None:
         if code := getattr(self._driver, name)(*arguments):
@@ -234,11 +231,11 @@ _SHARED_THERE = 97  # CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
 
 
 @cache
-def kernel(macros: Words, device: torch.device) -> Kernel:
-    """The kernel of these macros, loaded on a device.
+def kernels(macros: Words, device: torch.device) -> Kernels:
+    """The kernels of these macros, loaded on a device.
 
     Raises:
-        UnavailableError: The GPU cannot run it, or there is no NVRTC.
+        UnavailableError: The GPU cannot run them, or there is no NVRTC.
         OSError: What was compiled cannot be kept, or there is no driver.
     """
     with torch.cuda.device(device):
@@ -248,7 +245,7 @@ def kernel(macros: Words, device: torch.device) -> Kernel:
             raise UnavailableError(
                 f"the fused kernel needs a GPU of compute capability 9.0, not {major}.{minor}"
             )
-        return Kernel(cubin(macros, f"sm_{major}{minor}"))
+        return Kernels(cubin(macros, f"sm_{major}{minor}"))
 
 
 def cubin(macros: Words, architecture: str) -> bytes:

@@ -23,8 +23,8 @@ from speciation.trial.task import Task
 # The meaning of a trial. Raise it whenever any trial's result changes on purpose.
 SEMANTICS = 1
 
-PRECISIONS = ("float32", "float64", "bf16x3")
-"""What weights and moments are kept in. ``bf16x3`` keeps them in float32 and asks less of
+PRECISIONS = ("float32", "float64", "fp16")
+"""What weights and moments are kept in. ``fp16`` keeps them in float32 and asks less of
 products: at least 16 bits of each factor, as two bfloat16s give in three passes."""
 
 

@@ -28,8 +28,9 @@ static inline float4 __ldcg(const float4 *x) { return *x; }
 static inline void __stcg(float4 *x, const float4 &y) { *x = y; }
 static inline float rsqrtf(float x) { return 1.f / std::sqrt(x); }
 
-extern "C" void interval(State s, const int *listed, int steps, float *seen, float *gradient);
-alignas(16) static unsigned char shared_memory[SHARED_BYTES];
+extern "C" void train(State s, const int *listed, int steps, float *gradient);
+extern "C" void judge(State s, const int *listed, float *seen);
+alignas(16) static unsigned char shared_memory[TRAIN_BYTES > JUDGE_BYTES ? TRAIN_BYTES : JUDGE_BYTES];
 
 namespace fibers {
 
@@ -103,18 +104,22 @@ static inline int __reduce_add_sync(u32, int x) {
     return sum;
 }
 
-static inline u32 bfloat16(float x) {  // to nearest, ties to even
-    uint32_t bits;
-    std::memcpy(&bits, &x, 4);
-    if ((bits & 0x7fffffff) > 0x7f800000) return 0x7fff;
-    return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+static inline u32 float16(float x) {
+    const _Float16 half = static_cast<_Float16>(x);
+    uint16_t bits;
+    std::memcpy(&bits, &half, 2);
+    return bits;
 }
 
-static inline u32 pack(float low, float high) { return bfloat16(low) | bfloat16(high) << 16; }
-
-static inline float half_of(u32 word, int i) {
-    return __uint_as_float((i ? word >> 16 : word) << 16);
+static inline float unpack(u16 bits) {
+    _Float16 half;
+    std::memcpy(&half, &bits, 2);
+    return half;
 }
+
+static inline u32 pack(float low, float high) { return float16(low) | float16(high) << 16; }
+
+static inline float half_of(u32 word, int i) { return unpack(u16(i ? word >> 16 : word)); }
 
 static void multiply(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
     const uint32_t left[4] = {a[0], a[1], a[2], a[3]}, right[2] = {b0, b1};
@@ -165,25 +170,36 @@ static void store(u16 *row, const u32 (&r)[4]) {  // as fetch, the other way rou
     }
 }
 
-static inline float positive(float x) { return x < 0.f ? 0.f : x; }
+static inline u32 pack_positive(float low, float high) {
+    return pack(low < 0.f ? 0.f : low, high < 0.f ? 0.f : high);
+}
+
+static inline u32 equal(u32 a, u32 b) {
+    return (half_of(a, 0) == half_of(b, 0) ? 0x3c00u : 0) |
+           (half_of(a, 1) == half_of(b, 1) ? 0x3c000000u : 0);
+}
 
 static State launched;
 static const int *launched_list;
 static int launched_steps;
-static float *launched_seen, *launched_gradient;
+static float *launched_out;
 
-static void enter() {
-    interval(launched, launched_list, launched_steps, launched_seen, launched_gradient);
+static void enter_train() {
+    train(launched, launched_list, launched_steps, launched_out);
+    fibers::fiber[threadIdx.x].done = true;
+    _longjmp(fibers::scheduler, 1);
+}
+
+static void enter_judge() {
+    judge(launched, launched_list, launched_out);
     fibers::fiber[threadIdx.x].done = true;
     _longjmp(fibers::scheduler, 1);
 }
 
 // One block after the other.
-extern "C" void launch(const State *s, const int *listed, int blocks, int steps, float *seen,
-                       float *gradient) {
+static void run(void (*enter)(), const State *s, const int *listed, int blocks) {
     using namespace fibers;
-    launched = *s, launched_list = listed, launched_steps = steps;
-    launched_seen = seen, launched_gradient = gradient;
+    launched = *s, launched_list = listed;
     const size_t room = 1 << 18;
     for (auto &f : fiber) f.stack = static_cast<char *>(std::malloc(room));
     for (blockIdx.x = 0; blockIdx.x < blocks; blockIdx.x++) {
@@ -207,4 +223,15 @@ extern "C" void launch(const State *s, const int *listed, int blocks, int steps,
             }
     }
     for (auto &f : fiber) std::free(f.stack);
+}
+
+extern "C" void launch_train(const State *s, const int *listed, int blocks, int steps,
+                             float *gradient) {
+    launched_steps = steps, launched_out = gradient;
+    run(enter_train, s, listed, blocks);
+}
+
+extern "C" void launch_judge(const State *s, const int *listed, int blocks, float *seen) {
+    launched_out = seen;
+    run(enter_judge, s, listed, blocks);
 }

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,27 +37,24 @@ class Emulated:
 
     def run(self, steps: int, occupied: Sequence[int]) -> Tensor:
         seen = torch.full((self._state.weight.shape[0], len(SEEN)), torch.nan)
-        self._launch(steps, occupied, seen, None)
+        self._train(steps, occupied, None)
+        self._library.launch_judge(*self._slots(occupied), ctypes.c_void_p(seen.data_ptr()))
         return seen
 
     def gradients(self, occupied: Sequence[int]) -> Tensor:
         slots, size = self._state.weight.shape
         out = torch.full((slots, size + 1), torch.nan)
-        self._launch(1, occupied, out, out)
+        self._train(1, occupied, out)
         return out
 
-    def _launch(
-        self, steps: int, occupied: Sequence[int], seen: Tensor, gradient: Tensor | None
-    ) -> None:
-        listed = np.array(occupied, dtype=np.int32)
-        self._library.launch(
-            ctypes.byref(self._struct),
-            ctypes.c_void_p(listed.ctypes.data),
-            len(listed),
-            steps,
-            ctypes.c_void_p(seen.data_ptr()),
-            ctypes.c_void_p(None if gradient is None else gradient.data_ptr()),
-        )
+    def _train(self, steps: int, occupied: Sequence[int], gradient: Tensor | None) -> None:
+        there = None if gradient is None else gradient.data_ptr()
+        self._library.launch_train(*self._slots(occupied), steps, ctypes.c_void_p(there))
+
+    def _slots(self, occupied: Sequence[int]) -> tuple[Any, ...]:
+        self._listed = np.array(occupied, dtype=np.int32)
+        address = ctypes.c_void_p(self._listed.ctypes.data)
+        return ctypes.byref(self._struct), address, len(self._listed)
 
 
 @cache

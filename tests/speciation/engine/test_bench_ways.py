@@ -95,9 +95,9 @@ def test_a_backend_is_given_a_precision_it_can_be_had_in(monkeypatch):
         return SimpleNamespace(without_fused=said)
 
     monkeypatch.setattr(bench_ways, "make_engine", make)
-    for precision in ("float32", "bf16x3"):
+    for precision in ("float32", "fp16"):
         monkeypatch.setattr(EngineSpec, "__post_init__", lambda self: None)
         assert suited(JOB, precision).precision == precision
-    with pytest.raises(PeerError, match="not in bf16x3"):
+    with pytest.raises(PeerError, match="not in fp16"):
         suited(JOB, "float64")
     suited.cache_clear()

@@ -33,7 +33,7 @@ WAYS = [
     pytest.param(("graph", "cpu", "float32"), id="graph-cpu", marks=pytest.mark.slow),
     pytest.param(("torch", "cuda", "float32"), id="torch-cuda", marks=pytest.mark.gpu),
     pytest.param(("graph", "cuda", "float32"), id="graph-cuda", marks=pytest.mark.gpu),
-    pytest.param(("fused", "cuda", "bf16x3"), id="fused-cuda", marks=pytest.mark.gpu),
+    pytest.param(("fused", "cuda", "fp16"), id="fused-cuda", marks=pytest.mark.gpu),
 ]
 
 

@@ -16,8 +16,8 @@ from speciation.trial.trial import ModelShape
 from tests.speciation.engine.emulator import Emulated
 from tests.speciation.engine.making import SMALL, loaded, random_trials, with_genes
 
-# What two bfloat16s keep of a factor is 2**-17; sums that cancel, as in attention, lose more.
-CLOSE, CANCELLING = 3e-5, 2e-4
+# What a float16 keeps of a factor is 2**-11; sums that cancel, as in attention, lose more.
+CLOSE, CANCELLING = 2e-3, 1e-2
 ATTENTION = ("0.query", "0.query.bias", "0.key")
 SHAPE = ModelShape(d_model=16, heads=2, d_ff=32)
 SHAPES = [
@@ -84,7 +84,7 @@ def first_token_only(run, state):
 def agree(run, found, state64, run64):
     loss, expected = training.gradients(run64, state64, training.step_examples(run64, state64))
     size = run.plan.size
-    assert torch.allclose(found[:, size].cpu().double(), loss, rtol=1e-4)
+    assert torch.allclose(found[:, size].cpu().double(), loss, rtol=1e-3)
     for name, mine in run.plan.split(found[:, :size].cpu().double()).items():
         theirs = expected[name]
         error = (mine - theirs).flatten(1).norm(dim=1) / theirs.flatten(1).norm(dim=1)
@@ -178,9 +178,9 @@ def test_bits_depend_on_the_trial_alone(fused, device):
 @pytest.mark.parametrize(
     ("shape", "precision", "sentence"),
     [
-        (SHAPE, "float32", "multiplies in bf16x3, not float32"),
-        (ModelShape(layers=2), "bf16x3", "one layer, not 2"),
-        (ModelShape(d_model=24, heads=2), "bf16x3", "not d_model 24"),
+        (SHAPE, "float32", "multiplies in fp16, not float32"),
+        (ModelShape(layers=2), "fp16", "one layer, not 2"),
+        (ModelShape(d_model=24, heads=2), "fp16", "not d_model 24"),
     ],
 )
 def test_what_is_not_covered_is_said_in_a_sentence(shape, precision, sentence):
@@ -190,7 +190,7 @@ def test_what_is_not_covered_is_said_in_a_sentence(shape, precision, sentence):
 
 def test_a_task_with_too_many_elements_is_not_covered():
     run = training.program(Task(modulus=257), SHAPE, torch.device("cpu"), 64)
-    assert "255 elements" in fused_cuda.missing(run, "bf16x3")
+    assert "255 elements" in fused_cuda.missing(run, "fp16")
 
 
 @pytest.fixture
@@ -202,15 +202,15 @@ def faked_gpu(monkeypatch):
         monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (major, minor))
 
-    fused_cuda.kernel.cache_clear()
+    fused_cuda.kernels.cache_clear()
     yield have
-    fused_cuda.kernel.cache_clear()
+    fused_cuda.kernels.cache_clear()
 
 
 def test_a_gpu_that_is_too_old_is_not_covered(faked_gpu):
     faked_gpu(8, 9)
     run = training.program(SMALL, SHAPE, torch.device("cpu"), 64)
-    assert "capability 9.0, not 8.9" in fused_cuda.missing(run, "bf16x3")
+    assert "capability 9.0, not 8.9" in fused_cuda.missing(run, "fp16")
 
 
 def test_what_cannot_be_kept_is_said_in_a_sentence(faked_gpu, monkeypatch):
@@ -220,10 +220,10 @@ def test_what_cannot_be_kept_is_said_in_a_sentence(faked_gpu, monkeypatch):
     faked_gpu(9, 0)
     monkeypatch.setattr(fused_cuda, "cubin", full)
     run = training.program(SMALL, SHAPE, torch.device("cpu"), 64)
-    assert "No space left" in fused_cuda.missing(run, "bf16x3")
+    assert "No space left" in fused_cuda.missing(run, "fp16")
 
 
 @pytest.mark.gpu
 def test_a_model_that_does_not_fit_into_shared_memory_is_not_covered():
     run = training.program(Task(), ModelShape(d_model=128, d_ff=512), torch.device("cuda"), 64)
-    assert "shared memory" in fused_cuda.missing(run, "bf16x3")
+    assert "shared memory" in fused_cuda.missing(run, "fp16")
