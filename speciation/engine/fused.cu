@@ -62,10 +62,17 @@ constexpr int S_TOKENS = 0, S_POSITIONS = S_TOKENS + (N + 1) * D,
 // What an example gives to a row of the table, values and scores, in columns of a tile.
 constexpr int GT = above(D + H, 8), GS = 8 * (GT % 2 ? GT : GT + 1);
 
-// A tile that warps share, in float16s: the two factors of a weight's gradient; at its last use
-// also what is given to rows of a and of b.
-constexpr int STAGE = larger(larger(padded(D) + padded(V), padded(F) + padded(D)),
-                             larger(2 * padded(D) + 2 * GS, padded(D) + padded(DS)));
+// A tile that warps share, in float16s: the two factors of each weight's gradient, and what is
+// given to rows of a and of b; the latter, and the factors of W_o, come when others are done with.
+constexpr int T_UNIT = 0, T_DZ = T_UNIT + ROWS * padded(D), T_HIDDEN = T_DZ + ROWS * padded(V),
+              T_INTO = T_HIDDEN + ROWS * padded(F), T_MIDDLE = T_INTO + ROWS * padded(D),
+              T_DH = T_MIDDLE + ROWS * padded(D), T_END = T_DH + ROWS * padded(F);
+constexpr int T_MIXED = T_HIDDEN, T_BRANCH = T_MIXED + ROWS * padded(D),
+              T_LEFT = T_BRANCH + ROWS * padded(D), T_RIGHT = T_LEFT + ROWS * GS,
+              TILE_FLOATS = larger(T_END, T_RIGHT + ROWS * GS) / 2;
+// The same for the table, all its rows.
+constexpr int TABLE_TILES = above(TABLE, 16), T_VALUES = 16 * TABLE_TILES * padded(D),
+              TABLE_STAGE = (T_VALUES + 16 * TABLE_TILES * padded(DS)) / 2;
 
 // Sums over columns, one a lane: how many of each a lane keeps.
 constexpr int KD = above(D, EVERY), KH = above(H, 4);
@@ -77,15 +84,20 @@ constexpr int fours(int a) { return 4 * above(a, 4); }  // 16 bytes
 constexpr int R_TABLE = SUMS * 32, R_SUMS = R_TABLE + D * DS;
 constexpr int TABLE_FLOATS = fours(larger(larger(TABLE * TC, WARPS * SUMS * 32), R_SUMS + DS));
 constexpr int DTABLE_FLOATS = fours(TABLE * TC);
-constexpr int TILE_FLOATS = ROWS * STAGE / 2;
-constexpr int BUFFER_FLOATS = fours(larger(TILE_FLOATS, P));
+// AdamW's queue: behind the gradient, where the tile was.
+constexpr int AT_ONCE = 2, LINE = AT_ONCE * 4 * THREADS, AT_QUEUE = fours(larger(TABLE_STAGE, P));
+constexpr int QUEUE = larger(2, (TILE_FLOATS - AT_QUEUE) / (3 * LINE));
+constexpr int BUFFER_FLOATS = fours(larger(TILE_FLOATS, AT_QUEUE + 3 * QUEUE * LINE));
 constexpr int MEETING = 4 * ROWS;  // two tiles of examples, and their tokens as float16s
 constexpr int COUNTS = 6 * WARPS;
 constexpr int SHARED_BYTES = 2 * HALVES + 4 * (SMALL + TABLE_FLOATS),
-              TRAIN_BYTES = SHARED_BYTES + 4 * (DTABLE_FLOATS + BUFFER_FLOATS + MEETING),
+              TRAIN_BYTES =
+                  SHARED_BYTES + 4 * (DTABLE_FLOATS + BUFFER_FLOATS + MEETING) + P / 2,
               JUDGE_BYTES = SHARED_BYTES + 4 * (TRAIN + COUNTS);
 static_assert(D % 16 == 0 && F % 16 == 0 && V % 16 == 0, "tensor cores take sixteens");
 static_assert(THREADS / 8 <= D || D % 4 == 0, "unfold: a warp's lanes leave a row together");
+constexpr u32 AS_HALVES = 1 << 15;  // in a place: of float16s, else of float32s
+static_assert(larger(HALVES, SMALL) <= 4 * AS_HALVES, "places");
 static_assert(D <= 128 && H <= 16, "bits of draw_kept, columns of DS");
 static_assert(WARPS > 1 && N < 256, "the sums over positions, the bytes of an Example");
 
@@ -99,7 +111,7 @@ struct State {
     const long long *key;   // (S, 2)
     const int *order;       // (S, PAIRS)
     const int *pairs;       // (PAIRS,) a | b << 8 | answer << 16
-    const int *place;       // (P / 4,) where weights go in shared memory
+    const u16 *place;       // (P / 4,) where fours of weights go in shared memory
     int slots;
 };
 
@@ -164,6 +176,21 @@ __device__ __forceinline__ u32 pack_positive(float low, float high) {  // of max
     u32 both;
     asm("cvt.rn.relu.f16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(high), "f"(low));
     return both;
+}
+
+// Copies to shared memory that go on while the thread does, in groups.
+__device__ __forceinline__ void copy(float *to, const float *from) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(
+                     static_cast<u32>(__cvta_generic_to_shared(to))),
+                 "l"(from)
+                 : "memory");
+}
+
+__device__ __forceinline__ void end_group() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+
+template <int OTHERS>
+__device__ __forceinline__ void wait_for_group() {  // the oldest but these many
+    asm volatile("cp.async.wait_group %0;" ::"n"(OTHERS) : "memory");
 }
 
 __device__ __forceinline__ u32 equal(u32 a, u32 b) {  // two float16s at once: 1 or 0
@@ -246,6 +273,14 @@ __device__ __forceinline__ void recall(Factors (&a)[NT / 2], const u16 *tile, in
     for (int k = 0; k < NT / 2; k++) fetch<false>(a[k].at, tile + in_tile<NT>(row) + 16 * k);
 }
 
+__device__ __forceinline__ float2 two(const float *at) {
+    return *reinterpret_cast<const float2 *>(at);
+}
+
+__device__ __forceinline__ float4 four(const float *at) {
+    return *reinterpret_cast<const float4 *>(at);
+}
+
 // The gradient of a weight of X columns by Y, sum over the tile's rows of x' y, and of its bias,
 // the sum of y: each warp has its part.
 template <int X, int Y>
@@ -254,6 +289,8 @@ struct Gradient {
     static constexpr int EACH = 2 * above(MT * NT, 2 * WARPS);  // a group's columns of tiles
     static constexpr int ACROSS = above(NT, EACH), GROUPS = MT * ACROSS;
     static constexpr int TURNS = above(GROUPS, WARPS), BT = above(NT, 16);
+    static constexpr int PARTS = 2 * GROUPS <= WARPS ? 2 : 1;  // of the rows, if warps are left
+    static constexpr bool SHARED = MT > 1;  // two rows of tiles see to the sums of y
     float sum[TURNS][EACH][4];
     float ones[BT][4];  // row j is the sum of y's columns 8 j to 8 j + 7
 
@@ -275,59 +312,63 @@ struct Gradient {
         }
     }
 
-    // The sums of y are shared by the warps of two rows of tiles.
-    static __device__ __forceinline__ bool sums(int m, int j) { return MT == 1 || m == j % 2; }
-
-    __device__ __forceinline__ void add(const u16 *x, const u16 *y) {
-        const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4;
-        const int matrix = lane / 8, row = lane % 8;
+    template <int TILES = ROWS / 16>
+    __device__ __forceinline__ void add(const u16 *x, const u16 *y, int warp) {
+        static_assert(TILES % PARTS == 0, "parts are equal");
+        const int lane = threadIdx.x % 32, g = lane / 4, matrix = lane / 8, row = lane % 8;
         const int near = (matrix & 1) * 8, far = (matrix >> 1) * 8;
+        const int part = warp / GROUPS;
+        if (PARTS > 1 && part >= PARTS) return;
 #pragma unroll
         for (int i = 0; i < TURNS; i++) {
-            const int group = warp + WARPS * i;
-            if (group >= GROUPS) break;
-            const int m = group / ACROSS, n = (group % ACROSS) * EACH;
-            const u16 *left = x + (far + row) * padded(X) + m * 16 + near;
-            const u16 *right = y + (near + row) * padded(Y) + n * 8 + far;
-#pragma unroll 4
-            for (int k = 0; k < ROWS / 16; k++) {
-                u32 a[4], b[EACH][2];
+            const int group = PARTS > 1 ? warp % GROUPS : warp + WARPS * i;
+            if (PARTS == 1 && GROUPS % WARPS && group >= GROUPS) break;
+            const int m = group / ACROSS, n = (group % ACROSS) * EACH, odd = SHARED ? m & 1 : 0;
+            const int start = PARTS > 1 ? part * (TILES / PARTS) * 16 : 0;
+            const u16 *left = x + (start + far + row) * padded(X) + m * 16 + near;
+            const u16 *right = y + (start + near + row) * padded(Y) + n * 8 + far;
+            auto chosen = [&](int q, int j, int lower) {  // row j alone is ones
+                return m < 2 && 16 * q + g + 8 * lower == n + j ? ONES : 0;
+            };
+#pragma unroll
+            for (int k = 0; k < TILES / PARTS; k++) {
+                u32 a[4];
                 fetch<true>(a, left + k * 16 * padded(X));
 #pragma unroll
                 for (int j = 0; j < EACH; j += 2) {
                     if (EACH * ACROSS != NT && n + j >= NT) break;
-                    u32 both[4];
-                    fetch<true>(both, right + k * 16 * padded(Y) + j * 8);
-                    multiply(sum[i][j], a, both[0], both[1]);
-                    multiply(sum[i][j + 1], a, both[2], both[3]);
-                    b[j][0] = both[0], b[j][1] = both[1];
-                    b[j + 1][0] = both[2], b[j + 1][1] = both[3];
-                }
-                if (m > 1) continue;
-#pragma unroll
-                for (int j = 0; j < EACH; j++) {
-                    if (!sums(m, j) || (EACH * ACROSS != NT && n + j >= NT)) continue;
-                    const u32 upper = g == (n + j) % 16 ? ONES : 0,
-                              lower = g + 8 == (n + j) % 16 ? ONES : 0;
-                    const u32 chosen[4] = {upper, lower, upper, lower};
+                    u32 b[4];
+                    fetch<true>(b, right + k * 16 * padded(Y) + j * 8);
+                    multiply(sum[i][j], a, b[0], b[1]);
+                    multiply(sum[i][j + 1], a, b[2], b[3]);
 #pragma unroll
                     for (int q = 0; q < BT; q++)
-                        if (BT == 1 || (n + j) / 16 == q)
-                            multiply(ones[q], chosen, b[j][0], b[j][1]);
+#pragma unroll
+                        for (int c = 0; c < (SHARED ? 1 : 2); c++) {
+                            const u32 upper = chosen(q, j + c + odd, 0),
+                                      lower = chosen(q, j + c + odd, 1);
+                            const u32 one[4] = {upper, lower, upper, lower};
+                            multiply(ones[q], one, c || odd ? b[2] : b[0],
+                                     c || odd ? b[3] : b[1]);
+                        }
                 }
             }
         }
     }
 
-    // Writes what this lane holds, times a factor.
-    __device__ __forceinline__ void give(float factor, float *weight, float *bias) const {
-        const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
-        auto pair = [factor](float *at, const float *x) {
-            *reinterpret_cast<float2 *>(at) = {x[0] * factor, x[1] * factor};
+    // Writes what this lane holds, times a factor; of the second part, to what the first wrote.
+    __device__ __forceinline__ void give(float factor, float *weight, float *bias, int warp,
+                                         int part) const {
+        const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+        if (part == PARTS || (PARTS > 1 && warp / GROUPS != part)) return;
+        auto pair = [factor, part](float *at, const float *x) {
+            const float2 before = part ? two(at) : float2{0.f, 0.f};
+            *reinterpret_cast<float2 *>(at) = {fmaf(x[0], factor, before.x),
+                                               fmaf(x[1], factor, before.y)};
         };
 #pragma unroll
         for (int i = 0; i < TURNS; i++) {
-            const int group = warp + WARPS * i;
+            const int group = PARTS > 1 ? warp % GROUPS : warp + WARPS * i;
             if (group >= GROUPS) break;
             const int m = group / ACROSS, n = (group % ACROSS) * EACH;
 #pragma unroll
@@ -336,18 +377,20 @@ struct Gradient {
                 float *at = weight + (m * 16 + g) * Y + (n + j) * 8 + 2 * t;
                 pair(at, sum[i][j]);
                 pair(at + 8 * Y, sum[i][j] + 2);
-                if (m > 1 || !sums(m, j)) continue;
+                if (m > 1 || (SHARED && m != j % 2)) continue;
 #pragma unroll
                 for (int q = 0; q < BT; q++) {
-                    if (BT > 1 && (n + j) / 16 != q) continue;
-                    float *sums_at = bias + (n + j) * 8 + 2 * t;
-                    if (g == (n + j) % 16) pair(sums_at, ones[q]);
-                    if (g + 8 == (n + j) % 16) pair(sums_at, ones[q] + 2);
+                    float *sums = bias + (n + j) * 8 + 2 * t;
+                    if (16 * q + g == n + j) pair(sums, ones[q]);
+                    if (16 * q + g + 8 == n + j) pair(sums, ones[q] + 2);
                 }
             }
         }
     }
 };
+
+// The same in every lane, and known to be: what depends on it is no divergence.
+__device__ __forceinline__ int warp_index() { return __shfl_sync(ALL, static_cast<int>(threadIdx.x / 32), 0); }
 
 // -- Rows and columns of C fragments ---------------------------------------------------------
 
@@ -355,6 +398,8 @@ __device__ __forceinline__ float over_quad(float x) {
     x += __shfl_xor_sync(ALL, x, 1);
     return x + __shfl_xor_sync(ALL, x, 2);
 }
+
+__device__ __forceinline__ float over_eight(float x) { return over_quad(x + __shfl_xor_sync(ALL, x, 4)); }
 
 // Four numbers of each lane, summed over the quad: number t stays with lane t.
 __device__ __forceinline__ float over_quad(const float (&v)[4]) {
@@ -452,14 +497,6 @@ __device__ __forceinline__ void normalise_back(float (&d)[D / 8][4],
     }
 }
 
-__device__ __forceinline__ float2 two(const float *at) {
-    return *reinterpret_cast<const float2 *>(at);
-}
-
-__device__ __forceinline__ float4 four(const float *at) {
-    return *reinterpret_cast<const float4 *>(at);
-}
-
 // The two entries of a vector over columns that a lane meets.
 __device__ __forceinline__ float2 at_columns(const float *vector, int j) {
     return two(vector + 8 * j + 2 * (threadIdx.x % 4));
@@ -520,10 +557,11 @@ __device__ __forceinline__ u32 pick(const Words &x, int i) {
 }
 
 // Which activations of both branches an example keeps: bit 2 j + i is column 8 j + 2 t + i.
-// A random word decides two columns; the lanes of a quad draw for each other.
+// A random word decides two columns. Lane t of a quad draws four words, those of tile j + t of
+// columns, and all lanes take their own from each other's bits.
 __device__ __forceinline__ void draw_kept(u32 (&kept)[2][2], int row, u32 step, u32 k0, u32 k1,
                                           int threshold) {
-    const int t = threadIdx.x % 4, limit = threshold - DROPOUT_LEVELS / 2;
+    const int t = threadIdx.x % 4, limit = (threshold - DROPOUT_LEVELS / 2) * 65536;
 #pragma unroll
     for (int branch = 0; branch < 2; branch++)
 #pragma unroll
@@ -533,16 +571,18 @@ __device__ __forceinline__ void draw_kept(u32 (&kept)[2][2], int row, u32 step, 
 #pragma unroll
             for (int j = 0; j < D / 8; j += 4) {
                 const Words own = philox(first + j + t, step, PURPOSE_DROPOUT, 0, k0, k1);
+                u32 all = 0;
 #pragma unroll
-                for (int s = 0; s < 4; s++) {
-                    u32 word = pick(own, t ^ s);
-                    if (s) word = __shfl_xor_sync(ALL, word, s);
-                    const int low = static_cast<short>(word & 0xffff);
-                    const int high = static_cast<short>(word >> 16);
-                    const u32 two = (low >= limit) | (high >= limit) << 1;
-                    const int at = 2 * (j + (t ^ s));
-                    if (at < 32) bits |= two << at;
+                for (int q = 0; q < 4; q++) {
+                    if (static_cast<int>(own.w[q] << 16) >= limit) all |= 1u << 2 * q;
+                    if (static_cast<int>(own.w[q]) >= limit) all |= 2u << 2 * q;
                 }
+                all <<= 8 * t;
+                all |= __shfl_xor_sync(ALL, all, 1);
+                all = (all | __shfl_xor_sync(ALL, all, 2)) >> 2 * t;
+#pragma unroll
+                for (int s = 0; s < 4; s++)
+                    if (j + s < D / 8) bits |= (all >> 8 * s & 3) << 2 * (j + s);
             }
             kept[branch][r] = bits;
         }
@@ -603,14 +643,15 @@ __device__ __forceinline__ void build_table(const Memory &m, float ratio) {
                 fmaf(small[S_UNIT + d], small[S_GAIN1 + d], small[S_SHIFT1 + d]);
         }
         if (lane == 0) small[S_SCALE] = scale;
-        __syncwarp();
-        for (int d = lane; d < D; d += 32) {
-            float q[2] = {small[S_QUERY_B + d], 0.f};
-#pragma unroll 8
-            for (int i = 0; i < D; i++)
-                q[i % 2] = fmaf(small[S_SHIFTED + i], small[S_QUERY + i * D + d], q[i % 2]);
-            small[S_Q + d] = q[0] + q[1];
-        }
+    }
+    __syncthreads();
+    for (int d = threadIdx.x / 8; d < D; d += THREADS / 8) {
+        float q = 0.f;
+#pragma unroll
+        for (int i = threadIdx.x % 8; i < D; i += 8)
+            q = fmaf(small[S_SHIFTED + i], small[S_QUERY + i * D + d], q);
+        q = over_eight(q);
+        if (threadIdx.x % 8 == 0) small[S_Q + d] = q + small[S_QUERY_B + d];
     }
     __syncthreads();
     for (int i = threadIdx.x; i < D * H; i += THREADS) {  // W_k q: scores are rows times it
@@ -771,38 +812,50 @@ __device__ __forceinline__ void forward(Passed &p, float (&logits)[V / 8][4], co
 
 struct Odds { float total, itself, loss, ahead; };
 
-// Logits of one of a lane's two rows into odds against the greatest (loss.py), in place: 0 for the
+// Logits of a lane's two rows into odds against the greatest (loss.py), in place: 0 for the
 // answer, whose own share is `itself`. It is correct when `ahead` of the greatest other.
-__device__ __forceinline__ Odds odds(float (&z)[V / 8][4], int r, int answer) {
-    const int t = threadIdx.x % 4, there = answer - 2 * t;
-    float top[2] = {-infinity(), -infinity()}, total[2] = {0.f, 0.f}, own = 0.f;
+__device__ __forceinline__ void odds(Odds (&o)[2], float (&z)[V / 8][4], const Example (&e)[2]) {
+    const int t = threadIdx.x % 4;
+    float top[2][2], total[2][2], own[2], shift[2];
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        top[r][0] = top[r][1] = -infinity();
+        total[r][0] = total[r][1] = own[r] = 0.f;
+    }
 #pragma unroll
     for (int j = 0; j < V / 8; j++)
 #pragma unroll
-        for (int i = 0; i < 2; i++) {
-            float &x = z[j][2 * r + i];
-            const bool right = 8 * j + i == there;
-            own = right ? x : own;
-            x = right || (8 * j + 8 > N && 8 * j + 2 * t + i >= N) ? -infinity() : x;
-            top[i] = fmaxf(top[i], x);
+        for (int i = 0; i < 4; i++) {
+            const int r = i / 2;
+            float &x = z[j][i];
+            const bool right = 8 * j + i % 2 == e[r].answer - 2 * t;
+            own[r] = right ? x : own[r];
+            x = right || (8 * j + 8 > N && 8 * j + 2 * t + i % 2 >= N) ? -infinity() : x;
+            top[r][i % 2] = fmaxf(top[r][i % 2], x);
         }
-    own = over_quad(own);
-    const float other = greatest_of_quad(fmaxf(top[0], top[1])), greatest = fmaxf(own, other),
-                shift = -greatest * LOG2E;
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        own[r] = over_quad(own[r]);
+        top[r][0] = greatest_of_quad(fmaxf(top[r][0], top[r][1]));
+        shift[r] = -fmaxf(own[r], top[r][0]) * LOG2E;
+    }
 #pragma unroll
     for (int j = 0; j < V / 8; j++)
 #pragma unroll
-        for (int i = 0; i < 2; i++) {
-            float &x = z[j][2 * r + i];
-            x = exp2f(fmaf(x, LOG2E, shift));
-            total[i] += x;
+        for (int i = 0; i < 4; i++) {
+            z[j][i] = exp2f(fmaf(z[j][i], LOG2E, shift[i / 2]));
+            total[i / 2][i % 2] += z[j][i];
         }
-    const float others = over_quad(total[0] + total[1]), itself = exp2f(fmaf(own, LOG2E, shift));
-    // log1p without a library: exact for the small sums that matter (Goldberg 1991, theorem 4).
-    const float lead = greatest - own, all = others + itself, step = all - 1.f, log = logf(all);
-    const float small = step == 0.f ? others : log * (others / step);
-    // Maxima forget a NaN, sums do not.
-    return {others, itself, lead > 0.f ? lead + log : small, all == all ? own - other : all};
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        const float others = over_quad(total[r][0] + total[r][1]),
+                    itself = exp2f(fmaf(own[r], LOG2E, shift[r])), ahead = own[r] - top[r][0];
+        // log1p without a library: exact for the small sums that matter (Goldberg 1991, theorem 4).
+        const float all = others + itself, step = all - 1.f, log = logf(all);
+        const float small = step == 0.f ? others : log * (others / step);
+        // Maxima forget a NaN, sums do not.
+        o[r] = {others, itself, ahead < 0.f ? log - ahead : small, all == all ? ahead : all};
+    }
 }
 
 // -- Evaluation ----------------------------------------------------------------------------------
@@ -848,14 +901,22 @@ __device__ __forceinline__ void finish_judging(const Memory &m, float loss,
                 other_loss = over_block(judged[1], room), other_right = over_block(judged[2], room),
                 zero = over_block(judged[3], room);
     // Order statistics of the gaps, bit by bit: how many are below a candidate?
+    u32 mine[above(TRAIN, THREADS)];
+#pragma unroll
+    for (int i = 0; i < above(TRAIN, THREADS); i++) {
+        const int at = i * THREADS + threadIdx.x;
+        mine[i] = at < TRAIN ? gaps[at] : ~0u;
+    }
     u32 found[3] = {0, 0, 0};
     const int rank[3] = {RANK_Q10, RANK_Q50, RANK_Q90};
     int *counts = reinterpret_cast<int *>(m.rest + TRAIN);
+#pragma unroll 1
     for (int bit = 31; bit >= 0; bit--) {
         int below[3] = {0, 0, 0};
-        for (int i = threadIdx.x; i < TRAIN; i += THREADS)
 #pragma unroll
-            for (int q = 0; q < 3; q++) below[q] += gaps[i] < (found[q] | 1u << bit);
+        for (int i = 0; i < above(TRAIN, THREADS); i++)
+#pragma unroll
+            for (int q = 0; q < 3; q++) below[q] += mine[i] < (found[q] | 1u << bit);
 #pragma unroll
         for (int q = 0; q < 3; q++) below[q] = __reduce_add_sync(ALL, below[q]);
         int *shelf = counts + bit % 2 * 3 * WARPS;  // two, so that one synchronisation will do
@@ -972,9 +1033,9 @@ __device__ __forceinline__ void attend_back(const float *table, const Example (&
 // says who meets whom, 1 or 0, and what is given. Half of the warps see to rows of a, the others
 // to rows of b.
 __device__ __forceinline__ void add_to_table(float *dtable, const u16 *tokens, const u16 *to_left,
-                                             const u16 *to_right) {
+                                             const u16 *to_right, int warp) {
     constexpr int MT = above(N, 16), TEAM = WARPS / 2, TWO = 2;
-    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
+    const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
     const int matrix = lane / 8, row = lane % 8;
     const bool b_side = warp >= TEAM;
     const u16 *given = (b_side ? to_right : to_left) +
@@ -1037,24 +1098,23 @@ __device__ __forceinline__ void add_to_table(float *dtable, const u16 *tokens, c
 
 // The gradient of a product (unit g + s) W from U = unit' dy and the sums b of dy's columns:
 // of W, g U + s b, in place of U; of g and of s, the row sums of W U and of W b. Eight lanes a row.
-__device__ __forceinline__ void unfold(float *u, int columns, const u16 *w, const float *sums,
+template <int COLUMNS>
+__device__ __forceinline__ void unfold(float *u, const u16 *w, const float *sums,
                                        const float *gain, const float *shift, float *d_gain,
                                        float *d_shift) {
 #pragma unroll 1
     for (int row = threadIdx.x / 8; row < D; row += THREADS / 8) {
         float of_gain = 0.f, of_shift = 0.f;
-#pragma unroll 4
-        for (int c = threadIdx.x % 8; c < columns; c += 8) {
-            const float weight = unpack(w[row * padded(columns) + c]), x = u[row * columns + c];
+#pragma unroll
+        for (int i = 0; i < COLUMNS / 8; i++) {
+            const int c = 8 * i + threadIdx.x % 8;
+            const float weight = unpack(w[row * padded(COLUMNS) + c]), x = u[row * COLUMNS + c];
             of_gain = fmaf(weight, x, of_gain);
             of_shift = fmaf(weight, sums[c], of_shift);
-            u[row * columns + c] = gain[row] * x + shift[row] * sums[c];
+            u[row * COLUMNS + c] = gain[row] * x + shift[row] * sums[c];
         }
-#pragma unroll
-        for (int q = 4; q; q /= 2) {
-            of_gain += __shfl_xor_sync(ALL, of_gain, q);
-            of_shift += __shfl_xor_sync(ALL, of_shift, q);
-        }
+        of_gain = over_eight(of_gain);
+        of_shift = over_eight(of_shift);
         if (threadIdx.x % 8) continue;
         d_gain[row] = of_gain;
         d_shift[row] = of_shift;
@@ -1072,12 +1132,74 @@ struct Training {  // what a step has in shared memory, besides what evaluations
     float *dtable, *buffer;
     int *met;     // two tiles of examples
     u16 *tokens;  // theirs, of a and then of b, as float16s
+    u16 *places;  // of all weights
+};
+
+// Tiles of examples come one after the other, also from step to step: of the coming tile, every
+// example is in shared memory; of the one after it, only where it stands in the list of pairs.
+struct Arrivals {
+    int turn, index;
+
+    static constexpr int TILES = above(BATCH, ROWS);
+
+    static __device__ __forceinline__ int drawn(const Slot &slot, int tile, u32 step) {
+        const int example = tile % TILES * ROWS + threadIdx.x;
+        const int at = threadIdx.x < ROWS
+                           ? draw(example, step + tile / TILES, slot.k0, slot.k1) : -1;
+        return at < 0 ? 0 : slot.order[at];
+    }
+
+    static __device__ __forceinline__ void meet(const Training &own, int turn, int pair) {
+        if (threadIdx.x >= ROWS) return;
+        const Example e = unpack(pair);
+        own.met[turn * ROWS + threadIdx.x] = pair;
+        u16 *at = own.tokens + turn * 2 * ROWS + threadIdx.x;
+        at[0] = static_cast<u16>(pack(static_cast<float>(e.left), 0.f));
+        at[ROWS] = static_cast<u16>(pack(static_cast<float>(e.right), 0.f));
+    }
+};
+
+// Weights and moments of a slot on their way to shared memory: every thread's own, some lines of
+// fours ahead of where it is.
+struct Queue {
+    const float *weight, *mean, *square;
+    float *room;
+
+    static constexpr int LINES = above(P, LINE);
+
+    // Where a thread's fours of a line are, in the slot and in shared memory.
+    static __device__ __forceinline__ int from(int line, int k) {
+        return line * LINE + 4 * (k * THREADS + threadIdx.x);
+    }
+
+    __device__ __forceinline__ float *to(int line, int k) const {
+        return room + 3 * (line % QUEUE) * LINE + 4 * (k * THREADS + threadIdx.x);
+    }
+
+    __device__ __forceinline__ void ask(int line) const {
+#pragma unroll
+        for (int k = 0; k < AT_ONCE; k++) {
+            const int there = from(line, k);
+            if (there >= P) break;
+            float *here = to(line, k);
+            copy(here, weight + there);
+            copy(here + LINE, mean + there);
+            copy(here + 2 * LINE, square + there);
+        }
+        end_group();
+    }
+
+    __device__ __forceinline__ void begin() const {
+#pragma unroll
+        for (int line = 0; line < QUEUE; line++) ask(line);
+    }
 };
 
 // One step: returns the loss, and the gradient lies in the buffer in the order of the layout.
 __device__ __forceinline__ float differentiate(const Memory &m, const Training &own,
-                                               const int *pairs, const Slot &slot, u32 step) {
-    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
+                                               const int *pairs, const Slot &slot, u32 step,
+                                               Arrivals &coming, const Queue &queue) {
+    const int lane = threadIdx.x % 32, warp = warp_index(), g = lane / 4, t = lane % 4;
     const int mine = 16 * warp;
     const Genes &genes = slot.genes;
     const float *small = m.small;
@@ -1087,24 +1209,7 @@ __device__ __forceinline__ float differentiate(const Memory &m, const Training &
     const float factor = genes.layer_scale * (levels / (levels - threshold));
     u16 *tile = reinterpret_cast<u16 *>(own.buffer);
 
-    // A tile of examples is three loads: each is on its way for a tile before it is needed.
-    auto drawn = [&](int example) {
-        const int at = threadIdx.x < ROWS ? draw(example, step, slot.k0, slot.k1) : -1;
-        return at < 0 ? 0 : slot.order[at];
-    };
-    auto meet = [&](int turn, int pair) {
-        if (threadIdx.x >= ROWS) return;
-        const Example e = unpack(pair);
-        own.met[turn * ROWS + threadIdx.x] = pair;
-        u16 *at = own.tokens + turn * 2 * ROWS + threadIdx.x;
-        at[0] = static_cast<u16>(pack(static_cast<float>(e.left), 0.f));
-        at[ROWS] = static_cast<u16>(pack(static_cast<float>(e.right), 0.f));
-    };
-    int coming_index = drawn(threadIdx.x);
-    const int first_pair = pairs[coming_index];
-    coming_index = drawn(ROWS + threadIdx.x);
     build_table(m, genes.inverse_embed_ratio);
-    meet(0, first_pair);
     for (int i = threadIdx.x; i < DTABLE_FLOATS / 4; i += THREADS)
         reinterpret_cast<float4 *>(own.dtable)[i] = {0.f, 0.f, 0.f, 0.f};
 
@@ -1124,26 +1229,26 @@ __device__ __forceinline__ float differentiate(const Memory &m, const Training &
     __syncthreads();
 
 #pragma unroll 1
-    for (int start = 0, turn = 0; start < BATCH; start += ROWS, turn ^= 1) {
-        const int *met = own.met + turn * ROWS;
-        const int coming = pairs[coming_index];
-        coming_index = drawn(start + 2 * ROWS + threadIdx.x);
-        const int row = start + mine + g;
+    for (int tile_number = 0; tile_number < Arrivals::TILES; tile_number++) {
+        const int *met = own.met + coming.turn * ROWS;
+        const int next = pairs[coming.index];
+        coming.index = Arrivals::drawn(slot, tile_number + 2, step);
+        const int row = tile_number * ROWS + mine + g;
         const Example e[2] = {unpack(met[mine + g]), unpack(met[mine + g + 8])};
         Passed p;
         p.kept[0][0] = p.kept[0][1] = p.kept[1][0] = p.kept[1][1] = ALL;
         if (threshold) draw_kept(p.kept, row, step, slot.k0, slot.k1, threshold);
-        u16 *y = tile + ROWS * padded(D);
         {
             float z[V / 8][4], share_of[2], wrong[2];
-            forward(p, z, m, e, factor, tile);
+            forward(p, z, m, e, factor, tile + T_UNIT);
+            Odds o[2];
+            odds(o, z, e);
 #pragma unroll
             for (int r = 0; r < 2; r++) {
                 const bool there = row + 8 * r < BATCH;
-                const Odds o = odds(z, r, e[r].answer);
-                share_of[r] = there ? 1.f / (o.total + o.itself) : 0.f;
-                wrong[r] = share_of[r] * o.total;
-                if (t == 0 && there) loss += o.loss;
+                share_of[r] = there ? 1.f / (o[r].total + o[r].itself) : 0.f;
+                wrong[r] = share_of[r] * o[r].total;
+                if (t == 0 && there) loss += o[r].loss;
             }
             const float asked = magnifier(greatest_of_block(fmaxf(wrong[0], wrong[1]), room));
             if (asked < scale) {
@@ -1161,37 +1266,33 @@ __device__ __forceinline__ float differentiate(const Memory &m, const Training &
                 for (int i = 0; i < 4; i++) z[j][i] *= share_of[i / 2] * scale;
             Factors dz[V / 16];
             as_factors<V / 8>(dz, z);
-            share<V / 8>(y, dz, mine);
+            share<V / 8>(tile + T_DZ, dz, mine);
             __syncwarp();
 #pragma unroll
             for (int r = 0; r < 2; r++)
                 if (t == 0)
-                    y[(mine + g + 8 * r) * padded(V) + e[r].answer] =
+                    tile[T_DZ + (mine + g + 8 * r) * padded(V) + e[r].answer] =
                         static_cast<u16>(pack(-wrong[r] * scale, 0.f));
             __syncwarp();
         }
+        share<F / 8>(tile + T_HIDDEN, p.hidden, mine);
+        share<D / 8>(tile + T_MIDDLE, p.middle, mine);
         float dx[D / 8][4], branch[D / 8][4];
         Factors into[D / 16];
         {
             Factors dz[V / 16], last[D / 16];
-            recall<V / 8>(dz, y, mine);
-            recall<D / 8>(last, tile, mine);
+            recall<V / 8>(dz, tile + T_DZ, mine);
+            recall<D / 8>(last, tile + T_UNIT, mine);
             clear(dx);
             product<true>(dx, dz, m.halves + W_UNEMBED, padded(V));
             times(dx, small + S_GAIN);
             normalise_back(dx, last, p.last_scale);
         }
+        // The feed-forward branch's second half, then its first.
         clear(branch);
         add_branch(branch, dx, factor, p.kept[1]);
         as_factors<D / 8>(into, branch);
-        __syncthreads();
-        d_unembed.add(tile, y);
-        meet(turn ^ 1, coming);
-        __syncthreads();
-        // The feed-forward branch's second half, then its first.
-        y = tile + ROWS * padded(F);
-        share<F / 8>(tile, p.hidden, mine);
-        share<D / 8>(y, into, mine);
+        share<D / 8>(tile + T_INTO, into, mine);
         {
             float dh[F / 8][4];
             clear(dh);
@@ -1204,13 +1305,8 @@ __device__ __forceinline__ float differentiate(const Memory &m, const Training &
                     dh[j][i] = (i % 2 ? two >> 16 : two & 0xffffu) ? dh[j][i] : 0.f;
                 }
             as_factors<F / 8>(p.hidden, dh);
+            share<F / 8>(tile + T_DH, p.hidden, mine);
         }
-        __syncthreads();
-        d_down.add(tile, y);
-        __syncthreads();
-        y = tile + ROWS * padded(D);
-        share<D / 8>(tile, p.middle, mine);
-        share<F / 8>(y, p.hidden, mine);
         clear(branch);
         product<true>(branch, p.hidden, m.halves + W_UP, padded(F));
         times(branch, small + S_GAIN2);
@@ -1225,19 +1321,23 @@ __device__ __forceinline__ float differentiate(const Memory &m, const Training &
         add_branch(branch, dx, factor, p.kept[0]);
         as_factors<D / 8>(into, branch);
         __syncthreads();
-        d_up.add(tile, y);
+        d_unembed.add(tile + T_UNIT, tile + T_DZ, warp);
+        d_down.add(tile + T_HIDDEN, tile + T_INTO, warp);
+        d_up.add(tile + T_MIDDLE, tile + T_DH, warp);
+        coming.turn ^= 1;
+        Arrivals::meet(own, coming.turn, next);
         __syncthreads();
         // The output projection, and what each example gives to its rows of the table.
-        share<D / 8>(tile, p.mixed, mine);
-        share<D / 8>(y, into, mine);
+        share<D / 8>(tile + T_MIXED, p.mixed, mine);
+        share<D / 8>(tile + T_BRANCH, into, mine);
         clear(branch);
         product<true>(branch, into, m.halves + W_OUT, padded(D));  // of what was mixed
-        u16 *to_left = tile + 2 * ROWS * padded(D), *to_right = to_left + ROWS * GS;
-        attend_back(m.table, e, branch, to_left + mine * GS, to_right + mine * GS, sums, back);
+        attend_back(m.table, e, branch, tile + T_LEFT + mine * GS, tile + T_RIGHT + mine * GS,
+                    sums, back);
         __syncthreads();
-        d_out.add(tile, y);
-        add_to_table(own.dtable, own.tokens + turn * 2 * ROWS, to_left, to_right);
-        __syncthreads();
+        d_out.add(tile + T_MIXED, tile + T_BRANCH, warp);
+        add_to_table(own.dtable, own.tokens + (coming.turn ^ 1) * 2 * ROWS, tile + T_LEFT,
+                     tile + T_RIGHT, warp);
     }
     const float back = 1.f / (scale * BATCH);  // from here on, of the table's gradient too
 
@@ -1245,6 +1345,7 @@ __device__ __forceinline__ float differentiate(const Memory &m, const Training &
 #pragma unroll
     for (int i = 0; i < SUMS; i++) m.table[(warp * SUMS + i) * 32 + lane] = sums[i];
     __syncthreads();
+    queue.begin();
 #pragma unroll 1
     for (int i = threadIdx.x; i < SUMS * 32; i += THREADS) {
         float sum = 0.f;
@@ -1264,39 +1365,40 @@ __device__ __forceinline__ float differentiate(const Memory &m, const Training &
 
     // The table: gradients of values and scores into those of its rows, and of W_v and W_k q.
     float greatest = 0.f;
-    for (int i = threadIdx.x; i < TABLE * TC; i += THREADS)
-        if (i % TC < D + H) greatest = fmaxf(greatest, fabsf(own.dtable[i]));
+    for (int i = 4 * threadIdx.x; i < DTABLE_FLOATS; i += LINE) {
+        const float4 x = four(own.dtable + i);
+        greatest = fmaxf(fmaxf(greatest, fmaxf(fabsf(x.x), fabsf(x.y))),
+                         fmaxf(fabsf(x.z), fabsf(x.w)));
+    }
     const float table_scale = magnifier(greatest_of_block(greatest, room)),
                 table_back = back / table_scale;
     Gradient<D, DS> d_table;
     d_table.reset();
 #pragma unroll 1
-    for (int start = 0; start < TABLE; start += ROWS) {
-        const int first = start + mine;
-        u16 *y = tile + ROWS * padded(D);
+    for (int first = mine; first < TABLE; first += ROWS) {
         float x[D / 8][4], deviation[2], d[D / 8][4];
         Factors unit[D / 16];
         table_rows(x, deviation, first, m, genes.inverse_embed_ratio);
         as_factors<D / 8>(unit, x);
-        share<D / 8>(tile, unit, mine);
+        share<D / 8>(tile, unit, first);
         {
             float both[DS / 8][4];
             Factors a[DS / 16];
 #pragma unroll
             for (int j = 0; j < DS / 8; j++)
 #pragma unroll
-                for (int i = 0; i < 4; i++) {
-                    const int row = first + g + 8 * (i / 2), column = 8 * j + 2 * t + i % 2;
-                    both[j][i] = row < TABLE && column < D + H
-                                     ? own.dtable[row * TC + column] * table_scale : 0.f;
+                for (int r = 0; r < 2; r++) {
+                    const int row = first + g + 8 * r, column = 8 * j + 2 * t;
+                    const bool there = row < TABLE && (8 * j + 8 <= TC || column < TC);
+                    const float2 x = there ? two(own.dtable + row * TC + column) : float2{0.f, 0.f};
+                    both[j][2 * r] = x.x * table_scale;
+                    both[j][2 * r + 1] = x.y * table_scale;
                 }
             as_factors<DS / 8>(a, both);
-            share<DS / 8>(y, a, mine);
+            share<DS / 8>(tile + T_VALUES, a, first);
             clear(d);
             product<true>(d, a, m.halves + W_TABLE, padded(DS));
         }
-        __syncthreads();
-        d_table.add(tile, y);
 #pragma unroll
         for (int j = 0; j < D / 8; j++)
 #pragma unroll
@@ -1307,45 +1409,51 @@ __device__ __forceinline__ float differentiate(const Memory &m, const Training &
             }
         times(d, small + S_GAIN1);
         normalise_back(d, unit, deviation);
+        __syncwarp();
 #pragma unroll
         for (int j = 0; j < D / 8; j++)
 #pragma unroll
-            for (int i = 0; i < 4; i++) {
-                const int row = first + g + 8 * (i / 2);
-                if (row < 2 * N) own.dtable[row * TC + 8 * j + 2 * t + i % 2] = d[j][i];
+            for (int r = 0; r < 2; r++) {
+                const int row = first + g + 8 * r;
+                if (row < 2 * N)
+                    *reinterpret_cast<float2 *>(own.dtable + row * TC + 8 * j + 2 * t) = {
+                        d[j][2 * r], d[j][2 * r + 1]};
             }
-        __syncthreads();
     }
+    __syncthreads();
+    d_table.add<TABLE_TILES>(tile, tile + T_VALUES, warp);
+    __syncthreads();
 
     // Everything into the buffer. The tile is done with.
     float *grad = own.buffer, *d_value = m.table + R_TABLE;
-    d_unembed.give(back, grad + UNEMBED, grad + UNEMBED_B);
-    d_down.give(back, grad + DOWN, grad + DOWN_B);
-    d_up.give(back, grad + UP, grad + UP_B);
-    d_out.give(back, grad + OUT, grad + OUT_B);
-    d_table.give(table_back, d_value, m.table + R_SUMS);
+#pragma unroll
+    for (int part = 0; part < 2; part++) {
+        d_unembed.give(back, grad + UNEMBED, grad + UNEMBED_B, warp, part);
+        d_down.give(back, grad + DOWN, grad + DOWN_B, warp, part);
+        d_up.give(back, grad + UP, grad + UP_B, warp, part);
+        d_out.give(back, grad + OUT, grad + OUT_B, warp, part);
+        d_table.give(table_back, d_value, m.table + R_SUMS, warp, part);
+        if (part == 0) __syncthreads();
+    }
     for (int c = threadIdx.x; c < D; c += THREADS)
         equals_row[c] = column_sum(C_EQUALS, c);  // of the residual stream at "="
     __syncthreads();
-#pragma unroll 1
-    for (int which = 0; which < 3; which++) {
-        const bool last = which == 0, up = which == 1;
-        unfold(last ? grad + UNEMBED : up ? grad + UP : d_value, last ? V : up ? F : DS,
-               m.halves + (last ? W_UNEMBED : up ? W_UP : W_TABLE),
-               last ? grad + UNEMBED_B : up ? grad + UP_B : m.table + R_SUMS,
-               small + (last ? S_GAIN : up ? S_GAIN2 : S_GAIN1),
-               small + (last ? S_SHIFT : up ? S_SHIFT2 : S_SHIFT1),
-               grad + (last ? GAIN : up ? GAIN2 : GAIN1),
-               grad + (last ? SHIFT : up ? SHIFT2 : SHIFT1));
-    }
+    unfold<V>(grad + UNEMBED, m.halves + W_UNEMBED, grad + UNEMBED_B, small + S_GAIN,
+              small + S_SHIFT, grad + GAIN, grad + SHIFT);
+    unfold<F>(grad + UP, m.halves + W_UP, grad + UP_B, small + S_GAIN2, small + S_SHIFT2,
+              grad + GAIN2, grad + SHIFT2);
+    unfold<DS>(d_value, m.halves + W_TABLE, m.table + R_SUMS, small + S_GAIN1, small + S_SHIFT1,
+               grad + GAIN1, grad + SHIFT1);
     __syncthreads();
     const float head_scale = rsqrtf(static_cast<float>(HEAD));
     const float *d_scores = d_value + D;  // of the vectors that scores are rows times, (D, H)
-    for (int d = threadIdx.x; d < D; d += THREADS) {
+    for (int d = threadIdx.x / 8; d < D; d += THREADS / 8) {
         float sum = 0.f;
-#pragma unroll 4
-        for (int i = 0; i < D; i++)
+#pragma unroll
+        for (int i = threadIdx.x % 8; i < D; i += 8)
             sum = fmaf(d_scores[i * DS + d / HEAD], small[S_KEY + i * D + d], sum);
+        sum = over_eight(sum);
+        if (threadIdx.x % 8) continue;
         m.small[S_DQ + d] = sum * head_scale;
         grad[QUERY_B + d] = sum * head_scale;
         grad[VALUE_B + d] = m.table[R_SUMS + d];
@@ -1414,12 +1522,12 @@ __device__ __forceinline__ float lerp(float from, float to, float weight) {
 }
 
 // Puts four weights where the model reads them.
-__device__ __forceinline__ void place(const Memory &m, int where, const float (&w)[4]) {
-    if (where & 1 << 30) {
-        *reinterpret_cast<uint2 *>(m.halves + (where & ~(1 << 30))) = {pack(w[0], w[1]),
+__device__ __forceinline__ void place(const Memory &m, u32 where, const float (&w)[4]) {
+    if (where & AS_HALVES) {
+        *reinterpret_cast<uint2 *>(m.halves + 4 * (where & (AS_HALVES - 1))) = {pack(w[0], w[1]),
                                                                        pack(w[2], w[3])};
     } else {
-        *reinterpret_cast<float4 *>(m.small + where) = {w[0], w[1], w[2], w[3]};
+        *reinterpret_cast<float4 *>(m.small + 4 * where) = {w[0], w[1], w[2], w[3]};
     }
 }
 
@@ -1428,30 +1536,11 @@ __device__ __forceinline__ float rate(const Genes &genes, long long step, float 
     return genes.learning_rate * fminf(warm, 1.f) * decay;
 }
 
-constexpr int AT_ONCE = 2;  // loads of this many fours are on their way together
-
-struct Moments {
-    float4 weight[AT_ONCE], mean[AT_ONCE], square[AT_ONCE];
-    int where[AT_ONCE];
-};
-
-__device__ __forceinline__ void load(Moments &x, const State &s, long long first, int i) {
-#pragma unroll
-    for (int k = 0; k < AT_ONCE; k++) {
-        const int at = i + k * THREADS;
-        if (at >= P / 4) break;
-        x.weight[k] = __ldcg(reinterpret_cast<const float4 *>(s.weight + first) + at);
-        x.mean[k] = __ldcg(reinterpret_cast<const float4 *>(s.mean + first) + at);
-        x.square[k] = __ldcg(reinterpret_cast<const float4 *>(s.square + first) + at);
-        x.where[k] = s.place[at];
-    }
-}
-
-__device__ __forceinline__ void adamw(const Memory &m, const float *grad, const State &s, int slot,
-                                      const Genes &genes, long long step, float learning_rate) {
+__device__ __forceinline__ void adamw(const Memory &m, const Training &own, const State &s, int slot,
+                                      const Genes &genes, const Queue &queue, long long step,
+                                      float learning_rate) {
+    const float *grad = own.buffer;
     const long long first = static_cast<long long>(slot) * P;
-    Moments now, next;
-    load(now, s, first, threadIdx.x);
     float squares = 0.f;
     for (int i = threadIdx.x; i < P / 4; i += THREADS) {
         const float4 d = four(grad + 4 * i);
@@ -1465,17 +1554,25 @@ __device__ __forceinline__ void adamw(const Memory &m, const float *grad, const 
     const float inverse2 = -1.f / expm1f(count * genes.log_beta2);
     const float size = -learning_rate / expm1f(count * genes.log_beta1);
     const float shrink = 1.f - learning_rate * genes.weight_decay;
-    for (int i = threadIdx.x; i < P / 4; i += AT_ONCE * THREADS) {
-        load(next, s, first, i + AT_ONCE * THREADS);
+#pragma unroll 1
+    for (int line = 0; line < Queue::LINES; line++) {
+        wait_for_group<QUEUE - 1>();
+        float4 d4[AT_ONCE], w4[AT_ONCE], a4[AT_ONCE], v4[AT_ONCE];
 #pragma unroll
         for (int k = 0; k < AT_ONCE; k++) {
-            const int at = i + k * THREADS;
-            if (at >= P / 4) break;
-            const float4 d4 = four(grad + 4 * at);
-            const float d[4] = {d4.x, d4.y, d4.z, d4.w};
-            float w[4] = {now.weight[k].x, now.weight[k].y, now.weight[k].z, now.weight[k].w};
-            float a[4] = {now.mean[k].x, now.mean[k].y, now.mean[k].z, now.mean[k].w};
-            float v[4] = {now.square[k].x, now.square[k].y, now.square[k].z, now.square[k].w};
+            const float *here = queue.to(line, k);
+            w4[k] = four(here);
+            a4[k] = four(here + LINE);
+            v4[k] = four(here + 2 * LINE);
+            d4[k] = four(grad + min(Queue::from(line, k), P - 4));
+        }
+#pragma unroll
+        for (int k = 0; k < AT_ONCE; k++) {
+            const int at = Queue::from(line, k);
+            const float d[4] = {d4[k].x, d4[k].y, d4[k].z, d4[k].w};
+            float w[4] = {w4[k].x, w4[k].y, w4[k].z, w4[k].w};
+            float a[4] = {a4[k].x, a4[k].y, a4[k].z, a4[k].w};
+            float v[4] = {v4[k].x, v4[k].y, v4[k].z, v4[k].w};
 #pragma unroll
             for (int q = 0; q < 4; q++) {
                 const float x = d[q] * clip;
@@ -1483,12 +1580,13 @@ __device__ __forceinline__ void adamw(const Memory &m, const float *grad, const 
                 v[q] = lerp(v[q], x * x, genes.one_minus_beta2);
                 w[q] = w[q] * shrink - a[q] * size / (sqrtf(v[q] * inverse2) + genes.epsilon);
             }
-            __stcg(reinterpret_cast<float4 *>(s.weight + first) + at, {w[0], w[1], w[2], w[3]});
-            __stcg(reinterpret_cast<float4 *>(s.mean + first) + at, {a[0], a[1], a[2], a[3]});
-            __stcg(reinterpret_cast<float4 *>(s.square + first) + at, {v[0], v[1], v[2], v[3]});
-            place(m, now.where[k], w);
+            if (at >= P) break;
+            __stcg(reinterpret_cast<float4 *>(s.weight + first + at), {w[0], w[1], w[2], w[3]});
+            __stcg(reinterpret_cast<float4 *>(s.mean + first + at), {a[0], a[1], a[2], a[3]});
+            __stcg(reinterpret_cast<float4 *>(s.square + first + at), {v[0], v[1], v[2], v[3]});
+            place(m, own.places[at / 4], w);
         }
-        now = next;
+        queue.ask(line + QUEUE);
     }
     __syncthreads();
 }
@@ -1544,7 +1642,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     own.buffer = own.dtable + DTABLE_FLOATS;
     own.met = reinterpret_cast<int *>(own.buffer + BUFFER_FLOATS);
     own.tokens = reinterpret_cast<u16 *>(own.met + 2 * ROWS);
+    own.places = own.tokens + 4 * ROWS;
+    for (int i = threadIdx.x; i < P / 4; i += THREADS) own.places[i] = s.place[i];
     const Slot it = enter(m, s, slot);
+    const long long first = static_cast<long long>(slot) * P;
+    const Queue queue = {s.weight + first, s.mean + first, s.square + first, own.buffer + AT_QUEUE};
     const Genes &genes = it.genes;
 
     // Every thread keeps the schedule; one writes it back.
@@ -1552,16 +1654,19 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     float loss_mean = s.loss_mean[slot], loss_variance = s.loss_variance[slot],
           decay = s.decay[slot];
     bool decaying = s.decaying[slot];
+    Arrivals coming = {0, Arrivals::drawn(it, 1, static_cast<u32>(step))};
+    Arrivals::meet(own, 0, s.pairs[Arrivals::drawn(it, 0, static_cast<u32>(step))]);
 #pragma unroll 1
     for (int i = 0; i < steps; i++) {
-        const float loss = differentiate(m, own, s.pairs, it, static_cast<u32>(step));
+        const float loss = differentiate(m, own, s.pairs, it, static_cast<u32>(step), coming,
+                                         queue);
         if (gradient) {
             for (int k = threadIdx.x; k < P; k += THREADS)
                 gradient[static_cast<long long>(slot) * (P + 1) + k] = own.buffer[k];
             if (threadIdx.x == 0) gradient[static_cast<long long>(slot) * (P + 1) + P] = loss;
             return;
         }
-        adamw(m, own.buffer, s, slot, genes, step, rate(genes, step, decay));
+        adamw(m, own, s, slot, genes, queue, step, rate(genes, step, decay));
         constexpr float newest = LOSS_WEIGHT;
         const float surprise = step == 0 ? 0.f : loss - loss_mean;
         loss_mean = step == 0 ? loss : loss_mean + newest * surprise;
@@ -1604,18 +1709,19 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2)
         p.kept[0][0] = p.kept[0][1] = p.kept[1][0] = p.kept[1][1] = ALL;
         float z[V / 8][4];
         forward(p, z, m, e, it.genes.layer_scale, nullptr);
+        Odds o[2];
+        odds(o, z, e);
 #pragma unroll
         for (int r = 0; r < 2; r++) {
             const int at = first + g + 8 * r;
-            const Odds o = odds(z, r, e[r].answer);
             if (t || at >= PAIRS) continue;
-            const bool train = at < TRAIN, right = o.ahead > 0.f;
-            loss += train ? o.loss : 0.f;
+            const bool train = at < TRAIN, right = o[r].ahead > 0.f;
+            loss += train ? o[r].loss : 0.f;
             judged[0] += train && right;
-            judged[1] += train ? 0.f : o.loss;
+            judged[1] += train ? 0.f : o[r].loss;
             judged[2] += !train && right;
-            judged[3] += train && o.total == 0.f;
-            if (train) gaps[at] = in_order(o.ahead);
+            judged[3] += train && o[r].total == 0.f;
+            if (train) gaps[at] = in_order(o[r].ahead);
         }
     }
     finish_judging(m, loss, judged, rate(it.genes, s.step[slot], s.decay[slot]),

@@ -27,7 +27,7 @@ from speciation.engine.training import GAP_QUANTILES, SEEN, Program, State
 
 SOURCE = files("speciation.engine").joinpath("fused.cu")
 WARPS = 8  # of a trial: a constant, since it decides the order of sums
-_HALVES = 1 << 30  # a weight that lies in shared memory as float16s
+_HALVES = 1 << 15  # weights that lie in shared memory as float16s
 _TENSORS = (
     *("weight", "mean", "square", "recipe"),
     *("step", "loss_mean", "loss_variance", "decaying", "decay"),
@@ -91,11 +91,11 @@ def pairs(run: Program) -> Tensor:
     return left | right << 8 | answer << 16
 
 
-def places(plan: Layout, width: int) -> NDArray[np.int32]:
+def places(plan: Layout, width: int) -> NDArray[np.int16]:
     """Where each four of the flat weights lie in the kernel's shared memory, ``(P / 4,)``.
 
-    Offsets of float32s, or of float16s with the bit ``_HALVES``; the order is that of the
-    constants in ``fused.cu``.
+    A quarter of their offset in float32s, or in float16s with the bit ``_HALVES``; the order is
+    that of the constants in ``fused.cu``.
     """
     halves = ("0.out", "0.up", "0.down", "unembed", "0.value")
     table_columns = width + 16
@@ -106,14 +106,15 @@ def places(plan: Layout, width: int) -> NDArray[np.int32]:
         rows, columns = by_name[name].shape
         stride = (table_columns if name == "0.value" else columns) + 8
         own = at + np.arange(rows)[:, None] * stride + np.arange(0, columns, 4)
-        where[name] = own.ravel() | _HALVES
+        where[name] = own.ravel() // 4 | _HALVES
         at += rows * stride
     at = 0
     for weight in plan.weights:
         if weight.name not in halves:
-            where[weight.name] = at + np.arange(0, weight.size, 4)
+            where[weight.name] = (at + np.arange(0, weight.size, 4)) // 4
             at += weight.size
-    return np.concatenate([where[weight.name] for weight in plan.weights]).astype(np.int32)
+    in_order = np.concatenate([where[weight.name] for weight in plan.weights])
+    return in_order.astype(np.uint16).view(np.int16)
 
 
 def struct(state: State, extra: tuple[Tensor, Tensor]) -> StateStruct:

@@ -26,6 +26,7 @@ static inline u32 __umulhi(u32 x, u32 y) { return u32(uint64_t(x) * y >> 32); }
 static inline int __popc(u32 x) { return __builtin_popcount(x); }
 static inline float4 __ldcg(const float4 *x) { return *x; }
 static inline void __stcg(float4 *x, const float4 &y) { *x = y; }
+static inline int min(int x, int y) { return x < y ? x : y; }
 static inline float rsqrtf(float x) { return 1.f / std::sqrt(x); }
 
 extern "C" void train(State s, const int *listed, int steps, float *gradient);
@@ -173,6 +174,11 @@ static void store(u16 *row, const u32 (&r)[4]) {  // as fetch, the other way rou
 static inline u32 pack_positive(float low, float high) {
     return pack(low < 0.f ? 0.f : low, high < 0.f ? 0.f : high);
 }
+
+static inline void copy(float *to, const float *from) { std::memcpy(to, from, 16); }
+static inline void end_group() {}
+template <int OTHERS>
+static inline void wait_for_group() {}
 
 static inline u32 equal(u32 a, u32 b) {
     return (half_of(a, 0) == half_of(b, 0) ? 0x3c00u : 0) |
