@@ -10,7 +10,7 @@
 // * Gradients of weights are sums over examples: a tile of examples is shared by all warps, each
 //   of which owns some of the sums, in registers, until the step is over.
 // * Keys are never made: scores are the table times one vector a head, W_k q.
-// * No atomics: every sum has one order, whatever the launch.
+// * Every sum of floats has one order, whatever the launch.
 //
 // The algebra is that of model.py, the numbers those of loss.py, optimizer.py and streams.py.
 // Fragments, "C" as a product is returned: lane = 4 g + t holds columns 8 j + 2 t and the next of
@@ -89,15 +89,15 @@ constexpr int AT_ONCE = 2, LINE = AT_ONCE * 4 * THREADS, AT_QUEUE = fours(larger
 constexpr int QUEUE = larger(2, (TILE_FLOATS - AT_QUEUE) / (3 * LINE));
 constexpr int BUFFER_FLOATS = fours(larger(TILE_FLOATS, AT_QUEUE + 3 * QUEUE * LINE));
 constexpr int MEETING = 4 * ROWS;  // two tiles of examples, and their tokens as float16s
-constexpr int COUNTS = 6 * WARPS;
+constexpr int COUNTS = 3 * 256 + 8, MEMBERS = fours(above(PAIRS, 32));
 constexpr int SHARED_BYTES = 2 * HALVES + 4 * (SMALL + TABLE_FLOATS),
               TRAIN_BYTES =
                   SHARED_BYTES + 4 * (DTABLE_FLOATS + BUFFER_FLOATS + MEETING) + P / 2,
-              JUDGE_BYTES = SHARED_BYTES + 4 * (TRAIN + COUNTS);
+              JUDGE_BYTES = SHARED_BYTES + 4 * (fours(TRAIN) + MEMBERS + COUNTS);
 static_assert(D % 16 == 0 && F % 16 == 0 && V % 16 == 0, "tensor cores take sixteens");
 static_assert(THREADS / 8 <= D || D % 4 == 0, "unfold: a warp's lanes leave a row together");
-constexpr u32 AS_HALVES = 1 << 15;  // in a place: of float16s, else of float32s
-static_assert(larger(HALVES, SMALL) <= 4 * AS_HALVES, "places");
+constexpr u32 AS_HALVES = 1 << 15;  // in a place: of float16s, else of float32s (what is too
+                                    // far for the other bits does not fit into shared memory)
 static_assert(D <= 128 && H <= 16, "bits of draw_kept, columns of DS");
 static_assert(WARPS > 1 && N < 256, "the sums over positions, the bytes of an Example");
 
@@ -900,36 +900,51 @@ __device__ __forceinline__ void finish_judging(const Memory &m, float loss,
     const float train_loss = over_block(loss, room), train_right = over_block(judged[0], room),
                 other_loss = over_block(judged[1], room), other_right = over_block(judged[2], room),
                 zero = over_block(judged[3], room);
-    // Order statistics of the gaps, bit by bit: how many are below a candidate?
+    // Order statistics of the gaps, byte by byte: how many have the bytes so far and which next?
     u32 mine[above(TRAIN, THREADS)];
 #pragma unroll
     for (int i = 0; i < above(TRAIN, THREADS); i++) {
         const int at = i * THREADS + threadIdx.x;
         mine[i] = at < TRAIN ? gaps[at] : ~0u;
     }
-    u32 found[3] = {0, 0, 0};
-    const int rank[3] = {RANK_Q10, RANK_Q50, RANK_Q90};
-    int *counts = reinterpret_cast<int *>(m.rest + TRAIN);
+    u32 found[3] = {0, 0, 0}, rank[3] = {RANK_Q10, RANK_Q50, RANK_Q90};
+    u32 *counts = reinterpret_cast<u32 *>(m.rest) + fours(TRAIN) + MEMBERS, *answer = counts + 768;
 #pragma unroll 1
-    for (int bit = 31; bit >= 0; bit--) {
-        int below[3] = {0, 0, 0};
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        for (int i = threadIdx.x; i < 768; i += THREADS) counts[i] = 0;
+        __syncthreads();
 #pragma unroll
         for (int i = 0; i < above(TRAIN, THREADS); i++)
 #pragma unroll
-            for (int q = 0; q < 3; q++) below[q] += mine[i] < (found[q] | 1u << bit);
+            for (int q = 0; q < 3; q++)
+                if ((mine[i] ^ found[q]) >> shift <= 255)
+                    atomicAdd(counts + 256 * q + (mine[i] >> shift & 255), 1u);
+        __syncthreads();
+        for (int q = warp; q < 3; q += WARPS) {
+            const u32 *own = counts + 256 * q + 8 * lane;
+            u32 sum = 0;
 #pragma unroll
-        for (int q = 0; q < 3; q++) below[q] = __reduce_add_sync(ALL, below[q]);
-        int *shelf = counts + bit % 2 * 3 * WARPS;  // two, so that one synchronisation will do
-        if (lane == 0)
+            for (int i = 0; i < 8; i++) sum += own[i];
+            u32 below = sum;  // with those of lanes before
 #pragma unroll
-            for (int q = 0; q < 3; q++) shelf[q * WARPS + warp] = below[q];
+            for (int d = 1; d < 32; d *= 2) {
+                const u32 before = __shfl_sync(ALL, below, lane - d & 31);
+                if (lane >= d) below += before;
+            }
+            below -= sum;
+            for (int i = 0; i < 8; i++) {
+                if (below <= rank[q] && rank[q] < below + own[i]) {
+                    answer[2 * q] = 8 * lane + i;
+                    answer[2 * q + 1] = rank[q] - below;
+                }
+                below += own[i];
+            }
+        }
         __syncthreads();
 #pragma unroll
         for (int q = 0; q < 3; q++) {
-            int all = 0;
-#pragma unroll
-            for (int w = 0; w < WARPS; w++) all += shelf[q * WARPS + w];
-            if (all <= rank[q]) found[q] |= 1u << bit;
+            found[q] |= answer[2 * q] << shift;
+            rank[q] = answer[2 * q + 1];
         }
     }
     if (threadIdx.x) return;
@@ -1097,29 +1112,37 @@ __device__ __forceinline__ void add_to_table(float *dtable, const u16 *tokens, c
 }
 
 // The gradient of a product (unit g + s) W from U = unit' dy and the sums b of dy's columns:
-// of W, g U + s b, in place of U; of g and of s, the row sums of W U and of W b. Eight lanes a row.
+// of W, g U + s b, in place of U; of g and of s, the row sums of W U and of W b. Eight lanes a
+// row; reading and writing are apart so that one matrix need not wait for another.
 template <int COLUMNS>
-__device__ __forceinline__ void unfold(float *u, const u16 *w, const float *sums,
-                                       const float *gain, const float *shift, float *d_gain,
-                                       float *d_shift) {
-#pragma unroll 1
-    for (int row = threadIdx.x / 8; row < D; row += THREADS / 8) {
-        float of_gain = 0.f, of_shift = 0.f;
+struct Unfold {
+    float x[COLUMNS / 8], sum[COLUMNS / 8], of_gain, of_shift;
+
+    __device__ __forceinline__ void read(const float *u, const u16 *w, const float *sums, int row) {
+        of_gain = of_shift = 0.f;
 #pragma unroll
         for (int i = 0; i < COLUMNS / 8; i++) {
             const int c = 8 * i + threadIdx.x % 8;
-            const float weight = unpack(w[row * padded(COLUMNS) + c]), x = u[row * COLUMNS + c];
-            of_gain = fmaf(weight, x, of_gain);
-            of_shift = fmaf(weight, sums[c], of_shift);
-            u[row * COLUMNS + c] = gain[row] * x + shift[row] * sums[c];
+            const float weight = unpack(w[row * padded(COLUMNS) + c]);
+            x[i] = u[row * COLUMNS + c];
+            sum[i] = sums[c];
+            of_gain = fmaf(weight, x[i], of_gain);
+            of_shift = fmaf(weight, sum[i], of_shift);
         }
         of_gain = over_eight(of_gain);
         of_shift = over_eight(of_shift);
-        if (threadIdx.x % 8) continue;
+    }
+
+    __device__ __forceinline__ void write(float *u, float gain, float shift, float *d_gain,
+                                          float *d_shift, int row) const {
+#pragma unroll
+        for (int i = 0; i < COLUMNS / 8; i++)
+            u[row * COLUMNS + 8 * i + threadIdx.x % 8] = gain * x[i] + shift * sum[i];
+        if (threadIdx.x % 8) return;
         d_gain[row] = of_gain;
         d_shift[row] = of_shift;
     }
-}
+};
 
 // What kernels learn of a slot, in registers.
 struct Slot {
@@ -1438,12 +1461,21 @@ __device__ __forceinline__ float differentiate(const Memory &m, const Training &
     for (int c = threadIdx.x; c < D; c += THREADS)
         equals_row[c] = column_sum(C_EQUALS, c);  // of the residual stream at "="
     __syncthreads();
-    unfold<V>(grad + UNEMBED, m.halves + W_UNEMBED, grad + UNEMBED_B, small + S_GAIN,
-              small + S_SHIFT, grad + GAIN, grad + SHIFT);
-    unfold<F>(grad + UP, m.halves + W_UP, grad + UP_B, small + S_GAIN2, small + S_SHIFT2,
-              grad + GAIN2, grad + SHIFT2);
-    unfold<DS>(d_value, m.halves + W_TABLE, m.table + R_SUMS, small + S_GAIN1, small + S_SHIFT1,
-               grad + GAIN1, grad + SHIFT1);
+#pragma unroll 1
+    for (int row = threadIdx.x / 8; row < D; row += THREADS / 8) {
+        Unfold<V> last;
+        Unfold<F> up;
+        Unfold<DS> first;
+        last.read(grad + UNEMBED, m.halves + W_UNEMBED, grad + UNEMBED_B, row);
+        up.read(grad + UP, m.halves + W_UP, grad + UP_B, row);
+        first.read(d_value, m.halves + W_TABLE, m.table + R_SUMS, row);
+        last.write(grad + UNEMBED, small[S_GAIN + row], small[S_SHIFT + row], grad + GAIN,
+                   grad + SHIFT, row);
+        up.write(grad + UP, small[S_GAIN2 + row], small[S_SHIFT2 + row], grad + GAIN2,
+                 grad + SHIFT2, row);
+        first.write(d_value, small[S_GAIN1 + row], small[S_SHIFT1 + row], grad + GAIN1,
+                    grad + SHIFT1, row);
+    }
     __syncthreads();
     const float head_scale = rsqrtf(static_cast<float>(HEAD));
     const float *d_scores = d_value + D;  // of the vectors that scores are rows times, (D, H)
@@ -1691,20 +1723,28 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2)
     const int slot = listed[blockIdx.x];
     const Memory m = take_places(shared_memory);
     const Slot it = enter(m, s, slot);
+    u32 *gaps = reinterpret_cast<u32 *>(m.rest), *members = gaps + fours(TRAIN),
+        *filled = members + MEMBERS + COUNTS - 1;
+    for (int i = threadIdx.x; i < MEMBERS; i += THREADS) members[i] = 0;
+    if (threadIdx.x == 0) *filled = 0;
     build_table(m, it.genes.inverse_embed_ratio);
-    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
-    u32 *gaps = reinterpret_cast<u32 *>(m.rest);
-    auto met = [&](int first) {  // one example a lane, 16 of them
-        const int at = first + lane % 16;
-        return at < PAIRS ? s.pairs[it.order[at]] : 0;
+    for (int i = threadIdx.x; i < TRAIN; i += THREADS)
+        atomicOr(members + it.order[i] / 32, 1u << it.order[i] % 32);
+    __syncthreads();
+    const int lane = threadIdx.x % 32, warp = warp_index(), g = lane / 4, t = lane % 4;
+    auto met = [&](int first, int r) {
+        const int at = first + g + 8 * r;
+        return at < PAIRS ? s.pairs[at] : 0;
     };
     float loss = 0.f, judged[4] = {0.f, 0.f, 0.f, 0.f};
-    int coming = met(16 * warp);
+    int coming[2] = {met(16 * warp, 0), met(16 * warp, 1)};
+    // Pairs in their own order: neighbours share a, and meet rows of b that are neighbours too.
 #pragma unroll 1
     for (int first = 16 * warp; first < PAIRS; first += ROWS) {
-        const Example e[2] = {unpack(__shfl_sync(ALL, coming, g)),
-                              unpack(__shfl_sync(ALL, coming, g + 8))};
-        coming = met(first + ROWS);
+        const Example e[2] = {unpack(coming[0]), unpack(coming[1])};
+        coming[0] = met(first + ROWS, 0);
+        coming[1] = met(first + ROWS, 1);
+        const u32 of_train = members[first / 32] >> first % 32;
         Passed p;
         p.kept[0][0] = p.kept[0][1] = p.kept[1][0] = p.kept[1][1] = ALL;
         float z[V / 8][4];
@@ -1715,15 +1755,17 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2)
         for (int r = 0; r < 2; r++) {
             const int at = first + g + 8 * r;
             if (t || at >= PAIRS) continue;
-            const bool train = at < TRAIN, right = o[r].ahead > 0.f;
+            const bool train = of_train >> (g + 8 * r) & 1, right = o[r].ahead > 0.f;
             loss += train ? o[r].loss : 0.f;
             judged[0] += train && right;
             judged[1] += train ? 0.f : o[r].loss;
             judged[2] += !train && right;
             judged[3] += train && o[r].total == 0.f;
-            if (train) gaps[at] = in_order(o[r].ahead);
+            // In any order: only order statistics are asked for.
+            if (train) gaps[atomicAdd(filled, 1u)] = in_order(o[r].ahead);
         }
     }
+    __syncthreads();
     finish_judging(m, loss, judged, rate(it.genes, s.step[slot], s.decay[slot]),
                    seen + slot * SEEN_COLUMNS);
 }

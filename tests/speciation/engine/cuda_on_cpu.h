@@ -27,6 +27,8 @@ static inline int __popc(u32 x) { return __builtin_popcount(x); }
 static inline float4 __ldcg(const float4 *x) { return *x; }
 static inline void __stcg(float4 *x, const float4 &y) { *x = y; }
 static inline int min(int x, int y) { return x < y ? x : y; }
+static inline u32 atomicOr(u32 *at, u32 x) { const u32 y = *at; *at |= x; return y; }
+static inline u32 atomicAdd(u32 *at, u32 x) { const u32 y = *at; *at += x; return y; }
 static inline float rsqrtf(float x) { return 1.f / std::sqrt(x); }
 
 extern "C" void train(State s, const int *listed, int steps, float *gradient);
