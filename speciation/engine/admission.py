@@ -27,7 +27,7 @@ from speciation.engine.recipe import InitialScale, initial_scale
 from speciation.engine.training import Program
 from speciation.seeds import Purpose
 from speciation.trial.task import split
-from speciation.trial.trial import Trial
+from speciation.trial.trial import Streams, Trial
 
 _ROLES = tuple(field.name for field in fields(InitialScale))
 
@@ -39,17 +39,21 @@ class Beginning(NamedTuple):
     order: Tensor  # (K, E) int32
 
 
-def begin(run: Program, trials: Sequence[Trial], key: Tensor) -> Beginning:
-    """Initial weights and orders of trials with these key words, ``(K, 2)`` on the device."""
-    if key.device.type == "cpu":
+def begin(run: Program, trials: Sequence[Trial], device: torch.device) -> Beginning:
+    """Initial weights and orders of trials, drawn on a device."""
+    drawn = [trial.drawn_from for trial in trials]
+    if device.type == "cpu":
         weights = [
-            initial_parameters(run.plan, initial_scale(t.genome), t.seed) for t in trials
+            initial_parameters(run.plan, initial_scale(trial.genome), own.init)
+            for trial, own in zip(trials, drawn, strict=True)
         ]
-        return Beginning(torch.from_numpy(np.stack(weights)), _orders(run, trials))
+        return Beginning(torch.from_numpy(np.stack(weights)), _orders(run, drawn))
     scale = np.array([astuple(initial_scale(trial.genome)) for trial in trials], np.float32)
-    weight = initial_weights(_draws(run.plan, key.device), key, torch.from_numpy(scale))
+    key = _key([own.init for own in drawn], device)
+    weight = initial_weights(_draws(run.plan, device), key, torch.from_numpy(scale))
     if run.task.symmetric:
-        return Beginning(weight, _orders(run, trials).to(key.device))
+        return Beginning(weight, _orders(run, drawn).to(device))
+    key = _key([own.split for own in drawn], device)
     return Beginning(weight, order(key, run.task.pair_count))
 
 
@@ -127,6 +131,11 @@ def _draws(plan: Layout, device: torch.device) -> Draws:
     return Draws._make(parts)
 
 
-def _orders(run: Program, trials: Sequence[Trial]) -> Tensor:
-    orders = np.stack([split(run.task, trial.seed) for trial in trials])
+def _key(of: Sequence[int], device: torch.device) -> Tensor:
+    """Key words of seeds, ``(K, 2)``."""
+    return torch.tensor([seeds.key_words(seed) for seed in of], device=device)
+
+
+def _orders(run: Program, drawn: Sequence[Streams]) -> Tensor:
+    orders = np.stack([split(run.task, own.split) for own in drawn])
     return torch.from_numpy(orders.astype(np.int32))

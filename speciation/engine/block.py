@@ -10,7 +10,7 @@ Axes: S slots, C columns of an evaluation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -193,8 +193,10 @@ def write(run: Program, state: State, slots: list[int], trials: Sequence[Trial])
     def put(target: Tensor, rows: NDArray[np.generic]) -> None:
         target[index] = torch.from_numpy(rows).to(device=device, dtype=target.dtype)
 
-    put(state.key, np.array([seeds.key_words(trial.seed) for trial in trials], dtype=np.int64))
-    beginning = begin(run, trials, state.key[index])
+    drawn = [trial.drawn_from for trial in trials]
+    order, dropout = (own.order for own in drawn), (own.dropout for own in drawn)
+    put(state.key, np.hstack([_words(order), _words(dropout)]))
+    beginning = begin(run, trials, device)
     state.weight[index] = beginning.weight.to(dtype)
     state.order[index] = beginning.order
     rows = np.stack([recipe_row(trial.genome) for trial in trials])
@@ -206,3 +208,8 @@ def write(run: Program, state: State, slots: list[int], trials: Sequence[Trial])
     state.schedule.loss_variance[index] = 0.0
     state.schedule.decaying[index] = False
     state.schedule.decay[index] = 1.0
+
+
+def _words(of: Iterable[int]) -> NDArray[np.int64]:
+    """Key words of seeds, ``(S, 2)``."""
+    return np.array([seeds.key_words(seed) for seed in of], dtype=np.int64)

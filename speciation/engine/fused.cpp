@@ -245,7 +245,7 @@ struct Slots {  // the tensors of State, of the schedule and of the task; S slot
     float *loss_mean, *loss_variance;
     bool* decaying;
     float* decay;
-    const int64_t* key;                    // (S, 2)
+    const int64_t* key;                    // (S, 4): of order, of dropout
     const int32_t* order;                  // (S, pairs)
     const int32_t *left, *right, *answer;  // (pairs,)
     int64_t slots, pairs, train_count, batch, drawn;
@@ -335,8 +335,8 @@ void philox(Slot slot, uint32_t purpose, int64_t first, int64_t count, uint32_t*
     Words lanes;
     for (int i = 0; i < LANES; i++) lanes[i] = i;
     for (int64_t begin = 0; begin < count; begin += LANES) {
-        auto k0 = static_cast<uint32_t>(slot.all.key[2 * slot.index]);
-        auto k1 = static_cast<uint32_t>(slot.all.key[2 * slot.index + 1]);
+        const int64_t* key = slot.all.key + 4 * slot.index + (purpose == PURPOSE_DROPOUT ? 2 : 0);
+        auto k0 = static_cast<uint32_t>(key[0]), k1 = static_cast<uint32_t>(key[1]);
         Words c0 = lanes + static_cast<uint32_t>(first + begin);
         Words c1 = none + static_cast<uint32_t>(slot.all.step[slot.index]);
         Words c2 = none + purpose, c3 = none;  // the lane of "=" is 0

@@ -56,7 +56,8 @@ constexpr int S_TOKENS = 0, S_POSITIONS = S_TOKENS + (N + 1) * D,
               S_GAIN = S_DOWN_B + D, S_SHIFT = S_GAIN + D, S_UNEMBED_B = S_SHIFT + D,
               S_EQUALS = S_UNEMBED_B + V, S_UNIT = S_EQUALS + D,
               S_SHIFTED = S_UNIT + D, S_Q = S_SHIFTED + D, S_DEQUALS = S_Q + D,
-              S_DQ = S_DEQUALS + D, S_SCALE = S_DQ + D, S_ROOM = S_SCALE + 4,
+              S_DQ = S_DEQUALS + D, S_SCALE = S_DQ + D,
+              S_DROPOUT_KEY = S_SCALE + 2, S_ROOM = S_SCALE + 4,
               SMALL = S_ROOM + 4 * above(WARPS, 4);
 
 // What an example gives to a row of the table, values and scores, in columns of a tile.
@@ -108,7 +109,7 @@ struct State {
     float *loss_mean, *loss_variance;
     unsigned char *decaying;
     float *decay;
-    const long long *key;   // (S, 2)
+    const long long *key;   // (S, 4): of order, of dropout
     const int *order;       // (S, PAIRS)
     const int *pairs;       // (PAIRS,) a | b << 8 | answer << 16
     const u16 *place;       // (P / 4,) where fours of weights go in shared memory
@@ -1147,7 +1148,7 @@ struct Unfold {
 // What kernels learn of a slot, in registers.
 struct Slot {
     Genes genes;
-    u32 k0, k1;
+    u32 k0, k1;  // of the order
     const int *order;
 };
 
@@ -1260,7 +1261,9 @@ __device__ __forceinline__ float differentiate(const Memory &m, const Training &
         const Example e[2] = {unpack(met[mine + g]), unpack(met[mine + g + 8])};
         Passed p;
         p.kept[0][0] = p.kept[0][1] = p.kept[1][0] = p.kept[1][1] = ALL;
-        if (threshold) draw_kept(p.kept, row, step, slot.k0, slot.k1, threshold);
+        if (threshold)  // its key waits in shared memory: registers are dear here
+            draw_kept(p.kept, row, step, __float_as_uint(small[S_DROPOUT_KEY]),
+                      __float_as_uint(small[S_DROPOUT_KEY + 1]), threshold);
         {
             float z[V / 8][4], share_of[2], wrong[2];
             forward(p, z, m, e, factor, tile + T_UNIT);
@@ -1646,8 +1649,11 @@ __device__ __forceinline__ Slot enter(const Memory &m, const State &s, int slot)
 #pragma unroll
     for (int i = 0; i < static_cast<int>(sizeof(Genes) / 4); i++)
         gene[i] = s.recipe[i * s.slots + slot];
-    it.k0 = static_cast<u32>(s.key[2 * slot]);
-    it.k1 = static_cast<u32>(s.key[2 * slot + 1]);
+    it.k0 = static_cast<u32>(s.key[4 * slot]);
+    it.k1 = static_cast<u32>(s.key[4 * slot + 1]);
+    if (threadIdx.x < 2)
+        m.small[S_DROPOUT_KEY + threadIdx.x] =
+            __uint_as_float(static_cast<u32>(s.key[4 * slot + 2 + threadIdx.x]));
     it.order = s.order + static_cast<long long>(slot) * PAIRS;
     for (int i = threadIdx.x; i < D * padded(DS); i += THREADS)  // columns that nothing else fills
         m.halves[W_TABLE + i] = 0;

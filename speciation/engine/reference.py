@@ -113,7 +113,7 @@ class ReferenceTrial:
             eps=self.settings.epsilon,
             weight_decay=self.settings.weight_decay,
         )
-        self.order = split(trial.task, trial.seed)
+        self.order = split(trial.task, trial.drawn_from.split)
         self.step = 0
         self.decay = 1.0
         self.decaying = False
@@ -124,7 +124,8 @@ class ReferenceTrial:
         train = self.order[: self.trial.task.train_count]
         if self.trial.task.batch is None:
             return train
-        words = seeds.bits(self.trial.seed, Purpose.ORDER, self.step, self.trial.task.batch)
+        seed = self.trial.drawn_from.order
+        words = seeds.bits(seed, Purpose.ORDER, self.step, self.trial.task.batch)
         return train[(words * np.uint64(len(train))) >> np.uint64(32)]
 
     def loss_and_gradients(self) -> tuple[float, dict[str, Tensor]]:
@@ -198,7 +199,8 @@ class ReferenceTrial:
             return None
         lanes = []
         for lane in (1, 2, 0):
-            words = _dropout_words(self.trial.seed, self.step, int(np.prod(shape)), lane)
+            seed = self.trial.drawn_from.dropout
+            words = _dropout_words(seed, self.step, int(np.prod(shape)), lane)
             lanes.append((words >= threshold - DROPOUT_LEVELS // 2).reshape(shape))
         keep = np.stack(lanes, axis=2) * (DROPOUT_LEVELS / (DROPOUT_LEVELS - threshold))
         factors = torch.from_numpy(keep).to(self.device, self.dtype)
@@ -217,7 +219,7 @@ def exact_cross_entropy(logits: Tensor, answer: Tensor) -> Tensor:
 def initial_weights(trial: Trial) -> dict[str, np.ndarray]:
     """Every weight before the first step, float32, by the layout's names."""
     plan = layout(trial.task, trial.model)
-    flat = initial_parameters(plan, initial_scale(trial.genome), trial.seed)
+    flat = initial_parameters(plan, initial_scale(trial.genome), trial.drawn_from.init)
     ends = np.cumsum([weight.size for weight in plan.weights])
     parts = np.split(flat, ends[:-1])
     return {

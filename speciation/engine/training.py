@@ -68,7 +68,7 @@ class State(NamedTuple):
     square: Tensor  # (S, P)
     recipe: Tensor  # (columns, S)
     schedule: Schedule  # (S,) each
-    key: Tensor  # (S, 2) int64, words of the seed
+    key: Tensor  # (S, 4) int64, words of the seeds of order and dropout
     order: Tensor  # (S, E) int32, train examples first
 
 
@@ -113,7 +113,7 @@ def empty_state(run: Program, slots: int, dtype: torch.dtype) -> State:
         square=zeros(slots, run.plan.size),
         recipe=zeros(len(RECIPE_COLUMNS), slots),
         schedule=schedule,
-        key=zeros(slots, 2, of=torch.int64),
+        key=zeros(slots, 4, of=torch.int64),
         order=torch.arange(examples, dtype=torch.int32, device=device).repeat(slots, 1),
     )
 
@@ -142,7 +142,7 @@ def step_examples(run: Program, state: State) -> Examples:
     train = state.order[:, : run.train_count]
     if run.task.batch is not None:
         train = streams.minibatch(
-            state.key, state.schedule.step, train, run.task.batch, run.blocks
+            state.key[:, :2], state.schedule.step, train, run.task.batch, run.blocks
         )
     index = train.long()
     return Examples(*(column[index] for column in run.answers))
@@ -232,7 +232,8 @@ def _chunks(run: Program, slots: int) -> list[Examples]:
 def _noise(run: Program, state: State, shape: tuple[int, ...], lane: int) -> Tensor:
     """Dropout factors of the coming step, ``(S, *shape)``: 0 or what keeps the mean."""
     threshold = _recipe(state)["dropout_threshold"]
-    kept = streams.kept(state.key, state.schedule.step, threshold, shape, run.blocks, lane)
+    key = state.key[:, 2:]
+    kept = streams.kept(key, state.schedule.step, threshold, shape, run.blocks, lane)
     scale = streams.keep_scale(threshold).view(-1, *(1 for _ in shape))
     return kept.to(state.weight.dtype) * scale
 

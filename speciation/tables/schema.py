@@ -128,6 +128,10 @@ _TRIALS = {
     "heads": _INT,
     "d_ff": _INT,
     "seed": _LONG,
+    # Null but where a design crosses the streams: then ``seed`` is that of the split.
+    "init_seed": _LONG,
+    "order_seed": _LONG,
+    "dropout_seed": _LONG,
     "semantics": _INT,
     "horizon": _INT,  # steps
     "to_horizon": _FLAG,
@@ -291,7 +295,8 @@ def result_rows(
         results: What an engine returned.
         run: Id of the run that asked.
         generation: The generation that asked, if one did.
-        pool: "A" for seeds of evolution, "B" for seeds of validation.
+        pool: "A" for seeds of evolution, "B" for seeds of validation, "C" for seeds of
+            validation in a design that crosses them.
     """
     results = list(results)
     told = {"run": run, "generation": generation, "pool": pool}
@@ -362,6 +367,9 @@ def _trial_row(result: TrialResult) -> Row:
         "batch": task["batch"] or 0,
         **trial.model.as_dict(),
         "seed": trial.seed,
+        "init_seed": trial.streams and trial.streams.init,
+        "order_seed": trial.streams and trial.streams.order,
+        "dropout_seed": trial.streams and trial.streams.dropout,
         "semantics": SEMANTICS,
         "horizon": trial.horizon,
         "to_horizon": trial.to_horizon,

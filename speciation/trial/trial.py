@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,15 @@ class ModelShape:
         return asdict(self)
 
 
+class Streams(NamedTuple):
+    """A seed for each of the four streams that a trial draws from."""
+
+    split: int
+    init: int
+    order: int
+    dropout: int
+
+
 @dataclass(frozen=True)
 class Trial:
     """One genome trained from one seed.
@@ -72,9 +81,12 @@ class Trial:
         horizon: Steps after which a trial that has not grokked is censored.
         to_horizon: Keep training after grokking was confirmed, up to the horizon.
         precision: One of ``PRECISIONS``.
+        streams: A seed for each stream, in a design that crosses them; that of the split is
+            ``seed``. Four times the same seed is the plain trial of that seed, and is kept so.
 
     Raises:
-        ValueError: The seed or the horizon is out of range, or the precision is unknown.
+        ValueError: A seed or the horizon is out of range, the precision is unknown, or the
+            split has another seed than the trial.
     """
 
     genome: Genome
@@ -84,10 +96,18 @@ class Trial:
     horizon: int
     to_horizon: bool = False
     precision: str = "float32"
+    streams: Streams | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.seed < 2**63:
-            raise ValueError(f"a trial's seed must be in [0, 2**63), got {self.seed}")
+        for seed in (self.seed, *(self.streams or ())):
+            if not 0 <= seed < 2**63:
+                raise ValueError(f"a trial's seed must be in [0, 2**63), got {seed}")
+        if self.streams is not None and self.streams.split != self.seed:
+            raise ValueError(
+                f"a trial's seed is that of its split, got {self.seed} and {self.streams.split}"
+            )
+        if self.streams is not None and len(set(self.streams)) == 1:
+            object.__setattr__(self, "streams", None)
         interval = self.task.eval_interval
         if not interval <= self.horizon <= 10_000_000 or self.horizon % interval:
             raise ValueError(
@@ -102,6 +122,7 @@ class Trial:
     @cached_property
     def id(self) -> str:
         """blake2b-128 of all that decides what happens; not of horizon and backend."""
+        apart = {} if self.streams is None else {"streams": self.streams._asdict()}
         return content_hash(
             {
                 "genome": self.genome.id,
@@ -110,8 +131,14 @@ class Trial:
                 "seed": self.seed,
                 "precision": self.precision,
                 "semantics": SEMANTICS,
+                **apart,
             }
         )
+
+    @property
+    def drawn_from(self) -> Streams:
+        """The seed of each stream."""
+        return self.streams or Streams(*(self.seed,) * 4)
 
 
 class Outcome(StrEnum):

@@ -16,6 +16,7 @@ from speciation.trial.trial import (
     Curves,
     ModelShape,
     Outcome,
+    Streams,
     Trial,
     TrialResult,
 )
@@ -186,7 +187,21 @@ def test_how_often_one_looks_changes_nothing(way, often):
 
 def test_results_follow_the_reference(way):
     """Not bit for bit (other kernels, other sums) but far closer than chaos would allow."""
-    trial = some(1, way, horizon=20)[0]
+    follows_the_reference(some(1, way, horizon=20)[0], way)
+
+
+@pytest.mark.parametrize("streams", [(7, 0, 0, 0), (0, 7, 0, 0), (0, 0, 7, 0), (0, 0, 0, 7)])
+def test_each_stream_may_have_a_seed_of_its_own(way, streams):
+    """The reference draws each from its own, and no stream is without effect."""
+    plain = with_genes(some(1, way, horizon=20)[0], dropout=0.3)
+    own = dataclasses.replace(plain, seed=streams[0], streams=Streams(*streams))
+    follows_the_reference(own, way)
+    found = run_all([plain, own], engine(2, way))
+    one, other = (found[trial.id].curves.train_loss for trial in (plain, own))
+    assert not np.array_equal(one, other)
+
+
+def follows_the_reference(trial, way):
     seen = run_all([trial], engine(1, way))[trial.id].curves
     twin = ReferenceTrial(trial)
     for i in range(len(seen.step)):

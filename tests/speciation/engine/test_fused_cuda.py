@@ -118,6 +118,15 @@ def test_gradients_are_those_of_the_model_in_every_situation(fused, device, situ
     agree(run, fused(run, state).gradients(range(3)), exact, run64)
 
 
+def test_order_and_dropout_may_have_seeds_of_their_own(fused, device):
+    trials = [
+        dataclasses.replace(with_genes(trial, dropout=0.3), seed=0, streams=Streams(0, 0, i, 9))
+        for i, trial in enumerate(random_trials(3), start=1)
+    ]
+    (run, state), (run64, exact) = both(trials, device)
+    agree(run, fused(run, state).gradients(range(3)), exact, run64)
+
+
 @pytest.fixture
 def optimised(device):
     """Several genomes, each at a step of its own: for the kernel, and for plain torch."""
