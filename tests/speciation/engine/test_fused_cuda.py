@@ -13,7 +13,7 @@ from speciation.engine.backends import tensors
 from speciation.engine.block import write
 from speciation.engine.recipe import RECIPE_COLUMNS
 from speciation.trial.task import Task
-from speciation.trial.trial import ModelShape
+from speciation.trial.trial import ModelShape, Streams
 from tests.speciation.engine.emulator import Emulated
 from tests.speciation.engine.making import SMALL, loaded, random_trials, with_genes
 
