@@ -240,7 +240,7 @@ def doctor(config: str | None, as_json: bool) -> None:
     "--backend", default="auto", show_default=True, help="Of the engine that is judged."
 )
 @click.option(
-    "--precision", default="float32", show_default=True, help="Of the engine that is judged."
+    "--precision", default="fp16", show_default=True, help="Of the engine that is judged."
 )
 @click.option(
     "--reference", default="torch", show_default=True, help="Backend that it is held against."
@@ -277,7 +277,7 @@ def fidelity(out: Path, as_json: bool, **settings: Any) -> None:
     With so many seeds equal engines pass nearly always: minutes on a GPU, hours on a CPU. With
     fewer, the report says how many more would tell.
 
-    Example:  [bold cyan]speciation fidelity --backend fused --precision fp16 --device cuda[/]
+    Example:  [bold cyan]speciation fidelity --backend fused --device cuda --reference graph[/]
     """
     from cluster.fidelity import compare, shipped
     from cluster.launch import require, stop_signals

@@ -158,10 +158,13 @@ class ConfirmSettings(_Settings):
 
 
 class EngineSettings(_Settings):
-    """How trials are computed; ``auto`` is decided where the device is."""
+    """How trials are computed; ``auto`` is decided where the device is.
+
+    The precision is the fastest that was shown to be the same experiment (docs/fidelity.md).
+    """
 
     backend: Literal["auto", "torch", "graph", "fused"] = "auto"
-    precision: Literal["float32", "float64", "fp16"] = "float32"
+    precision: Literal["float32", "float64", "fp16"] = "fp16"
     slots: int | None = Field(None, strict=True, ge=1, le=1_000_000)
     device: Literal["auto", "cpu", "cuda"] = "auto"
 

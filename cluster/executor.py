@@ -102,7 +102,7 @@ class EnginePlan:
     task: Task
     model: ModelShape
     backend: str = "auto"
-    precision: str = "float32"
+    precision: str = "fp16"
     slots: int | None = None
     device: str = "auto"
 

@@ -88,7 +88,7 @@ class Comparison:
     horizon: int
     seeds: int
     backend: str = "auto"
-    precision: str = "float32"
+    precision: str = "fp16"
     reference: str = "torch"
     device: str = "auto"
     slots: int | None = None

@@ -1,7 +1,7 @@
 """``fused`` on NVIDIA GPUs: an interval of every trial in two launches of ``fused.cu``.
 
-Its kernels are compiled for one task and model by NVRTC, which comes with torch's CUDA builds, so
-nobody needs a toolchain; what it compiled is kept between processes. Slots are independent
+Its kernels are compiled for one task and model by NVRTC, which comes with torch's CUDA builds,
+so nobody needs a toolchain; what it compiled is kept between processes. Slots are independent
 blocks of threads: only those with a trial in them are launched.
 """
 
