@@ -38,8 +38,12 @@ def canonical_json(value: Any) -> str:
 
 def content_hash(value: Any) -> str:
     """blake2b-128 of :func:`canonical_json`, as 32 hexadecimal digits."""
-    text = canonical_json(value).encode("utf-8")
-    return hashlib.blake2b(text, digest_size=16).hexdigest()
+    return hash_of_text(canonical_json(value))
+
+
+def hash_of_text(canonical: str) -> str:
+    """blake2b-128 of a text that is canonical already, as 32 hexadecimal digits."""
+    return hashlib.blake2b(canonical.encode("utf-8"), digest_size=16).hexdigest()
 
 
 class _RefusedError(Exception):

@@ -282,26 +282,41 @@ TABLES: dict[str, TableSpec] = {
 # -- Rows of results ----------------------------------------------------------------------
 
 
-def result_rows(
-    results: Iterable[TrialResult], run: str, generation: int | None, pool: str
-) -> tuple[list[Row], list[Row]]:
-    """Rows of finished trials: for ``trials``, and for ``curves`` where there are any.
+def result_tables(results: Iterable[TrialResult]) -> tuple[pa.Table, pa.Table]:
+    """Finished trials as tables: ``trials`` but for who asked, and ``curves``.
+
+    Columns at a time, since an actor may finish thousands of trials a second.
+    """
+    results = list(results)
+    columns = {name: [tell(r) for r in results] for name, tell in _TRIAL_COLUMNS.items()}
+    trials = pa.table({n: pa.array(v, _TRIALS[n]) for n, v in columns.items()})
+    return trials, _curves_table([r for r in results if r.curves is not None])
+
+
+def asked_by(trials: pa.Table, run: str, generation: int | None, pool: str) -> pa.Table:
+    """The first table of :func:`result_tables` with who asked: rows of ``trials``.
 
     Args:
-        results: What an engine returned.
+        trials: Finished trials.
         run: Id of the run that asked.
         generation: The generation that asked, if one did.
         pool: "A" for seeds of evolution, "B" for seeds of validation.
     """
-    results = list(results)
-    told = {"run": run, "generation": generation, "pool": pool}
-    trials = [{**_trial_row(result), **told} for result in results]
-    curves = [
-        _curves_row(result.trial.id, result.curves)
-        for result in results
-        if result.curves is not None
-    ]
-    return trials, curves
+    for name, value in (("run", run), ("generation", generation), ("pool", pool)):
+        column = pa.repeat(pa.scalar(value, _TRIALS[name]), len(trials))
+        trials = trials.append_column(name, column)
+    return trials
+
+
+def result_rows(
+    results: Iterable[TrialResult], run: str, generation: int | None, pool: str
+) -> tuple[pa.Table, pa.Table]:
+    """Rows of finished trials: for ``trials``, and for ``curves`` where there are any.
+
+    Arguments are those of :func:`asked_by`.
+    """
+    trials, curves = result_tables(results)
+    return asked_by(trials, run, generation, pool), curves
 
 
 def genome_row(
@@ -351,42 +366,64 @@ def _efficiency(steps_to_grok: int | None) -> float | None:
     return (_EFFICIENCY_ZERO - steps_to_grok) / _STEPS_A_POINT
 
 
-def _trial_row(result: TrialResult) -> Row:
-    trial = result.trial
-    task = trial.task.as_dict()
-    return {
-        "trial_id": trial.id,
-        "genome_id": trial.genome.id,
-        "kind": trial.genome.kind,
-        **task,
-        "batch": task["batch"] or 0,
-        **trial.model.as_dict(),
-        "seed": trial.seed,
-        "semantics": SEMANTICS,
-        "horizon": trial.horizon,
-        "to_horizon": trial.to_horizon,
-        "outcome": str(result.outcome),
-        "learning_class": None if result.learning_class is None else str(result.learning_class),
-        **dataclasses.asdict(result.milestones),
-        "best_validation_accuracy": result.best_validation_accuracy,
-        "final_train_accuracy": result.final_train_accuracy,
-        "final_validation_accuracy": result.final_validation_accuracy,
-        "final_train_loss": result.final_train_loss,
-        "final_validation_loss": result.final_validation_loss,
-        "steps_run": result.steps_run,
-        "examples_seen": result.examples_seen,
-        "efficiency": _efficiency(result.milestones.steps_to_grok),
-        "wall_seconds": result.wall_seconds,
-        "backend": result.backend,
-        "device": result.device,
-        "precision": trial.precision,
-        "versions": result.versions,
-        "reason": result.reason,
-    }
+def _text(value: str | None) -> str | None:
+    """A name as a plain string."""
+    return None if value is None else str(value)
 
 
-def _curves_row(trial_id: str, curves: Curves) -> Row:
-    return {
-        "trial_id": trial_id,
-        **{field.name: getattr(curves, field.name) for field in dataclasses.fields(curves)},
-    }
+_TRIAL_COLUMNS: dict[str, Callable[[TrialResult], Any]] = {
+    "trial_id": lambda r: r.trial.id,
+    "genome_id": lambda r: r.trial.genome.id,
+    "kind": lambda r: r.trial.genome.kind,
+    "operation": lambda r: r.trial.task.operation,
+    "modulus": lambda r: r.trial.task.modulus,
+    "train_fraction": lambda r: r.trial.task.train_fraction,
+    "batch": lambda r: r.trial.task.batch or 0,
+    "symmetric": lambda r: r.trial.task.symmetric,
+    "eval_interval": lambda r: r.trial.task.eval_interval,
+    "layers": lambda r: r.trial.model.layers,
+    "d_model": lambda r: r.trial.model.d_model,
+    "heads": lambda r: r.trial.model.heads,
+    "d_ff": lambda r: r.trial.model.d_ff,
+    "seed": lambda r: r.trial.seed,
+    "semantics": lambda _: SEMANTICS,
+    "horizon": lambda r: r.trial.horizon,
+    "to_horizon": lambda r: r.trial.to_horizon,
+    "outcome": lambda r: str(r.outcome),
+    "learning_class": lambda r: _text(r.learning_class),
+    "steps_to_grok": lambda r: r.milestones.steps_to_grok,
+    "first_95": lambda r: r.milestones.first_95,
+    "first_99": lambda r: r.milestones.first_99,
+    "sustained_95": lambda r: r.milestones.sustained_95,
+    "steps_to_memorise": lambda r: r.milestones.steps_to_memorise,
+    "validation_at_memorise": lambda r: r.milestones.validation_at_memorise,
+    "least_validation_after_grok": lambda r: r.milestones.least_validation_after_grok,
+    "best_validation_accuracy": lambda r: r.best_validation_accuracy,
+    "final_train_accuracy": lambda r: r.final_train_accuracy,
+    "final_validation_accuracy": lambda r: r.final_validation_accuracy,
+    "final_train_loss": lambda r: r.final_train_loss,
+    "final_validation_loss": lambda r: r.final_validation_loss,
+    "steps_run": lambda r: r.steps_run,
+    "examples_seen": lambda r: r.examples_seen,
+    "efficiency": lambda r: _efficiency(r.milestones.steps_to_grok),
+    "wall_seconds": lambda r: r.wall_seconds,
+    "backend": lambda r: r.backend,
+    "device": lambda r: r.device,
+    "precision": lambda r: r.trial.precision,
+    "versions": lambda r: r.versions,
+    "reason": lambda r: r.reason,
+}
+"""Column of ``trials`` → what a result says of it."""
+
+
+def _curves_table(results: Sequence[TrialResult]) -> pa.Table:
+    """Curves of results that have them: list columns over one long array each."""
+    curves = [r.curves for r in results if r.curves is not None]
+    ends = np.cumsum([0, *(len(c.step) for c in curves)], dtype=np.int32)
+    arrays = {"trial_id": pa.array([r.trial.id for r in results], _TEXT)}
+    for name, kind in _CURVES.items():
+        if name != "trial_id":
+            values = np.concatenate([*(getattr(c, name) for c in curves), []])
+            flat = pa.array(values.astype(kind.value_type.to_pandas_dtype()))
+            arrays[name] = pa.ListArray.from_arrays(pa.array(ends), flat)
+    return pa.table(arrays)

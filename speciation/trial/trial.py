@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speciation.genome.canonical import content_hash
+from speciation.genome.canonical import canonical_json, hash_of_text
 from speciation.genome.genome import Genome
 from speciation.trial.task import Task
 
@@ -102,16 +102,18 @@ class Trial:
     @cached_property
     def id(self) -> str:
         """blake2b-128 of all that decides what happens; not of horizon and backend."""
-        return content_hash(
-            {
-                "genome": self.genome.id,
-                "task": self.task.as_dict(),
-                "model": self.model.as_dict(),
-                "seed": self.seed,
-                "precision": self.precision,
-                "semantics": SEMANTICS,
-            }
+        # The canonical JSON of these six, put together from parts that are made once: a large
+        # run asks for the ids of millions of trials.
+        task, model = _canonical(self.task), _canonical(self.model)
+        return hash_of_text(
+            f'{{"genome":"{self.genome.id}","model":{model},"precision":"{self.precision}",'
+            f'"seed":{int(self.seed)},"semantics":{SEMANTICS},"task":{task}}}'
         )
+
+
+@cache
+def _canonical(value: Task | ModelShape) -> str:
+    return canonical_json(value.as_dict())
 
 
 class Outcome(StrEnum):

@@ -41,8 +41,8 @@ def test_every_gene_of_every_kind_has_a_column_of_its_own():
 
 def test_a_results_rows_fill_exactly_the_columns_of_their_tables():
     trials, curves = result_rows([facts.result()], "run-1", 3, "A")
-    assert trials[0].keys() == set(TABLES["trials"].columns)
-    assert curves[0].keys() == set(TABLES["curves"].columns)
+    assert set(trials.column_names) == set(TABLES["trials"].columns)
+    assert set(curves.column_names) == set(TABLES["curves"].columns)
 
 
 def test_a_row_says_what_the_result_said(tmp_path):
@@ -75,26 +75,27 @@ def test_a_row_says_what_the_result_said(tmp_path):
 
 def test_a_failed_trial_has_a_row_with_its_reason_and_no_curves():
     trials, curves = result_rows([failed(facts.trial(), "out of memory")], "run-1", None, "B")
-    assert (trials[0]["outcome"], trials[0]["reason"]) == ("failed", "out of memory")
-    assert trials[0]["efficiency"] is None
-    assert curves == []
+    row = trials.to_pylist()[0]
+    assert (row["outcome"], row["reason"]) == ("failed", "out of memory")
+    assert row["efficiency"] is None
+    assert len(curves) == 0
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_rows_precision_is_its_trials(precision):
     asked = facts.trial(precision=precision)
     trials, _ = result_rows([facts.result(asked), failed(asked, "lost")], "r", 0, "A")
-    assert [row["precision"] for row in trials] == [precision] * 2
+    assert trials["precision"].to_pylist() == [precision] * 2
 
 
 def test_a_full_batch_is_written_as_zero():
     whole = Trial(facts.genomes()[0], Task(batch=None), ModelShape(), seed=2, horizon=2500)
-    assert result_rows([facts.result(whole)], "r", 0, "A")[0][0]["batch"] == 0
+    assert result_rows([facts.result(whole)], "r", 0, "A")[0]["batch"].to_pylist() == [0]
 
 
 def test_a_censored_trial_has_no_efficiency():
     censored = facts.result(outcome=Outcome.CENSORED, steps=2500)
-    assert result_rows([censored], "r", 0, "A")[0][0]["efficiency"] is None
+    assert result_rows([censored], "r", 0, "A")[0]["efficiency"].null_count == 1
 
 
 def test_a_genomes_row_holds_its_genes_and_its_birth(tmp_path):
