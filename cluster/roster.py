@@ -54,9 +54,12 @@ class Roster:
         self._held -= len(hand)
         return hand
 
-    def pace(self, actor: str, trial_steps_a_second: float) -> None:
-        """How fast an actor trains; until this is known, it counts as an average one."""
-        self._pace[actor] = trial_steps_a_second
+    def pace(self, actor: str, trial_steps_a_second: float | None) -> None:
+        """How fast an actor trains; while this is None, it counts as an average one."""
+        if trial_steps_a_second is None:
+            self._pace.pop(actor, None)
+        else:
+            self._pace[actor] = trial_steps_a_second
 
     def find(self, actor: str, trial_id: str) -> Trial:
         """A trial in an actor's hand.
