@@ -1,4 +1,4 @@
-"""How many results a second one driver can take in: 64 actors of 4,096 slots that train nothing.
+"""How many results a second one driver takes in: 64 actors of 4,096 slots that train nothing.
 
     python benchmarks/driver_ceiling.py [trials] [actors] [slots]
 

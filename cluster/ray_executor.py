@@ -33,9 +33,9 @@ from cluster.campaign import ActorLost, Cause, Event, Finished
 from cluster.engine_host import EngineHost, make_planned_engine
 from cluster.executor import EnginePlan, ExecutorError, MakeEngine, is_out_of_memory
 from cluster.ray_address import ensure_token, probe, wanted_address
+from cluster.report import Report, report_of, results_of
 from cluster.roster import Roster
-from speciation.tables.schema import result_tables
-from speciation.trial.trial import Milestones, Outcome, Trial, TrialResult
+from speciation.trial.trial import Trial
 
 _logger = logging.getLogger(__name__)
 
@@ -70,25 +70,6 @@ class Ready:
     node: str
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What an actor says after each call.
-
-    Args:
-        ended: Of each trial that did, its id and what the driver itself looks at.
-        tables: All there is to say of them, as tables.
-        occupied: Slots with a trial in them.
-        trial_steps: Trained so far.
-        seconds: That the call took the actor.
-    """
-
-    ended: tuple[tuple[str, str, int | None, int, float | None, str], ...]
-    tables: tuple[Any, Any]
-    occupied: int
-    trial_steps: int
-    seconds: float
-
-
 class EngineActor:
     """Runs in a process of its own, beside its device."""
 
@@ -103,43 +84,8 @@ class EngineActor:
         """Take trials in and train for about so many seconds."""
         began = time.monotonic()
         results = self._host.work(trials, seconds)
-        return Report(
-            tuple(map(_ended, results)),
-            result_tables(results),
-            self._host.occupied,
-            self._host.trial_steps,
-            time.monotonic() - began,
-        )
-
-
-def _ended(result: TrialResult) -> tuple[str, str, int | None, int, float | None, str]:
-    return (
-        result.trial.id,
-        str(result.outcome),
-        result.milestones.steps_to_grok,
-        result.steps_run,
-        result.best_validation_accuracy,
-        result.device,
-    )
-
-
-def _result(
-    trial: Trial,
-    outcome: str,
-    grok: int | None,
-    steps: int,
-    best: float | None,
-    device: str,
-) -> TrialResult:
-    """What the driver looks at; the rest stands in the tables."""
-    return TrialResult(
-        trial,
-        Outcome(outcome),
-        milestones=Milestones(steps_to_grok=grok),
-        steps_run=steps,
-        best_validation_accuracy=best,
-        device=device,
-    )
+        host, took = self._host, time.monotonic() - began
+        return report_of(results, host.occupied, host.trial_steps, took)
 
 
 @dataclass
@@ -435,9 +381,8 @@ class RayExecutor:
             self._roster.pace(place.name, trained / max(answer.seconds, 1e-3))
         place.occupied, place.trial_steps = answer.occupied, answer.trial_steps
         place.finished_last = len(answer.ended)
-        find = partial(self._roster.find, place.name)
-        results = tuple(_result(find(own), *rest) for own, *rest in answer.ended)
-        self._roster.settle(place.name, [own for own, *_ in answer.ended])
+        results = results_of(answer, partial(self._roster.find, place.name))
+        self._roster.settle(place.name, [result.trial.id for result in results])
         if self._open:
             self._feed(place)
         return [Finished(results, answer.tables)] if results else []
