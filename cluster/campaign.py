@@ -165,6 +165,10 @@ class Campaign:
         max_barren_rounds: Rounds of losses in a row, with no result in between, that are too
             many; see :meth:`_too_many_losses`.
         suspicions: What an earlier campaign suspected, and did not live to find out.
+        spare: Trials that may be wanted later, in order. They fill slots that would be empty;
+            nobody waits for them, and one that is lost is forgotten.
+        under_way: Trials that an earlier campaign has submitted as spare ones, and not seen
+            end; those that are among ``trials`` are not submitted again.
     """
 
     def __init__(
@@ -175,13 +179,19 @@ class Campaign:
         max_strikes: int = MAX_STRIKES,
         max_barren_rounds: int = MAX_BARREN_ROUNDS,
         suspicions: Iterable[Pack] = (),
+        spare: Iterable[Trial] = (),
+        under_way: Iterable[Trial] = (),
     ) -> None:
         self._open = {trial.id: trial for trial in trials}
         self._total = len(self._open)
         self._suspects = deque(suspicions)  # next first
         suspected = {trial.id for pack in self._suspects for trial in pack.trials}
-        self._waiting = deque(t for t in self._open.values() if t.id not in suspected)
-        self._running: dict[str, Trial] = {}
+        self._lent = {trial.id: trial for trial in under_way}
+        self._running = {own: t for own, t in self._lent.items() if own in self._open}
+        self._lent = {own: t for own, t in self._lent.items() if own not in self._running}
+        begun = suspected | self._running.keys()
+        self._waiting = deque(t for t in self._open.values() if t.id not in begun)
+        self._spare = deque(t for t in spare if t.id not in self._lent)
         self._apart: dict[str, Trial] = {}  # what of the pack is running apart
         self._pack = Pack(())  # as it was when it was submitted
         self._strikes: Counter[str] = Counter()  # of results that say failed
@@ -214,6 +224,11 @@ class Campaign:
         return len(self._running) + len(self._apart)
 
     @property
+    def under_way(self) -> tuple[Trial, ...]:
+        """Spare trials that were submitted and not heard of since."""
+        return tuple(self._lent.values())
+
+    @property
     def suspects(self) -> int:
         """Trials that were lost with an actor and have not been cleared yet."""
         return len(self._apart) + sum(len(pack.trials) for pack in self._suspects)
@@ -241,6 +256,9 @@ class Campaign:
             key = result.trial.id
             self._running.pop(key, None)
             self._apart.pop(key, None)
+            if self._lent.pop(key, None) is not None and result.outcome != Outcome.FAILED:
+                fresh.append(result)
+                continue
             if key not in self._open and key not in self._given_up:
                 continue  # a duplicate, or another campaign's
             if result.outcome == Outcome.FAILED and not self._fails(key):
@@ -268,6 +286,8 @@ class Campaign:
 
     def _lost(self, event: ActorLost) -> list[Command]:
         apart = any(trial.id in self._apart for trial in event.trials)
+        for trial in event.trials:
+            self._lent.pop(trial.id, None)
         lost = tuple(t for t in event.trials if self._take(t.id))
         if lost and self._too_many_losses(event.actor, apart):
             self._stopped = True
@@ -345,4 +365,10 @@ class Campaign:
             if trial.id in self._open and trial.id not in self._running:
                 self._running[trial.id] = trial
                 fresh.append(trial)
+        idle = self._max_in_flight - len(self._running) - len(self._lent)
+        while self._spare and not self._waiting and self._open and idle > 0:
+            trial = self._spare.popleft()
+            self._lent[trial.id] = trial
+            fresh.append(trial)
+            idle -= 1
         return [Submit(tuple(fresh))] if fresh else []

@@ -31,7 +31,7 @@ from cluster.campaign import (
     Submit,
     Suspect,
 )
-from cluster.config import RunConfig
+from cluster.config import RacingSettings, RunConfig
 from cluster.executor import Executor
 from cluster.manifest import check_same_science, manifest_of, write_manifest
 from cluster.plan import (
@@ -57,7 +57,9 @@ from cluster.summary import (
 from cluster.suspicions import suspicions
 from speciation import seeds
 from speciation.evolution.fitness import champion as best_of
+from speciation.evolution.fitness import fitness_table
 from speciation.evolution.hall_of_fame import hall_of_fame
+from speciation.evolution.racing import rungs, survivors
 from speciation.genome.genome import Genome
 from speciation.tables.readers import genome_of, known_answers, plans_frame, trials_frame
 from speciation.tables.store import Store, StoreError, StoreFull, StoreUnavailable
@@ -162,6 +164,8 @@ class _Driver:
         self._rows = RowBuffer(store, self._run, patience=patience, clock=clock)
         self._tally = _Tally()
         self._generations = config.evolution.generations
+        self._generation = 0
+        self._under_way_still: tuple[Trial, ...] = ()  # spare trials of the campaign before
         self._began = clock()
         self._reported = -REPORT_SECONDS
         self._seconds_a_trial: float | None = None  # of the last campaign that trained any
@@ -252,7 +256,28 @@ class _Driver:
                 self._try(plan)
 
     def _try(self, plan: Plan) -> pd.DataFrame:
-        return self._run_trials(plan.trials, plan.generation, "A")
+        """Rows of a plan's trials; in a race, of those that it came to."""
+        if self._config.evolution.racing is None:
+            return self._run_trials(plan.trials, plan.generation, "A")
+        return self._race(plan, self._config.evolution.racing)
+
+    def _race(self, plan: Plan, racing: RacingSettings) -> pd.DataFrame:
+        """Rung by rung. Empty slots are lent to the next rung, those that lead first."""
+        evolution, params = self._config.evolution, racing.params()
+        ends = rungs(len(plan.seeds), params)
+        ids, rows = plan.genomes.ids, pd.DataFrame(columns=list(JUDGED_BY))
+        for start, end, later in zip((0, *ends), ends, (*ends[1:], ends[-1]), strict=False):
+            tried = self._run_trials(
+                plan.trials_of(ids, start, end),
+                plan.generation,
+                "A",
+                spare=plan.trials_of(ids, end, later) if racing.fill else (),
+            )
+            rows = pd.concat([rows, tried], ignore_index=True) if start else tried
+            met = rows[rows["genome_id"].isin(ids)]
+            table = fitness_table(met, plan.horizon, evolution.landscape, evolution.gate)
+            ids = survivors(table, params)
+        return rows
 
     def _close(self, plan: Plan, trials: pd.DataFrame) -> Judged:
         """Judge a generation and store the verdict: from now on it is never tried again."""
@@ -283,17 +308,23 @@ class _Driver:
 
     # -- Trials -------------------------------------------------------------------------
 
-    def _run_trials(self, trials: Sequence[Trial], generation: int, pool: str) -> pd.DataFrame:
+    def _run_trials(
+        self, trials: Sequence[Trial], generation: int, pool: str, spare: Sequence[Trial] = ()
+    ) -> pd.DataFrame:
         """Rows of these trials: those that the store has, and the others once they are run."""
-        known = self._insist(lambda: known_answers(self._store, trials))
-        rows = {own: _judged_by(row) for own, row in known.items()}
+        known = self._insist(lambda: known_answers(self._store, [*trials, *spare]))
+        wanted = {trial.id for trial in trials}
+        rows = {own: _judged_by(row) for own, row in known.items() if own in wanted}
         self._tally.known += len(rows)
-        work = _Work(generation, pool, len(trials), rows, self._clock())
+        self._generation = generation if pool == "A" else self._generation
+        work = _Work(generation, pool, len(trials), wanted, rows, self._clock())
         unknown = [trial for trial in trials if trial.id not in rows]
         campaign = Campaign(
             unknown,
             max_in_flight=self._room(),
             suspicions=self._insist(lambda: suspicions(self._store, self._run, unknown)),
+            spare=[trial for trial in spare if trial.id not in known],
+            under_way=self._under_way_still,
         )
         commands = campaign.start()
         room = self._room()
@@ -308,9 +339,11 @@ class _Driver:
             self._count(events)
             commands = [command for event in events for command in campaign.handle(event)]
         self._flush(campaign, work)
+        self._under_way_still = campaign.under_way
         if work.trained:
             self._seconds_a_trial = (self._clock() - work.began) / work.trained
-        return pd.DataFrame(list(work.rows.values()), columns=list(JUDGED_BY))
+        asked = [work.rows[own] for own in wanted & work.rows.keys()]
+        return pd.DataFrame(asked, columns=list(JUDGED_BY))
 
     def _execute(self, commands: Iterable[Command], work: _Work) -> bool:
         """Do as the campaign says; whether it is closed."""
@@ -340,7 +373,12 @@ class _Driver:
         return closed
 
     def _take(self, append: Append, work: _Work) -> None:
-        self._rows.add(append.results, work.generation, work.pool, append.tables)
+        own = [result for result in append.results if result.trial.id in work.wanted]
+        late = [result for result in append.results if result.trial.id not in work.wanted]
+        if own:
+            self._rows.add(own, work.generation, work.pool, append.tables)
+        if late:  # spare trials, of evolution always
+            self._rows.add(late, self._generation, "A", append.tables)
         for result in append.results:
             known = work.rows.get(result.trial.id)
             if known is None or known["outcome"] == Outcome.FAILED:
@@ -462,6 +500,7 @@ class _Work:
     generation: int
     pool: str
     trials: int
+    wanted: set[str]  # their ids
     rows: dict[str, Row]
     began: float
     trained: int = 0

@@ -1,8 +1,8 @@
 """What an actor says after each call, in a form that costs its driver little.
 
-A driver hears of thousands of trials a second, so an actor makes the rows of its results itself,
-as Arrow tables, and names beside them only what the driver looks at. Trials are told by their
-ids: the driver knows them.
+A driver hears of thousands of trials a second, so an actor makes the rows of its results
+itself, as Arrow tables, and names beside them only what the driver looks at. Trials are told by
+their ids: the driver knows them.
 """
 
 from __future__ import annotations
