@@ -8,40 +8,71 @@ disks, so every failure the cluster can suffer is tested here with plain values.
 Blame follows one rule: *only what was running can be at fault*. When an actor dies, the trials
 it held are suspects. They are run again apart from all others, in halves, and a half that kills
 its actor is halved again; so a trial that kills is alone after log2(n) losses, while every
-innocent has finished. What still kills alone, three times, is recorded as failed. And where
-actors die again and again while nothing ever finishes, it is not the trials: the campaign is
-abandoned.
+innocent has finished. What still kills alone, three times, is recorded as failed. Every
+suspicion is stored before its suspects are tried again, so a driver that dies forgets none. A
+machine that leaves, or has too little memory, puts nobody under suspicion. And where actors die
+again and again while nothing ever finishes, it is not the trials: the campaign is abandoned.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+import pyarrow as pa
 
 from speciation.trial.trial import Outcome, Trial, TrialResult
 
 MAX_STRIKES = 3
 # More than bisection can take to find one culprit among 2**20 trials on a single actor.
-MAX_BARREN_LOSSES = 24
+MAX_BARREN_ROUNDS = 24
 
 # -- Events: what happened ----------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """These trials have results. They may come late, twice, or from another campaign."""
+    """These trials have results. They may come late, twice, or from another campaign.
+
+    Args:
+        results: How they ended.
+        tables: The same as ``speciation.tables.schema.result_tables`` tells it, where the actor
+            has made them; then ``results`` need not hold what only tables keep, such as curves.
+    """
 
     results: tuple[TrialResult, ...]
+    tables: tuple[pa.Table, pa.Table] | None = field(default=None, compare=False)
+
+
+class Cause(StrEnum):
+    """Why an actor is gone."""
+
+    DIED = "died"  # its process ended
+    RAISED = "raised"  # its engine did, and may be unusable
+    HUNG = "hung"  # it did not answer in time
+    MEMORY = "out of memory"  # of its GPU or its machine
+    LEFT = "left"  # its machine was lost, drained or could not be reached
 
 
 @dataclass(frozen=True, slots=True)
 class ActorLost:
-    """An actor is gone, and with it the trials it held, of which nothing is known."""
+    """An actor is gone, and with it the trials it held, of which nothing is known.
+
+    Args:
+        actor: Its name.
+        trials: What it held.
+        reason: One sentence.
+        cause: The kind of reason.
+        innocent: The trials had no part in it, and are simply run again.
+    """
 
     actor: str
     trials: tuple[Trial, ...]
     reason: str
+    cause: Cause = Cause.DIED
+    innocent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +102,34 @@ class Submit:
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """Store these results: each is new."""
+    """Store these results: each is new. The tables, if any, may tell of others too."""
 
     results: tuple[TrialResult, ...]
+    tables: tuple[pa.Table, pa.Table] | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """Suspects that run together, apart from all others.
+
+    Args:
+        trials: The suspects.
+        strikes: How often it killed, if it is one trial alone.
+        losses: How many actors were lost with these trials so far.
+        reason: Of the last loss.
+    """
+
+    trials: tuple[Trial, ...]
+    strikes: int = 0
+    losses: int = 1
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """Store these suspicions, before anything that is submitted after them."""
+
+    packs: tuple[Pack, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +152,7 @@ class Abandon:
     reason: str
 
 
-Command = Submit | Append | Fail | Close | Abandon
+Command = Submit | Append | Suspect | Fail | Close | Abandon
 
 
 class Campaign:
@@ -106,7 +162,13 @@ class Campaign:
         trials: The work, in order of submission; repeated ids count once.
         max_in_flight: Most trials submitted at a time (the back-pressure), at least 1.
         max_strikes: A trial that killed alone, or came back failed, so often is given up.
-        max_barren_losses: Actors lost in a row, with no result in between, that are too many.
+        max_barren_rounds: Rounds of losses in a row, with no result in between, that are too
+            many; see :meth:`_too_many_losses`.
+        suspicions: What an earlier campaign suspected, and did not live to find out.
+        spare: Trials that may be wanted later, in order. They fill slots that would be empty;
+            nobody waits for them, and one that is lost is forgotten.
+        under_way: Trials that an earlier campaign has submitted as spare ones, and not seen
+            end; those that are among ``trials`` are not submitted again.
     """
 
     def __init__(
@@ -115,20 +177,30 @@ class Campaign:
         *,
         max_in_flight: int,
         max_strikes: int = MAX_STRIKES,
-        max_barren_losses: int = MAX_BARREN_LOSSES,
+        max_barren_rounds: int = MAX_BARREN_ROUNDS,
+        suspicions: Iterable[Pack] = (),
+        spare: Iterable[Trial] = (),
+        under_way: Iterable[Trial] = (),
     ) -> None:
         self._open = {trial.id: trial for trial in trials}
         self._total = len(self._open)
-        self._waiting = deque(self._open.values())
-        self._running: dict[str, Trial] = {}
-        self._suspects: deque[tuple[Trial, ...]] = deque()  # packs, next first
-        self._apart: dict[str, Trial] = {}  # the pack that is running apart
-        self._strikes: Counter[str] = Counter()
+        self._suspects = deque(suspicions)  # next first
+        suspected = {trial.id for pack in self._suspects for trial in pack.trials}
+        self._lent = {trial.id: trial for trial in under_way}
+        self._running = {own: t for own, t in self._lent.items() if own in self._open}
+        self._lent = {own: t for own, t in self._lent.items() if own not in self._running}
+        begun = suspected | self._running.keys()
+        self._waiting = deque(t for t in self._open.values() if t.id not in begun)
+        self._spare = deque(t for t in spare if t.id not in self._lent)
+        self._apart: dict[str, Trial] = {}  # what of the pack is running apart
+        self._pack = Pack(())  # as it was when it was submitted
+        self._strikes: Counter[str] = Counter()  # of results that say failed
         self._given_up: set[str] = set()
         self._max_in_flight = max(max_in_flight, 1)
         self._max_strikes = max_strikes
-        self._max_barren_losses = max_barren_losses
-        self._barren_losses = 0  # in a row, without a result in between
+        self._max_barren_rounds = max_barren_rounds
+        self._barren_rounds = 0  # in a row, without a result in between
+        self._lost_this_round: set[str] = set()
         self._stopped = self._closed = False
 
     @property
@@ -152,9 +224,14 @@ class Campaign:
         return len(self._running) + len(self._apart)
 
     @property
+    def under_way(self) -> tuple[Trial, ...]:
+        """Spare trials that were submitted and not heard of since."""
+        return tuple(self._lent.values())
+
+    @property
     def suspects(self) -> int:
         """Trials that were lost with an actor and have not been cleared yet."""
-        return len(self._apart) + sum(map(len, self._suspects))
+        return len(self._apart) + sum(len(pack.trials) for pack in self._suspects)
 
     def start(self) -> list[Command]:
         """The first commands."""
@@ -164,7 +241,7 @@ class Campaign:
         """Take in one event. After :meth:`start`, nothing else changes the state."""
         commands: list[Command] = []
         if isinstance(event, Finished):
-            commands = self._finished(event.results)
+            commands = self._finished(event)
         elif isinstance(event, ActorLost):
             commands = self._lost(event)
         elif isinstance(event, CapacityChanged):
@@ -173,12 +250,15 @@ class Campaign:
             self._stopped = True
         return commands + self._next()
 
-    def _finished(self, results: Sequence[TrialResult]) -> list[Command]:
+    def _finished(self, event: Finished) -> list[Command]:
         fresh: list[TrialResult] = []
-        for result in results:
+        for result in event.results:
             key = result.trial.id
             self._running.pop(key, None)
             self._apart.pop(key, None)
+            if self._lent.pop(key, None) is not None and result.outcome != Outcome.FAILED:
+                fresh.append(result)
+                continue
             if key not in self._open and key not in self._given_up:
                 continue  # a duplicate, or another campaign's
             if result.outcome == Outcome.FAILED and not self._fails(key):
@@ -188,8 +268,9 @@ class Campaign:
                     continue
                 self._given_up.discard(key)  # late, and good after all
             fresh.append(result)
-            self._barren_losses = 0
-        return [Append(tuple(fresh))] if fresh else []
+            self._barren_rounds = 0
+            self._lost_this_round.clear()
+        return [Append(tuple(fresh), event.tables)] if fresh else []
 
     def _fails(self, key: str) -> bool:
         """Count a result that says failed; whether it is to be believed by now."""
@@ -204,31 +285,49 @@ class Campaign:
         return True
 
     def _lost(self, event: ActorLost) -> list[Command]:
-        pack = tuple(t for t in event.trials if self._take(t.id))
-        self._barren_losses += bool(pack)
-        if self._barren_losses == self._max_barren_losses:
+        apart = any(trial.id in self._apart for trial in event.trials)
+        for trial in event.trials:
+            self._lent.pop(trial.id, None)
+        lost = tuple(t for t in event.trials if self._take(t.id))
+        if lost and self._too_many_losses(event.actor, apart):
             self._stopped = True
             return [Abandon(event.reason)]
-        if len(pack) > 1:
-            half = (len(pack) + 1) // 2
-            self._suspects.extendleft([pack[half:], pack[:half]])
-        elif pack:
-            return self._killed_alone(pack[0], event.reason)
-        return []
+        before = self._pack if apart else Pack((), losses=0)
+        if event.innocent:
+            if apart:
+                self._suspects.appendleft(replace(before, trials=lost))
+            else:
+                self._waiting.extendleft(reversed(lost))
+            return []
+        return self._suspect(lost, before, event.reason)
+
+    def _too_many_losses(self, actor: str, apart: bool) -> bool:
+        """Whether actors were lost too often.
+
+        An actor that is lost again begins a round, and so does every pack, as packs run one
+        after the other; a whole cluster that is lost at once makes one.
+        """
+        if apart or not self._lost_this_round or actor in self._lost_this_round:
+            self._barren_rounds += 1
+            self._lost_this_round.clear()
+        self._lost_this_round.add(actor)
+        return self._barren_rounds >= self._max_barren_rounds
 
     def _take(self, key: str) -> bool:
         """Take a trial out of flight; False if it was not in flight."""
         running = self._running.pop(key, None) or self._apart.pop(key, None)
         return running is not None
 
-    def _killed_alone(self, trial: Trial, reason: str) -> list[Command]:
-        self._strikes[trial.id] += 1
-        if self._strikes[trial.id] < self._max_strikes:
-            self._suspects.appendleft((trial,))
+    def _suspect(self, lost: tuple[Trial, ...], before: Pack, reason: str) -> list[Command]:
+        """Halve what was lost; what is one trial has killed alone, if it ran alone."""
+        if not lost:
             return []
-        del self._open[trial.id]
-        self._given_up.add(trial.id)
-        return [Fail((trial,), f"poison: {reason}")]
+        half = (len(lost) + 1) // 2
+        halves = [lost[:half], lost[half:]] if len(lost) > 1 else [lost]
+        strikes = before.strikes + 1 if len(lost) == 1 else 0
+        packs = tuple(Pack(half, strikes, before.losses + 1, reason) for half in halves)
+        self._suspects.extendleft(reversed(packs))
+        return [Suspect(packs)]
 
     def _next(self) -> list[Command]:
         commands: list[Command] = []
@@ -241,11 +340,22 @@ class Campaign:
 
     def _next_pack(self) -> list[Command]:
         """The next suspects, one pack at a time: at most one actor is busy with them."""
+        commands: list[Command] = []
         while self._suspects and not self._apart:
-            self._apart = {t.id: t for t in self._suspects.popleft() if t.id in self._open}
+            pack = self._suspects.popleft()
+            if pack.strikes >= self._max_strikes:
+                commands += self._give_up(pack)
+                continue
+            self._apart = {t.id: t for t in pack.trials if t.id in self._open}
+            self._pack = pack
             if self._apart:
-                return [Submit(tuple(self._apart.values()), apart=True)]
-        return []
+                commands.append(Submit(tuple(self._apart.values()), apart=True))
+        return commands
+
+    def _give_up(self, pack: Pack) -> list[Command]:
+        trials = tuple(t for t in pack.trials if self._open.pop(t.id, None))
+        self._given_up |= {trial.id for trial in trials}
+        return [Fail(trials, f"poison: {pack.reason}")] if trials else []
 
     def _refill(self) -> list[Command]:
         fresh: list[Trial] = []
@@ -255,4 +365,10 @@ class Campaign:
             if trial.id in self._open and trial.id not in self._running:
                 self._running[trial.id] = trial
                 fresh.append(trial)
+        idle = self._max_in_flight - len(self._running) - len(self._lent)
+        while self._spare and not self._waiting and self._open and idle > 0:
+            trial = self._spare.popleft()
+            self._lent[trial.id] = trial
+            fresh.append(trial)
+            idle -= 1
         return [Submit(tuple(fresh))] if fresh else []

@@ -30,6 +30,7 @@ from cluster.config_sentences import hint, listed, sentence, shown
 from cluster.yaml_text import YamlError, read_yaml
 from speciation.evolution.fitness import LANDSCAPES, wilson
 from speciation.evolution.generation import EvolutionParams
+from speciation.evolution.racing import RacingParams
 from speciation.evolution.selection import STRATEGIES
 from speciation.genome.genome import KINDS, Genome, GenomeError, content_hash
 from speciation.genome.library import load_genome
@@ -102,6 +103,20 @@ class RadiationSettings(_Settings):
     rate: float = Field(0.2, strict=True, ge=0, le=1)
 
 
+class RacingSettings(_Settings):
+    """Successive halving over a generation's seeds; see ``speciation.evolution.racing``."""
+
+    first: int = Field(2, strict=True, ge=1, le=10_000, description="seeds of the first rung")
+    keep: float = Field(0.5, strict=True, gt=0, lt=1, description="share that goes on")
+    least: int = Field(4, strict=True, ge=1, le=100_000, description="genomes that go on")
+    cap: bool = Field(True, strict=True, description="drop genomes without any success")
+    fill: bool = Field(False, strict=True, description="train next seeds in empty slots")
+
+    def params(self) -> RacingParams:
+        """What a race takes."""
+        return RacingParams(**self.model_dump(exclude={"fill"}))
+
+
 class EvolutionSettings(_Settings):
     """The population, how it is judged, and how the next one is made."""
 
@@ -118,6 +133,7 @@ class EvolutionSettings(_Settings):
     radiation: RadiationSettings = RadiationSettings()
     gate: float = Field(0.5, strict=True, gt=0, lt=1, description="Sniper's success bound")
     strictness: float = Field(0.5, strict=True, gt=0, lt=1, description="Hall of Fame's bound")
+    racing: RacingSettings | None = None
 
     @model_validator(mode="after")
     def _is_possible(self) -> Self:
@@ -283,6 +299,10 @@ class RunConfig(_Settings):
         """All that rows of this run depend on, as plain values."""
         evolution = self.evolution.model_dump()
         del evolution["generations"]
+        if evolution["racing"] is None:  # runs of the time before races keep their ids
+            del evolution["racing"]
+        else:  # decides what is known early, and nothing else
+            del evolution["racing"]["fill"]
         return {
             "seed": self.seed,
             "kind": self.kind,

@@ -10,14 +10,17 @@ path, and of a run only the generation at hand is ever in memory.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import pandas as pd
 
 from cluster.campaign import (
     Abandon,
+    ActorLost,
     Append,
     Campaign,
     CapacityChanged,
@@ -26,8 +29,9 @@ from cluster.campaign import (
     Fail,
     Stopped,
     Submit,
+    Suspect,
 )
-from cluster.config import RunConfig
+from cluster.config import RacingSettings, RunConfig
 from cluster.executor import Executor
 from cluster.manifest import check_same_science, manifest_of, write_manifest
 from cluster.plan import (
@@ -50,13 +54,16 @@ from cluster.summary import (
     figures,
     summarise,
 )
+from cluster.suspicions import suspicions
 from speciation import seeds
 from speciation.evolution.fitness import champion as best_of
+from speciation.evolution.fitness import fitness_table
 from speciation.evolution.hall_of_fame import hall_of_fame
+from speciation.evolution.racing import rungs, survivors
 from speciation.genome.genome import Genome
 from speciation.tables.readers import genome_of, known_answers, plans_frame, trials_frame
-from speciation.tables.store import Store, StoreError, StoreFull
-from speciation.trial.trial import Outcome, Trial, failed
+from speciation.tables.store import Store, StoreError, StoreFull, StoreUnavailable
+from speciation.trial.trial import Outcome, Trial, TrialResult, failed
 
 WAIT_SECONDS = 0.5
 REPORT_SECONDS = 0.1
@@ -77,6 +84,7 @@ JUDGED_BY = (
 )
 
 Row = dict[str, Any]
+T = TypeVar("T")
 Progress = Snapshot | GenerationSummary | RunSummary
 
 
@@ -102,7 +110,7 @@ def run(
         executor: Where trials are trained. It is closed if ``stop`` asks to stop.
         report_progress: Told about ten times a second, and at each generation's close.
         stop: Asked as often; once it says yes, what has finished is stored and this returns.
-        patience: Seconds that a full disk is waited for.
+        patience: Seconds that a store is waited for which is full or does not answer.
         clock: Seconds, never going back.
 
     Raises:
@@ -111,12 +119,9 @@ def run(
         ExecutorError: There is nowhere to train.
         StoreError: The store cannot be read or written.
     """
-    for table in READ:
-        store.select(table, ())  # a newer program's store is refused before it is written to
-    if (manifest := manifest_of(store, config.run_id())) is not None:
-        check_same_science(config, manifest, f"run {config.run_id()} in {store.uri}")
     driver = _Driver(config, store, executor, report_progress, stop, patience, clock)
     try:
+        driver.check()
         summary = driver.run()
     except BaseException:
         driver.save()
@@ -138,6 +143,7 @@ class _Tally:
     failed: int = 0
     steps: int = 0  # of trials that finished
     devices: set[str] = field(default_factory=set)
+    faults: Counter[str] = field(default_factory=Counter)  # by kind
 
 
 class _Driver:
@@ -154,30 +160,37 @@ class _Driver:
         self._config, self._run = config, config.run_id()
         self._store, self._executor = store, executor
         self._report, self._stop, self._clock = report_progress, stop, clock
+        self._patience = patience
         self._rows = RowBuffer(store, self._run, patience=patience, clock=clock)
         self._tally = _Tally()
         self._generations = config.evolution.generations
+        self._generation = 0
+        self._under_way_still: tuple[Trial, ...] = ()  # spare trials of the campaign before
         self._began = clock()
         self._reported = -REPORT_SECONDS
         self._seconds_a_trial: float | None = None  # of the last campaign that trained any
+
+    def check(self) -> None:
+        """A newer program's store, or another run's, is refused before it is written to."""
+        store, run = self._store, self._run
+        for table in READ:
+            self._insist(partial(store.select, table, ()))
+        if (manifest := self._insist(lambda: manifest_of(store, run))) is not None:
+            check_same_science(self._config, manifest, f"run {run} in {store.uri}")
 
     def run(self) -> RunSummary:
         closed = 0
         champion = None
         try:
-            closed, before = self._replay()
+            closed, before = self._insist(self._replay)
             self._generations = max(self._generations, closed)
-            planned = generations_in("plans", self._run, self._store)
             for generation in range(closed, self._generations):
-                plan = None
-                if generation in planned:
-                    plan = stored_plan(self._config, self._store, generation)
-                plan = plan or new_plan(self._config, self._store, generation, before)
+                plan = self._insist(partial(self._plan, generation, before))
                 if generation == closed:  # not sooner: there may have been no founders
                     self._write_manifest("running", closed)
                 before = self._close(plan, self._try(plan))
                 closed = generation + 1
-            champion = self._champion(before)
+            champion = self._insist(lambda: self._champion(before))
         except _StoppedEarlyError:
             self._write_manifest("stopped", closed)
             return self._summary(closed, None, stopped=True)
@@ -191,6 +204,26 @@ class _Driver:
         except StoreError:
             return
 
+    def _insist(self, do: Callable[[], T]) -> T:
+        """Do something that may be done twice; again and again while the store fails us.
+
+        Raises:
+            StoreUnavailable: It has failed for longer than our patience.
+        """
+        failing_since: float | None = None
+        while True:
+            try:
+                return do()
+            except StoreUnavailable:
+                now = self._clock()
+                failing_since = now if failing_since is None else failing_since
+                self._tally.faults["store unavailable"] += 1
+                if now - failing_since >= self._patience:
+                    raise
+                if self._stop():
+                    raise _StoppedEarlyError from None
+            time.sleep(WAIT_SECONDS)
+
     # -- Generations --------------------------------------------------------------------
 
     def _replay(self) -> tuple[int, Judged | None]:
@@ -202,6 +235,13 @@ class _Driver:
             return 0, None
         self._heal(closed)
         return closed, judged(self._config, self._store, closed - 1)
+
+    def _plan(self, generation: int, before: Judged | None) -> Plan:
+        """What was planned is what is done; what was not is planned now."""
+        plan = None
+        if generation in generations_in("plans", self._run, self._store):
+            plan = stored_plan(self._config, self._store, generation)
+        return plan or new_plan(self._config, self._store, generation, before)
 
     def _heal(self, closed: int) -> None:
         """Plans and trials of closed generations that the store has lost."""
@@ -216,11 +256,32 @@ class _Driver:
                 self._try(plan)
 
     def _try(self, plan: Plan) -> pd.DataFrame:
-        return self._run_trials(plan.trials, plan.generation, "A")
+        """Rows of a plan's trials; in a race, of those that it came to."""
+        if self._config.evolution.racing is None:
+            return self._run_trials(plan.trials, plan.generation, "A")
+        return self._race(plan, self._config.evolution.racing)
+
+    def _race(self, plan: Plan, racing: RacingSettings) -> pd.DataFrame:
+        """Rung by rung. Empty slots are lent to the next rung, those that lead first."""
+        evolution, params = self._config.evolution, racing.params()
+        ends = rungs(len(plan.seeds), params)
+        ids, rows = plan.genomes.ids, pd.DataFrame(columns=list(JUDGED_BY))
+        for start, end, later in zip((0, *ends), ends, (*ends[1:], ends[-1]), strict=False):
+            tried = self._run_trials(
+                plan.trials_of(ids, start, end),
+                plan.generation,
+                "A",
+                spare=plan.trials_of(ids, end, later) if racing.fill else (),
+            )
+            rows = pd.concat([rows, tried], ignore_index=True) if start else tried
+            met = rows[rows["genome_id"].isin(ids)]
+            table = fitness_table(met, plan.horizon, evolution.landscape, evolution.gate)
+            ids = survivors(table, params)
+        return rows
 
     def _close(self, plan: Plan, trials: pd.DataFrame) -> Judged:
         """Judge a generation and store the verdict: from now on it is never tried again."""
-        verdict = judge(self._config, self._store, plan, trials)
+        verdict = self._insist(lambda: judge(self._config, self._store, plan, trials))
         self._report(summarise(verdict, self._config))
         return verdict
 
@@ -247,14 +308,23 @@ class _Driver:
 
     # -- Trials -------------------------------------------------------------------------
 
-    def _run_trials(self, trials: Sequence[Trial], generation: int, pool: str) -> pd.DataFrame:
+    def _run_trials(
+        self, trials: Sequence[Trial], generation: int, pool: str, spare: Sequence[Trial] = ()
+    ) -> pd.DataFrame:
         """Rows of these trials: those that the store has, and the others once they are run."""
-        rows = {own: _judged_by(row) for own, row in known_answers(self._store, trials).items()}
+        known = self._insist(lambda: known_answers(self._store, [*trials, *spare]))
+        wanted = {trial.id for trial in trials}
+        rows = {own: _judged_by(row) for own, row in known.items() if own in wanted}
         self._tally.known += len(rows)
-        work = _Work(generation, pool, len(trials), rows, self._clock())
+        self._generation = generation if pool == "A" else self._generation
+        work = _Work(generation, pool, len(trials), wanted, rows, self._clock())
+        unknown = [trial for trial in trials if trial.id not in rows]
         campaign = Campaign(
-            [trial for trial in trials if trial.id not in rows],
+            unknown,
             max_in_flight=self._room(),
+            suspicions=self._insist(lambda: suspicions(self._store, self._run, unknown)),
+            spare=[trial for trial in spare if trial.id not in known],
+            under_way=self._under_way_still,
         )
         commands = campaign.start()
         room = self._room()
@@ -266,11 +336,14 @@ class _Driver:
             if room != self._room():
                 room = self._room()
                 events.append(CapacityChanged(room))
+            self._count(events)
             commands = [command for event in events for command in campaign.handle(event)]
         self._flush(campaign, work)
+        self._under_way_still = campaign.under_way
         if work.trained:
             self._seconds_a_trial = (self._clock() - work.began) / work.trained
-        return pd.DataFrame(list(work.rows.values()), columns=list(JUDGED_BY))
+        asked = [work.rows[own] for own in wanted & work.rows.keys()]
+        return pd.DataFrame(asked, columns=list(JUDGED_BY))
 
     def _execute(self, commands: Iterable[Command], work: _Work) -> bool:
         """Do as the campaign says; whether it is closed."""
@@ -280,6 +353,9 @@ class _Driver:
                 work.held.append(command)
             elif isinstance(command, Append):
                 self._take(command, work)
+            elif isinstance(command, Suspect):
+                self._tally.faults["suspects"] += sum(len(p.trials) for p in command.packs)
+                self._rows.suspect(command.packs)
             elif isinstance(command, Fail):
                 lost = [failed(trial, command.reason) for trial in command.trials]
                 self._take(Append(tuple(lost)), work)
@@ -290,22 +366,34 @@ class _Driver:
                 )
             else:
                 closed = True
-        # While the disk is full nothing new is begun, and so memory stays bounded.
+        # While the store fails us nothing new is begun, and so memory stays bounded.
         while work.held and not self._rows.full:
             submit = work.held.pop(0)
             self._executor.submit(submit.trials, apart=submit.apart)
         return closed
 
     def _take(self, append: Append, work: _Work) -> None:
-        for row in self._rows.add(append.results, work.generation, work.pool):
-            known = work.rows.get(row["trial_id"])
+        own = [result for result in append.results if result.trial.id in work.wanted]
+        late = [result for result in append.results if result.trial.id not in work.wanted]
+        if own:
+            self._rows.add(own, work.generation, work.pool, append.tables)
+        if late:  # spare trials, of evolution always
+            self._rows.add(late, self._generation, "A", append.tables)
+        for result in append.results:
+            known = work.rows.get(result.trial.id)
             if known is None or known["outcome"] == Outcome.FAILED:
-                work.rows[row["trial_id"]] = _judged_by(row)
-            self._tally.devices.add(row["device"])
+                work.rows[result.trial.id] = _judged_by_result(result)
+            self._tally.devices.add(result.device)
+            self._tally.steps += result.steps_run
+            self._tally.failed += result.outcome == Outcome.FAILED
         work.trained += len(append.results)
         self._tally.finished += len(append.results)
-        self._tally.steps += sum(r.steps_run for r in append.results)
-        self._tally.failed += sum(r.outcome == Outcome.FAILED for r in append.results)
+
+    def _count(self, events: Iterable[Event]) -> None:
+        """Faults, for the summary."""
+        for event in events:
+            if isinstance(event, ActorLost):
+                self._tally.faults[f"actor {event.cause}"] += 1
 
     def _check_stop(self, campaign: Campaign, work: _Work) -> None:
         if not self._stop():
@@ -393,13 +481,16 @@ class _Driver:
             failed=self._tally.failed,
             trial_steps=self._executor.trial_steps,
             seconds=self._clock() - self._began,
+            faults=dict(sorted(self._tally.faults.items())),
         )
 
     def _write_manifest(
         self, status: str, closed: int, champion: Champion | None = None
     ) -> None:
         devices = self._tally.devices
-        write_manifest(self._store, self._config, status, closed, champion, devices)
+        self._insist(
+            lambda: write_manifest(self._store, self._config, status, closed, champion, devices)
+        )
 
 
 @dataclass
@@ -409,6 +500,7 @@ class _Work:
     generation: int
     pool: str
     trials: int
+    wanted: set[str]  # their ids
     rows: dict[str, Row]
     began: float
     trained: int = 0
@@ -417,3 +509,15 @@ class _Work:
 
 def _judged_by(row: Row) -> Row:
     return {column: row[column] for column in JUDGED_BY}
+
+
+def _judged_by_result(result: TrialResult) -> Row:
+    """The same of a result that has no row yet."""
+    return {
+        "trial_id": result.trial.id,
+        "genome_id": result.trial.genome.id,
+        "outcome": str(result.outcome),
+        "steps_to_grok": result.milestones.steps_to_grok,
+        "steps_run": result.steps_run,
+        "best_validation_accuracy": result.best_validation_accuracy,
+    }

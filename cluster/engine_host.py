@@ -103,10 +103,11 @@ def planned_spec(plan: EnginePlan) -> EngineSpec:
     found = devices()[0]
     device = found.torch_name if plan.device == "auto" else plan.device
     kind = device.partition(":")[0]
+    slots = plan.slots or _slots_that_fit(plan, kind, int(found.memory_bytes * plan.share))
     return EngineSpec(
         task=plan.task,
         model=plan.model,
-        slots=plan.slots or _slots_that_fit(plan, kind, found.memory_bytes),
+        slots=max(slots >> plan.halvings, 1),
         backend=BACKEND if plan.backend == "auto" else plan.backend,
         device=device,
         precision=plan.precision,

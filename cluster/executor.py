@@ -105,6 +105,8 @@ class EnginePlan:
     precision: str = "fp16"
     slots: int | None = None
     device: str = "auto"
+    share: float = 1.0  # of a GPU, that an engine may use
+    halvings: int = 0  # of the slots, after so many times without enough memory
 
 
 def engine_plan(config: RunConfig) -> EnginePlan:
@@ -118,6 +120,18 @@ def engine_plan(config: RunConfig) -> EnginePlan:
         slots=engine.slots,
         device=engine.device,
     )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that a GPU or a machine has too little memory.
+
+    Told by name: torch's, Ray's and Python's are different classes, and neither torch nor Ray
+    need be installed here.
+    """
+    cause = getattr(error, "cause", None)
+    errors = [error, cause] if isinstance(cause, BaseException) else [error]
+    names = {base.__name__ for each in errors for base in type(each).__mro__}
+    return bool(names & {"OutOfMemoryError", "MemoryError"})
 
 
 # Builds an engine; called where it will run, and again after each loss.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
-from cluster.campaign import ActorLost, Event, Finished
+from cluster.campaign import ActorLost, Cause, Event, Finished
 from cluster.engine_host import EngineHost, make_planned_engine
-from cluster.executor import EnginePlan, ExecutorError, MakeEngine
+from cluster.executor import EnginePlan, ExecutorError, MakeEngine, is_out_of_memory
 from cluster.roster import Roster
 from speciation.trial.trial import Trial
 
@@ -75,9 +76,14 @@ class LocalExecutor:
     def _lost(self, error: Exception) -> ActorLost:
         trials = self._roster.dismiss(ACTOR)
         self._roster.hire(ACTOR)
+        cause, innocent = Cause.RAISED, False
+        if is_out_of_memory(error):
+            # With a single slot there is nothing to halve: then it is the trial.
+            cause, innocent = Cause.MEMORY, self.capacity > 1
+            self._plan = replace(self._plan, halvings=self._plan.halvings + 1)
         self._steps_before, self._host = self.trial_steps, None
         self._host = self._build()
-        return ActorLost(ACTOR, trials, f"{type(error).__name__}: {error}")
+        return ActorLost(ACTOR, trials, f"{type(error).__name__}: {error}", cause, innocent)
 
     def _build(self) -> EngineHost:
         try:

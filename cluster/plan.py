@@ -8,6 +8,7 @@ again: what was planned is what is done.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from speciation import seeds
 from speciation.evolution.fitness import fitness_table
 from speciation.evolution.generation import Offspring, deaths, found, next_generation
 from speciation.evolution.hall_of_fame import hall_of_fame
+from speciation.evolution.racing import ranked_by_rung
 from speciation.genome.genome import KINDS, Genome, GenomeError, Genomes
 from speciation.seeds import Purpose
 from speciation.tables.readers import (
@@ -67,6 +69,12 @@ class Plan:
         """The plan of these genomes and seeds."""
         trials = config.trials(list(genomes), seeds)
         return cls(generation, genomes, elite_age, seeds, config.the_horizon(), trials)
+
+    def trials_of(self, genome_ids: Iterable[str], start: int, end: int) -> list[Trial]:
+        """Trials of some genomes on the seeds number ``start`` to ``end``, seed by seed."""
+        place = {own: position for position, own in enumerate(self.genomes.ids)}
+        places, count = [place[own] for own in genome_ids], len(self.genomes)
+        return [self.trials[seed * count + i] for seed in range(start, end) for i in places]
 
     def ages(self) -> dict[str, int]:
         """Genome id → generations that it has been an elite."""
@@ -244,6 +252,8 @@ def judge(config: RunConfig, store: Store, plan: Plan, trials: pd.DataFrame) -> 
     """
     evolution = config.evolution
     fitness = fitness_table(trials, plan.horizon, evolution.landscape, evolution.gate)
+    if evolution.racing is not None:
+        fitness = ranked_by_rung(fitness, trials)
     store.append("generations", _verdict_rows(config.run_id(), plan, fitness))
     return Judged(plan, fitness)
 

@@ -4,38 +4,48 @@ An actor holds an engine. Each call hands it trials, lets it train for about a s
 returns what finished; the driver keeps exactly one call to every actor outstanding. So Ray sees
 a few calls a second however many trials there are, and an actor that dies costs only its
 unfinished steps. Actors are never restarted by Ray, which would hide why they died: their loss
-is an event, and they are replaced here.
+is an event, and they are replaced here. A machine that is being drained is given nothing new,
+one that is gone puts no trial under suspicion, and where memory runs out slots are halved.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import os
 import re
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import ray
+import ray._private.state
 import ray._private.worker
 
 import cluster
 import speciation
-from cluster.campaign import ActorLost, Event, Finished
+from cluster.campaign import ActorLost, Cause, Event, Finished
 from cluster.engine_host import EngineHost, make_planned_engine
-from cluster.executor import EnginePlan, ExecutorError, MakeEngine
+from cluster.executor import EnginePlan, ExecutorError, MakeEngine, is_out_of_memory
 from cluster.ray_address import ensure_token, probe, wanted_address
+from cluster.report import Report, report_of, results_of
 from cluster.roster import Roster
-from speciation.trial.trial import Trial, TrialResult
+from speciation.trial.trial import Trial
+
+_logger = logging.getLogger(__name__)
 
 WORK_SECONDS = 1.0
 CLOSE_SECONDS = 5.0
-GROW_SECONDS = 5.0  # between looks for devices that joined
-MAX_FAILED_STARTS = 3
+LOOK_SECONDS = 2.0  # between looks for machines that joined or leave
+MAX_FAILED_STARTS = 3  # of one place, in a row
+START_SECONDS = 60.0  # after which no work is kept back for an actor that has not started
+MAX_HALVINGS = 16
+LISTENED = 5.0  # most seconds between two looks that count as waiting
 CREW_SECONDS = 180.0  # for an answer of a whole crew, its start included
 
 # A call is hung when it takes much longer than calls did. The first may compile.
@@ -46,13 +56,18 @@ DEADLINE_FACTOR = 3.0
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")  # colours, in what an actor's end says
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What an actor says after each call."""
+# What Ray says of an actor whose machine is gone, or cannot be reached.
+_LEFT = re.compile(
+    r"node (has |was )?(died|dead|terminated|drained|preempted)|unavailable", re.I
+)
 
-    results: tuple[TrialResult, ...]
-    occupied: int
-    trial_steps: int
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What an actor says once its engine is built."""
+
+    slots: int
+    node: str
 
 
 class EngineActor:
@@ -61,14 +76,16 @@ class EngineActor:
     def __init__(self, plan: EnginePlan, make: MakeEngine) -> None:
         self._host = EngineHost(make(plan))
 
-    def slots(self) -> int:
+    def ready(self) -> Ready:
         """Answers once the engine is built."""
-        return self._host.slots
+        return Ready(self._host.slots, ray.get_runtime_context().get_node_id())
 
     def work(self, trials: Sequence[Trial], seconds: float) -> Report:
         """Take trials in and train for about so many seconds."""
+        began = time.monotonic()
         results = self._host.work(trials, seconds)
-        return Report(tuple(results), self._host.occupied, self._host.trial_steps)
+        host, took = self._host, time.monotonic() - began
+        return report_of(results, host.occupied, host.trial_steps, took)
 
 
 @dataclass
@@ -77,6 +94,10 @@ class _Place:
 
     name: str
     starts: int = 0
+    failed_starts: int = 0  # in a row
+    halvings: int = 0
+    node: str | None = None
+    leaving: bool = False  # its machine is being drained
     actor: Any = None
     call: Any = None  # the one outstanding reference
     called_at: float = 0.0
@@ -85,6 +106,23 @@ class _Place:
     occupied: int = 0
     trial_steps: int = 0
     finished_last: int = 0
+
+
+class _Listening:
+    """Seconds in which an answer could have been heard.
+
+    While this process is stopped it hears nothing, and nobody is late for that: of a long time
+    between two looks only a little counts.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock, self._before, self._heard = clock, clock(), 0.0
+
+    def __call__(self) -> float:
+        now = self._clock()
+        self._heard += min(max(now - self._before, 0.0), LISTENED)
+        self._before = now
+        return self._heard
 
 
 @dataclass
@@ -110,6 +148,7 @@ class RayExecutor:
             that Ray is used, and left running.
         label: What actors are called in Ray's dashboard.
         most_actors: More are never useful.
+        gpus: That an actor takes; a fraction lets several share one.
         make: Builds an engine in an actor; picklable.
         work_seconds: How long a call trains.
         clock: Seconds, never going back.
@@ -125,28 +164,32 @@ class RayExecutor:
         address: str | None = None,
         label: str = "engine",
         most_actors: int = 1_000_000,
+        gpus: float = 1.0,
         make: MakeEngine = make_planned_engine,
         work_seconds: float = WORK_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._plan, self._make, self._label = plan, make, label
-        self._most_actors, self._work_seconds, self._clock = most_actors, work_seconds, clock
+        self._most_actors, self._work_seconds, self._gpus = most_actors, work_seconds, gpus
+        self._clock = _Listening(clock)
         self._roster = Roster()
         self._places: dict[str, _Place] = {}
         self._pace = _Pace()
-        self._steps_before = self._failed_starts = 0
-        self._grown_at = -GROW_SECONDS
+        self._steps_before = 0
+        self._starts: Counter[str] = Counter()  # of each place
+        self._broken: dict[str, str] = {}  # places where no engine starts, and why
+        self._looked_at = -LOOK_SECONDS
         self._open = True
         self._ours = not ray.is_initialized()
         self.dashboard = _connect(address) if self._ours else None
         try:
-            self._uses_gpus = plan.device != "cpu" and _resource("GPU") >= 1
+            self._uses_gpus = plan.device != "cpu" and _resource("GPU") > 0
             if plan.device == "cuda" and not self._uses_gpus:
                 raise ExecutorError(
                     "device is cuda, but Ray sees no GPU here; use --device auto, or --address "
                     "of a cluster that has one"
                 )
-            self._grow()
+            self._look()
         except BaseException:
             self.close()
             raise
@@ -179,8 +222,8 @@ class RayExecutor:
         """What happened; see the protocol."""
         if not self._open:
             raise ExecutorError("this executor is closed; make a new one to go on")
-        self._grow()
-        for place in self._places.values():
+        self._look()
+        for place in list(self._places.values()):
             self._feed(place)
         if not any(place.call for place in self._places.values()):
             time.sleep(timeout_s)
@@ -212,49 +255,81 @@ class RayExecutor:
 
     # -- Actors -------------------------------------------------------------------------
 
-    def _grow(self) -> None:
-        """Give every device that Ray has an actor. Devices may join at any time."""
-        if self._clock() - self._grown_at < GROW_SECONDS:
+    def _look(self) -> None:
+        """Give every device that Ray has an actor. Machines may join and leave at any time."""
+        if self._clock() - self._looked_at < LOOK_SECONDS:
             return
-        self._grown_at = self._clock()
+        self._looked_at = self._clock()
         kind = "gpu" if self._uses_gpus else "cpu"
-        wanted = min(int(_resource(kind.upper())), self._most_actors)
-        for number in range(len(self._places), max(wanted, 1)):
-            place = self._places[f"{kind}-{number}"] = _Place(f"{kind}-{number}")
+        leaving, devices = _machines(kind.upper())
+        for place in self._places.values():
+            place.leaving = place.node in leaving
+        each = self._gpus if self._uses_gpus else 1.0
+        wanted = int(devices / each + 1e-9) - len(self._broken)
+        wanted = min(max(wanted, 0), self._most_actors)
+        staying = [place for place in self._places.values() if not place.leaving]
+        for place in reversed(staying[wanted:]):
+            if not place.slots and len(self._places) > 1:  # its device left before it started
+                self._forget(place)
+        if not self._places and not self._broken:
+            wanted = max(wanted, 1)  # Ray starts it as soon as there is a device
+        names = (f"{kind}-{number}" for number in itertools.count())
+        free = (n for n in names if n not in self._places and n not in self._broken)
+        for _ in range(len(staying), wanted):
+            place = _Place(next(free))
+            self._places[place.name] = place
             self._start(place)
 
     def _start(self, place: _Place) -> None:
-        place.starts += 1
+        self._starts[place.name] += 1
+        place.starts = self._starts[place.name]
         again = f" ({place.starts})" if place.starts > 1 else ""
-        device = self._plan.device
-        if device == "auto":
-            device = "cuda" if self._uses_gpus else "cpu"
+        plan = replace(self._plan, halvings=place.halvings, share=min(self._gpus, 1.0))
+        if plan.device == "auto":
+            plan = replace(plan, device="cuda" if self._uses_gpus else "cpu")
         actor_class = ray.remote(EngineActor).options(
             name=f"{self._label} {place.name}{again}",
-            num_gpus=1 if self._uses_gpus else 0,
+            num_gpus=self._gpus if self._uses_gpus else 0,
             num_cpus=0 if self._uses_gpus else 1,
             max_restarts=0,
             max_task_retries=0,
             max_concurrency=1,
         )
-        place.actor = actor_class.remote(replace(self._plan, device=device), self._make)
-        place.call, place.called_at = place.actor.slots.remote(), self._clock()
+        place.actor = actor_class.remote(plan, self._make)
+        place.call, place.called_at = place.actor.ready.remote(), self._clock()
         place.calls = place.slots = place.occupied = place.finished_last = 0
+        place.node = None
         self._roster.hire(place.name)
 
-    def _lose(self, place: _Place, reason: str) -> list[Event]:
-        """Replace an actor; what it held is told."""
+    def _forget(self, place: _Place) -> tuple[Trial, ...]:
+        """Give a place up; what its actor held."""
         with contextlib.suppress(ray.exceptions.RayError, ValueError):
             ray.kill(place.actor)
         self._steps_before += place.trial_steps
-        place.trial_steps = 0
-        if not place.slots:
-            self._failed_starts += 1
-            if self._failed_starts >= MAX_FAILED_STARTS:
+        place.trial_steps, place.call = 0, None
+        self._places.pop(place.name, None)
+        return self._roster.dismiss(place.name)
+
+    def _lose(self, place: _Place, reason: str, cause: Cause) -> list[Event]:
+        """Replace an actor, if its machine is still there; what it held is told."""
+        slots = place.slots
+        trials = self._forget(place)
+        innocent = cause is Cause.LEFT or (cause is Cause.MEMORY and slots != 1)
+        if cause is Cause.MEMORY and place.halvings < MAX_HALVINGS:
+            place.halvings += 1
+        elif not slots and cause is not Cause.LEFT:
+            place.failed_starts += 1
+        if place.failed_starts >= MAX_FAILED_STARTS:
+            self._broken[place.name] = reason
+            _logger.warning("%s is given up, no engine starts there: %s", place.name, reason)
+            if not self._places:
                 raise ExecutorError(f"no engine could be started on Ray: {reason}")
-        trials = self._roster.dismiss(place.name)
-        self._start(place)
-        return [ActorLost(place.name, trials, reason)]
+        elif cause is Cause.LEFT or place.leaving:
+            self._looked_at = -LOOK_SECONDS  # perhaps only its process could not be reached
+        else:
+            self._places[place.name] = place
+            self._start(place)
+        return [ActorLost(place.name, trials, reason, cause, innocent)]
 
     # -- Calls --------------------------------------------------------------------------
 
@@ -262,10 +337,17 @@ class RayExecutor:
         """Call an actor that is not being called, if there is anything for it to do."""
         if place.call is not None:
             return
+        if place.leaving:
+            if not self._roster.busy(place.name):
+                self._forget(place)
+                return
+            place.call = place.actor.work.remote((), self._work_seconds)
+            place.called_at = self._clock()
+            return
         # As many as finished in the last call will finish in the next: have them at hand.
         reserve = min(2 * place.finished_last, place.slots)
         fresh = self._roster.take(place.name, place.slots, reserve)
-        if self._roster.hand(place.name):
+        if self._roster.busy(place.name):
             place.call = place.actor.work.remote(fresh, self._work_seconds)
             place.called_at = self._clock()
 
@@ -287,27 +369,35 @@ class RayExecutor:
         try:
             answer = ray.get(call)
         except Exception as error:  # whatever an engine raised, or Ray says of its end
-            return self._lose(place, _line(error))
-        if isinstance(answer, int):
-            place.slots, self._failed_starts = answer, 0
+            return self._lose(place, _line(error), _cause(error))
+        if isinstance(answer, Ready):
+            place.slots, place.node, place.failed_starts = answer.slots, answer.node, 0
+            self._roster.pace(place.name, None)
             return []
         self._pace.seconds.append(self._clock() - place.called_at)
         place.calls += 1
+        trained = answer.trial_steps - place.trial_steps
+        if place.occupied >= place.slots / 2 and trained and place.calls > 1:
+            self._roster.pace(place.name, trained / max(answer.seconds, 1e-3))
         place.occupied, place.trial_steps = answer.occupied, answer.trial_steps
-        place.finished_last = len(answer.results)
-        self._roster.settle(place.name, [result.trial.id for result in answer.results])
+        place.finished_last = len(answer.ended)
+        results = results_of(answer, partial(self._roster.find, place.name))
+        self._roster.settle(place.name, [result.trial.id for result in results])
         if self._open:
             self._feed(place)
-        return [Finished(answer.results)] if answer.results else []
+        return [Finished(results, answer.tables)] if results else []
 
     def _overdue(self) -> Iterator[Event]:
         """Ray never notices an actor that hangs: deadlines are ours."""
-        for place in self._places.values():
-            if place.call is None or not place.slots:
-                continue
+        for place in list(self._places.values()):
             waited = self._clock() - place.called_at
-            if waited > self._pace.deadline(first=place.calls == 0):
-                yield from self._lose(place, f"no answer for {waited:.0f} s")
+            if place.call is None:
+                continue
+            if not place.slots:
+                if waited > START_SECONDS:
+                    self._roster.pace(place.name, 0.0)
+            elif waited > self._pace.deadline(first=place.calls == 0):
+                yield from self._lose(place, f"no answer for {waited:.0f} s", Cause.HUNG)
 
 
 class Crew:
@@ -403,11 +493,29 @@ def _init(problem: str, **options: Any) -> Any:
 
 
 def _log(said: Any, ignore_prefix: bool) -> None:
-    logging.getLogger(__name__).info("%s: %s", said.get("pid"), said.get("lines"))
+    _logger.info("%s: %s", said.get("pid"), said.get("lines"))
 
 
 def _resource(name: str) -> float:
     return float(ray.cluster_resources().get(name, 0.0))
+
+
+def _machines(kind: str) -> tuple[set[str], float]:
+    """Ids of the machines that are being drained, and how many devices the others have."""
+    leaving = set(ray._private.state.state.get_draining_nodes())
+    staying = [n for n in ray.nodes() if n["Alive"] and n["NodeID"] not in leaving]
+    return leaving, sum(float(node["Resources"].get(kind, 0.0)) for node in staying)
+
+
+def _cause(error: Exception) -> Cause:
+    """What kind of end an actor had."""
+    if is_out_of_memory(error):
+        return Cause.MEMORY
+    unreachable = isinstance(error, ray.exceptions.ActorUnavailableError)
+    died = isinstance(error, ray.exceptions.RayActorError | ray.exceptions.NodeDiedError)
+    if unreachable or (died and _LEFT.search(str(error))):
+        return Cause.LEFT
+    return Cause.DIED if died else Cause.RAISED
 
 
 def _line(error: BaseException) -> str:

@@ -1,14 +1,16 @@
 """Which actor trains what: a queue in front of many hands.
 
 Pure bookkeeping, shared by the executors. Every actor has a *hand*: the trials that were sent
-to it and have not come back. Hands are filled evenly while work is scarce and to the brim (with
-a few trials in reserve, so that slots freed between two calls are used) while there is plenty.
+to it and have not come back. While work is scarce, hands are filled in proportion to how fast
+their actors train, and to the brim (with a few trials in reserve, so that slots freed between
+two calls are used) while there is plenty.
 A pack that must run apart waits for an empty hand, and its actor gets nothing else until it is
 through.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 
@@ -22,6 +24,8 @@ class Roster:
         self._queue: deque[Trial] = deque()
         self._packs: deque[tuple[Trial, ...]] = deque()
         self._hands: dict[str, dict[str, Trial]] = {}
+        self._pace: dict[str, float] = {}  # of those that are known
+        self._held = 0  # trials in all hands
         self._reserved: str | None = None  # drains, or trains a pack
         self._pack_is_out = False
 
@@ -45,7 +49,29 @@ class Roster:
         """An actor is gone; the trials in its hand."""
         if self._reserved == actor:
             self._reserved, self._pack_is_out = None, False
-        return tuple(self._hands.pop(actor, {}).values())
+        self._pace.pop(actor, None)
+        hand = tuple(self._hands.pop(actor, {}).values())
+        self._held -= len(hand)
+        return hand
+
+    def pace(self, actor: str, trial_steps_a_second: float | None) -> None:
+        """How fast an actor trains; while this is None, it counts as an average one."""
+        if trial_steps_a_second is None:
+            self._pace.pop(actor, None)
+        else:
+            self._pace[actor] = trial_steps_a_second
+
+    def find(self, actor: str, trial_id: str) -> Trial:
+        """A trial in an actor's hand.
+
+        Raises:
+            KeyError: It is not there.
+        """
+        return self._hands[actor][trial_id]
+
+    def busy(self, actor: str) -> bool:
+        """Whether an actor has any trial."""
+        return bool(self._hands[actor])
 
     def hand(self, actor: str) -> tuple[Trial, ...]:
         """The trials that an actor has."""
@@ -54,8 +80,10 @@ class Roster:
     def settle(self, actor: str, trial_ids: Iterable[str]) -> None:
         """These trials came back from an actor."""
         hand = self._hands[actor]
+        before = len(hand)
         for trial_id in trial_ids:
             hand.pop(trial_id, None)
+        self._held -= before - len(hand)
         if not hand and self._reserved == actor and self._pack_is_out:
             self._reserved, self._pack_is_out = None, False
 
@@ -75,15 +103,21 @@ class Roster:
                 return self._give(actor, self._packs.popleft())
         if self._reserved == actor:
             return []
-        room = self._share(slots, reserve) - len(hand)
+        room = min(slots + reserve, self._share(actor)) - len(hand)
         batch = [self._queue.popleft() for _ in range(min(max(room, 0), len(self._queue)))]
         return self._give(actor, batch)
 
-    def _share(self, slots: int, reserve: int) -> int:
-        """How full a hand should be: an equal share of all work, or all that it can hold."""
-        outstanding = len(self._queue) + sum(map(len, self._hands.values()))
-        return min(slots + reserve, -(-outstanding // len(self._hands)))
+    def _share(self, actor: str) -> int:
+        """How many of all unfinished trials an actor should have."""
+        known = [pace for pace in self._pace.values() if pace > 0]
+        usual = sum(known) / len(known) if known else 1.0
+        paces = [self._pace.get(name, usual) for name in self._hands]
+        share = self._pace.get(actor, usual) / sum(paces) if sum(paces) else 1.0
+        return max(math.ceil((len(self._queue) + self._held) * share - 1e-9), 1)
 
     def _give(self, actor: str, trials: Sequence[Trial]) -> list[Trial]:
-        self._hands[actor].update((trial.id, trial) for trial in trials)
+        hand = self._hands[actor]
+        before = len(hand)
+        hand.update((trial.id, trial) for trial in trials)
+        self._held += len(hand) - before
         return list(trials)

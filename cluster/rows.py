@@ -1,25 +1,28 @@
 """Finished trials on their way to the store.
 
 Rows are gathered for a moment, so that a store does not fill with parts of one row, and then
-appended: curves first, since the row of a trial is what says that it is done. A full disk is
-waited out: rows stay here, and the driver hands out no more work until they are stored.
+appended: curves first, since the row of a trial is what says that it is done. A store that is
+full or does not work is waited for: rows stay here, and the driver hands out no more work until
+they are stored.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from speciation.tables.schema import result_rows
-from speciation.tables.store import Store, StoreFull
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cluster.campaign import Pack
+from cluster.suspicions import rows_of
+from speciation.tables.parts import pieces
+from speciation.tables.schema import TABLES, asked_by, result_tables
+from speciation.tables.store import Store, StoreUnavailable
 from speciation.trial.trial import TrialResult
 
 FLUSH_SECONDS = 2.0
 PATIENCE_SECONDS = 60.0
-PART_VALUES = 2_000_000  # numbers of curves in a part, so that it stays far below its limit
-
-Row = dict[str, Any]
 
 
 class RowBuffer:
@@ -28,7 +31,7 @@ class RowBuffer:
     Args:
         store: Where rows go.
         run: Id of the run they are of.
-        patience: Seconds that a full disk is waited for.
+        patience: Seconds that a store which cannot be written to is waited for.
         clock: Seconds, never going back.
     """
 
@@ -41,33 +44,57 @@ class RowBuffer:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self._run, self._patience, self._clock = store, run, patience, clock
-        self._trials: list[Row] = []
-        self._curves: list[Row] = []
+        self._suspects: list[dict[str, object]] = []
+        self._trials: list[pa.Table] = []
+        self._curves: list[pa.Table] = []
         self._flushed_at = clock()
-        self._full_since: float | None = None
+        self._failing_since: float | None = None
 
     @property
     def waiting(self) -> int:
         """Finished trials that are not stored yet."""
-        return len(self._trials)
+        return sum(map(len, self._trials))
 
     @property
     def full(self) -> bool:
-        """The disk is full: take no more work in."""
-        return self._full_since is not None
+        """The store cannot be written to: take no more work in."""
+        return self._failing_since is not None
 
-    def add(self, results: Iterable[TrialResult], generation: int, pool: str) -> list[Row]:
-        """Take results in; their rows of ``trials``."""
-        trials, curves = result_rows(results, self._run, generation, pool)
-        self._trials += trials
-        self._curves += curves
-        return trials
+    def add(
+        self,
+        results: Sequence[TrialResult],
+        generation: int,
+        pool: str,
+        tables: tuple[pa.Table, pa.Table] | None = None,
+    ) -> None:
+        """Take results in.
+
+        Args:
+            results: How trials ended.
+            generation: The generation that asked.
+            pool: "A" for seeds of evolution, "B" for seeds of validation.
+            tables: What an actor made of these results, and perhaps of others.
+        """
+        trials, curves = tables or result_tables(results)
+        if len(trials) != len(results):
+            wanted = pa.array([result.trial.id for result in results], pa.string())
+            trials, curves = (
+                table.filter(pc.is_in(table["trial_id"], value_set=wanted))
+                for table in (trials, curves)
+            )
+        self._trials.append(asked_by(trials, self._run, generation, pool))
+        self._curves.append(curves)
+
+    def suspect(self, packs: Sequence[Pack]) -> None:
+        """Store suspicions, now. Raises as :meth:`flush_if_due`."""
+        self._suspects += rows_of(packs, self._run)
+        self.flush()
 
     def flush_if_due(self) -> None:
         """Store what is waiting, if it has waited long enough.
 
         Raises:
-            StoreFull: The disk has been full for longer than our patience.
+            StoreUnavailable: The store has not worked for longer than our patience.
             StoreError: The store cannot be written for another reason.
         """
         if self._clock() - self._flushed_at >= FLUSH_SECONDS:
@@ -78,30 +105,21 @@ class RowBuffer:
         self._flushed_at = self._clock()
         try:
             self._append()
-        except StoreFull:
-            if self._full_since is None:
-                self._full_since = self._clock()
-            if self._clock() - self._full_since >= self._patience:
+        except StoreUnavailable:
+            if self._failing_since is None:
+                self._failing_since = self._clock()
+            if self._clock() - self._failing_since >= self._patience:
                 raise
         else:
-            self._full_since = None
+            self._failing_since = None
 
     def _append(self) -> None:
-        for piece in list(_pieces(self._curves)):
-            self._store.append("curves", piece)
-            del self._curves[: len(piece)]
-        self._store.append("trials", self._trials)
-        self._trials.clear()
-
-
-def _pieces(curves: list[Row]) -> Iterator[list[Row]]:
-    """Curves in pieces that make parts of a reasonable size."""
-    start = values = 0
-    for i, row in enumerate(curves):
-        length = len(row) * len(row["step"])
-        if values + length > PART_VALUES and i > start:
-            yield curves[start:i]
-            start, values = i, 0
-        values += length
-    if start < len(curves):
-        yield curves[start:]
+        self._store.append("suspects", self._suspects)
+        self._suspects.clear()
+        for name, waiting in (("curves", self._curves), ("trials", self._trials)):
+            # Each piece is forgotten once it is stored, and none sooner.
+            together = pa.concat_tables([TABLES[name].empty(), *waiting])
+            waiting[:] = pieces(TABLES[name], together)
+            while waiting:
+                self._store.append(name, waiting[0])
+                del waiting[0]

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -115,6 +116,7 @@ class RunSummary:
     failed: int
     trial_steps: int
     seconds: float
+    faults: Mapping[str, int] = field(default_factory=dict)  # by kind, those there were
 
 
 def summarise(judged: Judged, config: RunConfig) -> GenerationSummary:
@@ -170,6 +172,8 @@ def plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
         return {field.name: plain(getattr(value, field.name)) for field in fields}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
     if isinstance(value, float):

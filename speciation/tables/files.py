@@ -25,7 +25,11 @@ class StoreError(RuntimeError):
     """The store cannot do what was asked; one sentence says what, where, and what to do."""
 
 
-class StoreFull(StoreError):  # noqa: N818 - a state of the disk, and "Full" says it
+class StoreUnavailable(StoreError):  # noqa: N818 - a state of the disk or the network
+    """It does not work at the moment. Writing again is safe, whether or not this did."""
+
+
+class StoreFull(StoreUnavailable):
     """No space, quota or file size left. Nothing half-written remains; try again later."""
 
 
@@ -39,6 +43,16 @@ class TooLarge(StoreError):  # noqa: N818 - what is wrong with the file
 
 # Out of space, file too large for the limit, out of quota.
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+# What waiting does not change: a wrong path, or no right to it.
+_LASTING = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+}
 # File systems that cannot link; those that cannot force a folder to disk, and folders above
 # the store that are not ours to open.
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -113,7 +127,8 @@ def _explained(what: str, where: str) -> Iterator[None]:
                 f"cannot {what} {where}: {cause}; free some space and try again, "
                 "nothing half-written was left"
             ) from error
-        raise StoreError(f"cannot {what} {where}: {cause}") from error
+        kind = StoreError if error.errno in _LASTING else StoreUnavailable
+        raise kind(f"cannot {what} {where}: {cause}") from error
     except pa.ArrowException as error:
         raise StoreError(f"cannot {what} {where}: {error}") from error
 

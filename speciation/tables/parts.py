@@ -121,11 +121,17 @@ def has_unknown_columns(spec: TableSpec, data: bytes) -> bool:
 
 def pack(spec: TableSpec, table: pa.Table) -> Iterator[bytes]:
     """The parts of a table's rows, cut at places that depend on the rows alone."""
+    for piece in pieces(spec, table):
+        yield from _fitting(spec, piece)
+
+
+def pieces(spec: TableSpec, table: pa.Table) -> Iterator[pa.Table]:
+    """The rows in pieces of about :data:`PART_WEIGHT`."""
     load = spec.weigh(table).cumsum() // PART_WEIGHT
     begin = 0
     while begin < len(table):
         end = int(load.searchsorted(load[begin], side="right"))
-        yield from _fitting(spec, table.slice(begin, end - begin))
+        yield table.slice(begin, end - begin)
         begin = end
 
 

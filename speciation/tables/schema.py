@@ -221,6 +221,16 @@ _PLANS = {
 }
 
 
+_SUSPECTS = {
+    "trial_id": _TEXT,
+    "run": _TEXT,
+    "losses": _INT,  # actors lost with it so far
+    "pack": _TEXT,  # those of one pack run together
+    "strikes": _INT,  # how often it killed alone
+    "reason": _TEXT,
+}
+
+
 def gene_columns() -> tuple[str, ...]:
     """Every gene of every kind, sorted: the gene columns of ``genomes``."""
     return tuple(sorted({gene for kind in KINDS.values() for gene in kind.columns}))
@@ -274,6 +284,15 @@ TABLES: dict[str, TableSpec] = {
             _PLANS,
             ("run", "generation", "position"),
             ("run", "generation", "position", "genome_id"),
+            (),
+            _any_row,
+            _one_each,
+        ),
+        TableSpec(
+            "suspects",
+            _SUSPECTS,
+            ("trial_id", "run", "losses"),
+            ("trial_id", "run", "losses", "pack", "strikes"),
             (),
             _any_row,
             _one_each,

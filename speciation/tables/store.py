@@ -25,7 +25,13 @@ import pyarrow.compute as pc
 import pyarrow.fs as pafs
 
 from speciation.tables import manifests, parts, upkeep
-from speciation.tables.files import StoreError, StoreFull, Vanished, open_files
+from speciation.tables.files import (
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+    Vanished,
+    open_files,
+)
 from speciation.tables.folder import QUARANTINE, PartFolder
 from speciation.tables.parts import NewerPart, PartError
 from speciation.tables.reports import (
@@ -40,7 +46,7 @@ from speciation.tables.reports import (
 from speciation.tables.schema import TABLES, TableSpec
 from speciation.tables.union import union
 
-__all__ = ["NewerPart", "Store", "StoreError", "StoreFull", "table_spec"]
+__all__ = ["NewerPart", "Store", "StoreError", "StoreFull", "StoreUnavailable", "table_spec"]
 
 CACHE_BYTES = 512 * 2**20
 # A reader lists again when parts vanish under it; nobody compacts this often.
@@ -106,7 +112,8 @@ class Store:
             Name of the part that holds them; None for no rows.
 
         Raises:
-            StoreFull: The disk is full; nothing was written, and trying again is safe.
+            StoreUnavailable: The disk is full or does not work at the moment; trying again is
+                safe.
             StoreError: A column is unknown or has a wrong type, or writing failed.
         """
         spec = table_spec(table)

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.campaign import (
-    MAX_BARREN_LOSSES,
+    MAX_BARREN_ROUNDS,
     Abandon,
     ActorLost,
     Append,
     Campaign,
     CapacityChanged,
+    Cause,
     Close,
     Command,
     Event,
     Fail,
     Finished,
+    Pack,
     Stopped,
     Submit,
+    Suspect,
 )
 from speciation.trial.trial import Trial, TrialResult, failed
 from tests.cluster.synthetic import result, trials
@@ -40,6 +45,11 @@ def appended(*trials: Trial) -> Append:
 
 def lost(*trials: Trial) -> ActorLost:
     return ActorLost("gpu-0", trials, "out of memory")
+
+
+def moves(campaign: Campaign, event: Event) -> list[Command]:
+    """What comes of an event, but for suspicions, which have tests of their own."""
+    return [c for c in campaign.handle(event) if not isinstance(c, Suspect)]
 
 
 def same(commands: list[Command], expected: list[Command]) -> bool:
@@ -116,7 +126,7 @@ def test_a_result_of_another_campaign_is_dropped():
 def test_a_lost_trial_whose_result_comes_late_is_not_run_again():
     campaign = Campaign([a, b, c], max_in_flight=9)
     campaign.start()
-    assert campaign.handle(lost(a, b, c)) == [Submit((a, b), apart=True)]
+    assert moves(campaign, lost(a, b, c)) == [Submit((a, b), apart=True)]
     assert same(campaign.handle(finished(c)), [appended(c)])
     assert same(campaign.handle(finished(a, b)), [appended(a, b), Close()])
 
@@ -124,7 +134,7 @@ def test_a_lost_trial_whose_result_comes_late_is_not_run_again():
 def test_a_late_result_pardons_a_trial_that_was_given_up():
     campaign = Campaign([a, b], max_in_flight=9, max_strikes=1)
     campaign.start()
-    assert campaign.handle(lost(a)) == [Fail((a,), "poison: out of memory")]
+    assert moves(campaign, lost(a)) == [Fail((a,), "poison: out of memory")]
     assert campaign.failed == 1
     assert same(campaign.handle(finished(a)), [appended(a)])
     assert (campaign.failed, campaign.done) == (0, 1)
@@ -137,7 +147,7 @@ def test_a_late_result_pardons_a_trial_that_was_given_up():
 def test_an_actor_that_held_nothing_costs_nothing():
     campaign = Campaign([a], max_in_flight=9)
     campaign.start()
-    assert campaign.handle(lost()) == []
+    assert moves(campaign, lost()) == []
     assert same(campaign.handle(finished(a)), [appended(a), Close()])
 
 
@@ -145,14 +155,14 @@ def test_what_had_finished_is_not_blamed():
     campaign = Campaign([a, b, c], max_in_flight=9)
     campaign.start()
     campaign.handle(finished(a))
-    assert campaign.handle(lost(a, b, c)) == [Submit((b,), apart=True)]
+    assert moves(campaign, lost(a, b, c)) == [Submit((b,), apart=True)]
     assert campaign.suspects == 2
 
 
 def test_what_was_elsewhere_is_not_blamed():
     campaign = Campaign([a, b, c, d], max_in_flight=9)
     campaign.start()
-    campaign.handle(lost(a, b))
+    moves(campaign, lost(a, b))
     assert campaign.suspects == 2
     assert campaign.in_flight == 3  # a apart; c and d go on
 
@@ -160,10 +170,10 @@ def test_what_was_elsewhere_is_not_blamed():
 def test_suspects_run_in_halves_one_pack_at_a_time():
     campaign = Campaign([a, b, c, d, e], max_in_flight=9)
     campaign.start()
-    assert campaign.handle(lost(a, b, c, d)) == [Submit((a, b), apart=True)]
+    assert moves(campaign, lost(a, b, c, d)) == [Submit((a, b), apart=True)]
     assert same(campaign.handle(finished(a)), [appended(a)])
     assert same(campaign.handle(finished(b)), [appended(b), Submit((c, d), apart=True)])
-    assert campaign.handle(lost(c, d)) == [Submit((c,), apart=True)]
+    assert moves(campaign, lost(c, d)) == [Submit((c,), apart=True)]
     assert same(campaign.handle(finished(c)), [appended(c), Submit((d,), apart=True)])
     assert same(campaign.handle(finished(d, e)), [appended(d, e), Close()])
 
@@ -171,10 +181,10 @@ def test_suspects_run_in_halves_one_pack_at_a_time():
 def test_poison_is_given_up_after_killing_alone_three_times():
     campaign = Campaign([a, b], max_in_flight=9)
     campaign.start()
-    assert campaign.handle(lost(a, b)) == [Submit((a,), apart=True)]
-    assert campaign.handle(lost(a)) == [Submit((a,), apart=True)]
-    assert campaign.handle(lost(a)) == [Submit((a,), apart=True)]
-    assert campaign.handle(lost(a)) == [
+    assert moves(campaign, lost(a, b)) == [Submit((a,), apart=True)]
+    assert moves(campaign, lost(a)) == [Submit((a,), apart=True)]
+    assert moves(campaign, lost(a)) == [Submit((a,), apart=True)]
+    assert moves(campaign, lost(a)) == [
         Fail((a,), "poison: out of memory"),
         Submit((b,), apart=True),
     ]
@@ -185,15 +195,15 @@ def test_poison_is_given_up_after_killing_alone_three_times():
 def test_an_actor_lost_twice_in_one_breath_counts_once():
     campaign = Campaign([a], max_in_flight=9, max_strikes=2)
     campaign.start()
-    assert campaign.handle(lost(a)) == [Submit((a,), apart=True)]
-    assert campaign.handle(lost(a)) == [Fail((a,), "poison: out of memory"), Close()]
-    assert campaign.handle(lost(a)) == []
+    assert moves(campaign, lost(a)) == [Submit((a,), apart=True)]
+    assert moves(campaign, lost(a)) == [Fail((a,), "poison: out of memory"), Close()]
+    assert moves(campaign, lost(a)) == []
 
 
 def test_fresh_work_goes_on_beside_suspects():
     campaign = Campaign([a, b, c, d], max_in_flight=2)
     campaign.start()
-    assert campaign.handle(lost(a, b)) == [Submit((a,), apart=True), Submit((c, d))]
+    assert moves(campaign, lost(a, b)) == [Submit((a,), apart=True), Submit((c, d))]
 
 
 def test_actors_that_die_of_everything_end_the_campaign_and_blame_nobody():
@@ -201,10 +211,10 @@ def test_actors_that_die_of_everything_end_the_campaign_and_blame_nobody():
     commands, losses = campaign.start(), 0
     while isinstance(command := commands[0], Submit):
         losses += 1
-        commands = campaign.handle(lost(*command.trials))
+        commands = moves(campaign, lost(*command.trials))
         commands = [x for x in commands if not isinstance(x, Fail)]
     assert commands == [Abandon("out of memory")]
-    assert losses == MAX_BARREN_LOSSES
+    assert losses == MAX_BARREN_ROUNDS
     assert campaign.failed <= 4
 
 
@@ -222,6 +232,139 @@ def test_a_failed_result_is_tried_again_and_then_believed():
     assert campaign.handle(said) == []
 
 
+def test_a_cluster_that_is_lost_at_once_is_one_round_however_large():
+    work = trials(640)
+    campaign = Campaign(work, max_in_flight=640)
+    campaign.start()
+    for actor in range(64):
+        held = tuple(work[10 * actor : 10 * actor + 10])
+        commands = campaign.handle(ActorLost(f"gpu-{actor}", held, "the switch is gone"))
+        assert not any(isinstance(c, Abandon) for c in commands)
+    assert campaign.suspects == 640
+
+
+# -- Suspicions outlive the driver --------------------------------------------------------
+
+
+def test_a_suspicion_is_told_before_its_suspects_run_again():
+    campaign = Campaign([a, b, c], max_in_flight=9)
+    campaign.start()
+    first, second = Pack((a, b), 0, 1, "out of memory"), Pack((c,), 0, 1, "out of memory")
+    assert campaign.handle(lost(a, b, c)) == [
+        Suspect((first, second)),
+        Submit((a, b), apart=True),
+    ]
+
+
+def test_every_strike_is_told_before_the_next_attempt():
+    campaign = Campaign([a, b], max_in_flight=1)
+    campaign.start()
+    for strikes in (1, 2):
+        commands = campaign.handle(lost(a))
+        assert commands[0] == Suspect((Pack((a,), strikes, strikes, "out of memory"),))
+        assert Submit((a,), apart=True) in commands
+    assert campaign.handle(lost(a))[:2] == [
+        Suspect((Pack((a,), 3, 3, "out of memory"),)),
+        Fail((a,), "poison: out of memory"),
+    ]
+
+
+def test_a_campaign_goes_on_where_another_suspected():
+    earlier = [Pack((b, c), 0, 1, "boom"), Pack((d,), 2, 4, "boom")]
+    campaign = Campaign([a, b, c, d], max_in_flight=9, suspicions=earlier)
+    assert campaign.start() == [Submit((b, c), apart=True), Submit((a,))]
+    assert same(
+        campaign.handle(finished(a, b, c)), [appended(a, b, c), Submit((d,), apart=True)]
+    )
+    commands = campaign.handle(lost(d))
+    assert commands[0] == Suspect((Pack((d,), 3, 5, "out of memory"),))
+    assert commands[1:] == [Fail((d,), "poison: out of memory"), Close()]
+
+
+def test_what_was_condemned_before_is_not_tried_again():
+    condemned = [Pack((a,), 3, 12, "boom")]
+    campaign = Campaign([a], max_in_flight=9, suspicions=condemned)
+    assert campaign.start() == [Fail((a,), "poison: boom"), Close()]
+
+
+# -- Nobody is to blame -------------------------------------------------------------------
+
+
+def left(*trials: Trial) -> ActorLost:
+    return ActorLost("gpu-0", trials, "the node is gone", Cause.LEFT, innocent=True)
+
+
+def test_a_machine_that_leaves_puts_nobody_under_suspicion():
+    campaign = Campaign([a, b, c], max_in_flight=3)
+    campaign.start()
+    assert campaign.handle(left(a, b)) == [Submit((a, b))]
+    assert campaign.suspects == 0
+
+
+def test_suspects_on_a_machine_that_leaves_are_tried_again_as_they_were():
+    campaign = Campaign([a, b, c, d], max_in_flight=9)
+    campaign.start()
+    campaign.handle(lost(a, b, c, d))
+    assert campaign.handle(left(a, b)) == [Submit((a, b), apart=True)]
+    assert campaign.handle(lost(a, b))[0] == Suspect(
+        (Pack((a,), 0, 2, "out of memory"), Pack((b,), 0, 2, "out of memory"))
+    )
+
+
+def test_machines_that_leave_for_ever_are_abandoned_in_the_end():
+    campaign = Campaign([a], max_in_flight=9)
+    campaign.start()
+    said = [campaign.handle(left(a)) for _ in range(MAX_BARREN_ROUNDS)]
+    assert said[-1] == [Abandon("the node is gone")]
+    assert all(commands == [Submit((a,))] for commands in said[:-1])
+
+
+@given(
+    st.integers(2, 300),
+    st.lists(st.integers(0, 299), min_size=1, max_size=3, unique=True),
+    st.integers(0),
+)
+def test_drivers_may_die_between_strikes_and_poison_is_still_contained(slots, bad, seed):
+    """However often the driver dies, no trial costs more than log2(slots) + 3 actors."""
+    rng = random.Random(seed)
+    pack = trials(slots)
+    poison = {pack[i % slots].id for i in bad}
+    stored: dict[str, Pack] = {}
+    ended: set[str] = set()
+    killed: Counter[str] = Counter()
+
+    def resumed() -> tuple[Campaign, list[Command]]:
+        packs = {id(p): p for key, p in stored.items() if key not in ended}
+        own = [
+            replace(p, trials=tuple(t for t in p.trials if t.id not in ended))
+            for p in packs.values()
+        ]
+        campaign = Campaign(
+            [t for t in pack if t.id not in ended], max_in_flight=slots, suspicions=own
+        )
+        return campaign, campaign.start()
+
+    campaign, waiting = resumed()
+    while waiting:
+        command = waiting.pop(0)
+        if isinstance(command, Suspect):
+            stored |= {t.id: p for p in command.packs for t in p.trials}
+            if rng.random() < 0.3:
+                campaign, waiting = resumed()
+        elif isinstance(command, Submit):
+            guilty = poison & {t.id for t in command.trials}
+            killed.update(guilty)
+            waiting += campaign.handle((lost if guilty else finished)(*command.trials))
+        elif isinstance(command, Append):
+            ended |= {r.trial.id for r in command.results}
+        elif isinstance(command, Fail):
+            assert {t.id for t in command.trials} <= poison
+            ended |= {t.id for t in command.trials}
+    assert ended == {t.id for t in pack}
+    assert set(killed) == poison
+    assert max(killed.values()) <= math.ceil(math.log2(slots)) + 3
+
+
 # -- Stopping -----------------------------------------------------------------------------
 
 
@@ -230,7 +373,7 @@ def test_after_a_stop_results_are_taken_in_and_nothing_is_submitted():
     campaign.start()
     assert campaign.handle(Stopped()) == []
     assert same(campaign.handle(finished(a)), [appended(a)])
-    assert campaign.handle(lost(b)) == []
+    assert moves(campaign, lost(b)) == []
 
 
 def test_a_stop_after_the_last_result_still_closes():
@@ -254,6 +397,7 @@ class Chaos:
         self.runs: dict[str, int] = {}
         self.stored: list[TrialResult] = []
         self.given_up: set[str] = set()
+        self.suspected: tuple[Pack, ...] = ()
         self.closed = 0
 
     def execute(self, commands: list[Command]) -> None:
@@ -267,6 +411,8 @@ class Chaos:
                 self.stored += command.results
             elif isinstance(command, Fail):
                 self.given_up |= {t.id for t in command.trials}
+            elif isinstance(command, Suspect):
+                self.suspected += command.packs
             else:
                 self.closed += 1
 
@@ -283,7 +429,7 @@ class Chaos:
 @given(st.sets(st.integers(0, 23), max_size=2), st.integers(1, 30), st.integers(0))
 def test_whatever_happens_every_trial_ends_once(poisoned, max_in_flight, seed):
     campaign = Campaign(
-        SOME, max_in_flight=max_in_flight, max_strikes=10**9, max_barren_losses=10**9
+        SOME, max_in_flight=max_in_flight, max_strikes=10**9, max_barren_rounds=10**9
     )
     poison = {SOME[i].id for i in poisoned}
     chaos = Chaos(campaign, set(), random.Random(seed))

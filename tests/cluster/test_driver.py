@@ -501,3 +501,58 @@ def test_more_ancestors_than_places_are_told(tmp_path):
     many = [{"genes": dict(genome(i).genes)} for i in range(9)]
     with pytest.raises(ConfigError, match="9 ancestors do not fit into a population of 8"):
         carry_out(config(ancestors=many), tmp_path)
+
+
+# -- Races --------------------------------------------------------------------------------
+
+RACE = {"population": 16, "seeds": 8, "racing": {"least": 2}}
+
+
+def test_a_race_tries_the_better_genomes_on_more_seeds(tmp_path):
+    summary = carry_out(config(evolution=RACE), tmp_path)
+    verdicts = generations_frame(Store(tmp_path))
+    assert set(verdicts["trials"]) <= {2, 4, 8}
+    best_first = verdicts.sort_values(["generation", "rank"])
+    for _, generation in best_first.groupby("generation"):
+        assert generation["trials"].is_monotonic_decreasing
+    assert summary.finished == 3 * (16 * 2 + 8 * 2 + 4 * 4) + 6  # and not 3 * 16 * 8 + 6
+
+
+@pytest.mark.parametrize("slots", [1, 500])
+def test_a_race_does_not_depend_on_who_is_ready_first(tmp_path, slots):
+    own = config(evolution=RACE)
+    carry_out(own, tmp_path / "a")
+    carry_out(own, tmp_path / "b", Behaviour(slots=slots))
+    assert_same_tables(tmp_path / "a", tmp_path / "b")
+
+
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize("lives", [6, 12, 19])
+def test_a_race_killed_and_resumed_is_the_same_race(tmp_path, lives):
+    own = config(evolution=RACE)
+    carry_out(own, tmp_path / "a")
+    with pytest.raises(Killed):
+        carry_out(own, MortalStore(tmp_path / "b", lives, after=True))
+    carry_out(own, tmp_path / "b")
+    assert_same_tables(tmp_path / "a", tmp_path / "b")
+
+
+def test_empty_slots_that_are_lent_to_the_next_rung_change_no_verdict(tmp_path):
+    fill = {**RACE, "racing": {**RACE["racing"], "fill": True}}
+    own, filled = config(evolution=RACE), config(evolution=fill)
+    assert own.run_id() == filled.run_id()
+    carry_out(own, tmp_path / "a")
+    summary = carry_out(filled, tmp_path / "b", Behaviour(slots=100))
+    a, b = tables(tmp_path / "a"), tables(tmp_path / "b")
+    for name in ("generations", "plans", "genomes"):
+        assert a[name].equals(b[name])
+    assert set(a["trials"]["trial_id"]) < set(b["trials"]["trial_id"])
+    assert len(b["trials"]) == summary.finished  # and none of them twice
+    assert set(b["trials"].loc[b["trials"]["seed"] % 2 == 0, "pool"]) == {"A"}
+
+
+def test_runs_without_a_race_have_the_ids_they_had():
+    assert "racing" not in config().science()["evolution"]
+    assert (
+        config(evolution=RACE).run_id() != config(evolution={**RACE, "racing": None}).run_id()
+    )

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from cluster import rows
+from cluster.campaign import Pack
 from cluster.rows import FLUSH_SECONDS, RowBuffer
+from cluster.suspicions import suspicions
+from speciation.tables import parts
 from speciation.tables.readers import curves_frame, trials_frame
-from speciation.tables.store import Store, StoreFull
+from speciation.tables.schema import result_tables
+from speciation.tables.store import Store, StoreError, StoreFull
 from tests.cluster.synthetic import result, trials
+from tests.speciation.tables.faults import broken
 
 RESULTS = [result(trial) for trial in trials(6)]
 
@@ -30,7 +33,7 @@ class Watched(Store):
     def append(self, table: str, rows: Any) -> str | None:
         if self.full(table):
             raise StoreFull("cannot write: no space left")
-        if rows:
+        if len(rows):
             self.appended.append((table, len(rows)))
         return super().append(table, rows)
 
@@ -111,14 +114,49 @@ def test_while_the_disk_has_room_for_curves_alone_no_trial_counts_as_done(tmp_pa
     assert store.appended == [("curves", 6), ("trials", 6)]  # and no curve twice
 
 
-@given(st.lists(st.integers(1, 30), max_size=12), st.integers(1, 60))
-def test_curves_are_cut_into_pieces_of_a_bounded_size_and_none_is_lost(lengths, most):
-    curves: list[dict[str, Any]] = [{"step": [0] * n, "loss": [0.0] * n} for n in lengths]
-    patch = pytest.MonkeyPatch()
-    with patch.context() as changed:
-        changed.setattr(rows, "PART_VALUES", most)
-        pieces = list(rows._pieces(curves))
-    assert [curve for piece in pieces for curve in piece] == curves
-    assert all(pieces)
-    for piece in pieces:
-        assert len(piece) == 1 or sum(2 * len(curve["step"]) for curve in piece) <= most
+def test_rows_are_stored_in_pieces_and_none_is_lost(tmp_path, clock, monkeypatch):
+    monkeypatch.setattr(parts, "PART_WEIGHT", 4)
+    store = Watched(tmp_path)
+    buffer = RowBuffer(store, "run", clock=clock)
+    buffer.add(RESULTS, 0, "A")
+    buffer.flush()
+    assert len([name for name, _ in store.appended if name == "trials"]) == 2
+    assert (len(trials_frame(store)), len(curves_frame(store))) == (6, 6)
+
+
+def test_an_actors_tables_are_stored_for_the_results_that_are_wanted_alone(tmp_path, clock):
+    buffer = RowBuffer(store := Watched(tmp_path), "run", clock=clock)
+    buffer.add(RESULTS[1:3], 0, "A", result_tables(RESULTS))
+    buffer.flush()
+    wanted = {r.trial.id for r in RESULTS[1:3]}
+    assert set(trials_frame(store)["trial_id"]) == wanted
+    assert set(curves_frame(store)["trial_id"]) == wanted
+
+
+def test_suspicions_are_stored_at_once_or_no_more_work_is_taken_in(tmp_path, clock):
+    buffer = RowBuffer(store := Watched(tmp_path), "run", clock=clock)
+    pack = Pack(tuple(r.trial for r in RESULTS[:2]), strikes=0, losses=3, reason="boom")
+    store.full = lambda table: True
+    buffer.suspect([pack])
+    assert buffer.full
+    store.full = lambda table: False
+    buffer.flush()
+    assert not buffer.full
+    assert suspicions(store, "run", list(pack.trials)) == [pack]
+
+
+def test_a_store_that_does_not_answer_is_waited_for_like_a_full_one(tmp_path, clock):
+    buffer = RowBuffer(store := Watched(tmp_path), "run", clock=clock)
+    buffer.add(RESULTS, 0, "A")
+    with broken("fsync", 0, errno.EIO):
+        buffer.flush()
+    assert (buffer.full, buffer.waiting) == (True, 6)
+    buffer.flush()
+    assert (buffer.full, len(trials_frame(store))) == (False, 6)
+
+
+def test_a_folder_that_may_not_be_written_to_is_not_waited_for(tmp_path, clock):
+    buffer = RowBuffer(Watched(tmp_path), "run", clock=clock)
+    buffer.add(RESULTS, 0, "A")
+    with broken("write", 0, errno.EROFS), pytest.raises(StoreError):
+        buffer.flush()

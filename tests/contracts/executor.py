@@ -9,10 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import pyarrow as pa
 import pytest
 
 from cluster.campaign import ActorLost, Event, Finished
 from cluster.executor import Executor
+from speciation.tables.schema import result_tables
 from speciation.trial.trial import Trial, TrialResult
 from tests.cluster.synthetic import Behaviour, result, trial, trials
 
@@ -35,8 +37,19 @@ class ExecutorContract:
         for got in results:
             expected = result(got.trial)
             assert got.trial in work
-            assert (got.outcome, got.milestones) == (expected.outcome, expected.milestones)
-            assert got.curves.step.tolist() == expected.curves.step.tolist()
+            assert (got.outcome, got.steps_run) == (expected.outcome, expected.steps_run)
+            assert got.milestones.steps_to_grok == expected.milestones.steps_to_grok
+
+    def test_all_that_is_to_be_stored_of_a_trial_comes_back(self, make):
+        executor = make(Behaviour(slots=4))
+        work = trials(30)
+        executor.submit(work)
+        events = until(executor, lambda events: len(finished(events)) == 30)
+        told = [e.tables or result_tables(e.results) for e in events]
+        expected = result_tables([result(t) for t in work])
+        for got, wanted in zip(zip(*told, strict=True), expected, strict=True):
+            rows = {row["trial_id"]: row for row in pa.concat_tables(got).to_pylist()}
+            assert rows == {row["trial_id"]: row for row in wanted.to_pylist()}
 
     def test_results_do_not_wait_for_the_slowest(self, make):
         executor = make(Behaviour(slots=64))
