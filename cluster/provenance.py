@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ OWN = "speciation-cluster"
 UNKNOWN = "unknown"
 
 
+@cache
 def provenance() -> dict[str, Any]:
-    """Commit of this code and versions of what it uses, as plain values."""
+    """Commit of this code and versions of what it uses when first asked, as plain values."""
     return {
         "commit": git_commit(PROJECT),
         "versions": {

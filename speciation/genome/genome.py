@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Any, Protocol, overload
 
@@ -176,8 +176,7 @@ class Genomes:
         self, rows: int | np.integer[Any] | slice | NDArray[Any] | Sequence[int]
     ) -> Genome | Genomes:
         if isinstance(rows, int | np.integer):
-            row = self.values[rows].tolist()
-            return Genome(self.kind, tuple(zip(self.columns, row, strict=True)))
+            return _member(self.kind, self.values[rows].tobytes())
         if not isinstance(rows, slice | np.ndarray):
             rows = np.asarray(rows, dtype=np.int64)  # an empty list would be floats
         return Genomes(self.kind, self.values[rows])
@@ -189,6 +188,13 @@ class Genomes:
 
     def __hash__(self) -> int:
         return hash((self.kind, self.values.tobytes()))
+
+
+@lru_cache(maxsize=2**16)
+def _member(kind: str, row: bytes) -> Genome:
+    """A row as a genome: one object for equal rows, so that its id is hashed once."""
+    values = np.frombuffer(row, dtype=np.float64).tolist()
+    return Genome(kind, tuple(zip(kind_named(kind).columns, values, strict=True)))
 
 
 class GenomeKind(Protocol):

@@ -181,7 +181,7 @@ def test_rows_of_another_precision_answer_nothing(copied):
     summary = carry_out(config(engine={"precision": "float64"}), copied)
     assert (summary.finished, summary.known) == (3 * 16 + 6, 0)
     trials = trials_frame(Store(copied))
-    both = ("float32", "float64")
+    both = ("fp16", "float64")
     assert trials["precision"].value_counts().to_dict() == dict.fromkeys(both, 3 * 16 + 6)
     founders = trials[(trials["generation"] == 0) & (trials["pool"] == "A")]
     side_by_side = founders.groupby(["genome_id", "seed"])["precision"].apply(set)
