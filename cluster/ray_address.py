@@ -14,6 +14,7 @@ from pathlib import Path
 from cluster.executor import ExecutorError
 
 PROBE_SECONDS = 5.0
+JOB_ENVIRONMENT = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # where Ray tells a job of its what it is
 TOKEN_FILE = Path(".ray") / "auth_token"  # in the home folder, where Ray's own tools look
 
 
@@ -48,6 +49,25 @@ def probe(address: str, seconds: float = PROBE_SECONDS) -> None:
         ) from error
 
 
+def own_token() -> str | None:
+    """The token that we would show, if there is one; from where Ray itself looks for it."""
+    if token := os.environ.get("RAY_AUTH_TOKEN"):
+        return token
+    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    try:
+        return (Path(named) if named else Path.home() / TOKEN_FILE).read_text().strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def show_tokens() -> None:
+    """Have Ray show our token and ask for it, unless somebody decided otherwise.
+
+    Ray looks once, when it is imported: call this before.
+    """
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+
+
 def ensure_token() -> None:
     """Let a token exist before Ray starts, readable by nobody else.
 
@@ -57,9 +77,9 @@ def ensure_token() -> None:
     Raises:
         ExecutorError: It cannot be written.
     """
-    decided = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+    given = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
     path = Path.home() / TOKEN_FILE
-    if any(os.environ.get(name) for name in decided) or path.exists():
+    if given or os.environ.get("RAY_AUTH_MODE") == "disabled" or path.exists():
         return
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)

@@ -32,7 +32,7 @@ import speciation
 from cluster.campaign import ActorLost, Cause, Event, Finished
 from cluster.engine_host import EngineHost, make_planned_engine
 from cluster.executor import EnginePlan, ExecutorError, MakeEngine, is_out_of_memory
-from cluster.ray_address import ensure_token, probe, wanted_address
+from cluster.ray_address import JOB_ENVIRONMENT, ensure_token, probe, wanted_address
 from cluster.report import Report, report_of, results_of
 from cluster.roster import Roster
 from speciation.trial.trial import Trial
@@ -450,12 +450,17 @@ def _connect(address: str | None) -> str | None:
     _settle_environment()
     if wanted := wanted_address(address):
         probe(wanted)
-        # Its machines may not have this code. Started here, actors find it where we did.
-        code = [str(Path(p).resolve()) for m in (speciation, cluster) for p in m.__path__]
+        # Its machines may not have this code. Started here, actors find it where we did; and
+        # a job of the cluster has brought its own.
+        code = (
+            []
+            if JOB_ENVIRONMENT in os.environ
+            else [str(Path(p).resolve()) for m in (speciation, cluster) for p in m.__path__]
+        )
         context = _init(
             f"cannot join the Ray cluster at {wanted}",
             address=wanted,
-            runtime_env={"py_modules": code},
+            runtime_env={"py_modules": code} if code else None,
         )
     else:
         context = _own_ray(

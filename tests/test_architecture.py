@@ -58,12 +58,12 @@ MAY_ENTER: dict[str, tuple[str, ...]] = {
 DOORS: dict[str, tuple[str, ...]] = {
     "torch": ("speciation.engine",),
     "jax": ("speciation.engine.peers.jax_peer",),
-    "ray": ("cluster.ray_executor",),
+    "ray": ("cluster.ray_executor", "cluster.jobs", "cluster.metrics", "cluster.dispatcher"),
     "plotly": ("dashboards",),
     "dash": ("dashboards.lab",),
     "click": ("cluster.cli",),
     "rich_click": ("cluster.cli",),
-    "rich": ("cluster.cli", "cluster.progress"),
+    "rich": ("cluster.cli", "cluster.progress", "cluster.top"),
 }
 
 # Science is values in, values out: same arguments, same answer, on any day and any machine.

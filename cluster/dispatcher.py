@@ -1,0 +1,213 @@
+"""The dispatcher: one job of Ray's that begins the others, in the order of the queue.
+
+It holds no state of its own. Whatever it knows stands in the store or at Ray, so it may die at
+any moment, be started twice, or be started on another cluster: the next one goes on.
+
+Started by ``speciation submit``; by hand: ``python -m cluster.dispatcher --store URI``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import shlex
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from cluster.dispatch import Begin, Devices, End, Seen, decide
+from cluster.executor import ExecutorError
+from cluster.job_queue import Job, JobQueue, State, at_once, jobs_of, submission_id
+from cluster.launch import stop_signals
+from cluster.log_lines import Say, json_lines
+from speciation.tables.files import StoreError, open_files
+from speciation.tables.manifests import RUNS
+
+LOOK_SECONDS = 2.0
+IDLE_SECONDS = 600.0  # without a job, until it ends; `submit` starts the next one
+# A job may be asked for a moment before Ray shows it.
+MISSING_SECONDS = 15.0
+LOG_BYTES = 2**20
+
+OVER = ("SUCCEEDED", "FAILED", "STOPPED")
+
+
+class Jobs(Protocol):
+    """What a dispatcher needs of Ray; see ``cluster.jobs.RayJobs``."""
+
+    def statuses(self) -> dict[str, Seen]:
+        """What Ray says of every job that it knows."""
+        ...
+
+    def submit(
+        self,
+        submission_id: str,
+        entrypoint: str,
+        metadata: Mapping[str, str],
+        runtime_env: Mapping[str, Any],
+    ) -> None:
+        """Hand a job over."""
+        ...
+
+    def stop(self, submission_id: str) -> None:
+        """Ask a job to stop."""
+        ...
+
+    def logs(self, submission_id: str) -> str:
+        """What a job has said."""
+        ...
+
+    def devices(self) -> Devices:
+        """What there is to train on."""
+        ...
+
+
+@dataclass
+class Dispatcher:
+    """Looks at the queue and at Ray, and does what :func:`decide` says.
+
+    Args:
+        queue: The queue.
+        jobs: Ray's jobs.
+        runtime_env: What a run is given: this dispatcher's own code.
+        say: Told what happens.
+        clock: Seconds, never going back.
+    """
+
+    queue: JobQueue
+    jobs: Jobs
+    runtime_env: Mapping[str, Any]
+    say: Say
+    clock: Callable[[], float] = time.monotonic
+    _missing: dict[str, float] = field(default_factory=dict)
+    _stopped: set[str] = field(default_factory=set)
+
+    def look(self) -> list[Job]:
+        """One round: notice what ended, stop what was cancelled, begin what is due.
+
+        Returns:
+            The jobs as they were before.
+
+        Raises:
+            ExecutorError: Ray does not answer.
+            StoreError: The store does not.
+        """
+        facts = self.queue.facts()
+        jobs = jobs_of(facts)
+        seen = self._seen(jobs, self.jobs.statuses())
+        for action in decide(jobs, seen, at_once(facts), self.jobs.devices()):
+            own = submission_id(action.job.id, action.number)
+            if isinstance(action, Begin):
+                self._begin(action, own)
+            elif isinstance(action, End):
+                self._keep_log(action.job, own)
+                self.queue.end(action.job, action.number, action.how, action.reason)
+                self.say("ended", job=action.job.id, how=action.how, reason=action.reason)
+            elif own not in self._stopped:  # asked twice, it would drop everything
+                self._stopped.add(own)
+                self.jobs.stop(own)
+                self.say("stopping", job=action.job.id)
+        return jobs
+
+    def _begin(self, action: Begin, own: str) -> None:
+        job = action.job
+        self.queue.begin(job, action.number)
+        words = [
+            "-m",
+            "cluster.cli",
+            "run-job",
+            "--store",
+            self.queue.store.uri,
+            "--job",
+            job.id,
+        ]
+        words += ["--attempt", str(action.number), "--devices", f"{action.devices:g}"]
+        metadata = {
+            "role": "run",
+            "job": job.id,
+            "run": job.run,
+            "attempt": str(action.number),
+            "priority": str(job.priority),
+            "store": self.queue.store.uri,
+        }
+        try:
+            self.jobs.submit(
+                own, shlex.join([sys.executable, *words]), metadata, self.runtime_env
+            )
+        except ExecutorError as error:
+            self.queue.end(job, action.number, "lost", str(error))
+            self.say("refused", job=job.id, reason=str(error))
+        else:
+            self.say("began", job=job.id, attempt=action.number, devices=action.devices)
+
+    def _seen(self, jobs: list[Job], answers: Mapping[str, Seen]) -> dict[str, Seen]:
+        """Ray's answers about running attempts; of a missing one, only after a while."""
+        seen = {}
+        for job in jobs:
+            own = job.submission_id
+            if job.state is not State.RUNNING or own is None:
+                continue
+            if own in answers:
+                self._missing.pop(own, None)
+                seen[own] = answers[own]
+            elif self.clock() - self._missing.setdefault(own, self.clock()) >= MISSING_SECONDS:
+                seen[own] = Seen("MISSING", "the cluster that ran it is gone")
+        return seen
+
+    def _keep_log(self, job: Job, own: str) -> None:
+        """Ray forgets what a job said with the cluster; the store does not."""
+        with contextlib.suppress(ExecutorError, StoreError):
+            text = self.jobs.logs(own).encode()[-LOG_BYTES:]
+            open_files(self.queue.store.uri).replace(log_path(job, own), text)
+
+
+def log_path(job: Job, own: str) -> str:
+    """Where an attempt's last words are kept, in the store."""
+    return f"{RUNS}/{job.run}/logs/{own}.log"
+
+
+def kept_log(store: str, job: Job) -> str | None:
+    """The last words of a job's latest attempt; None if they are not kept (yet)."""
+    with contextlib.suppress(StoreError):
+        path = log_path(job, str(job.submission_id))
+        return open_files(store).read(path, LOG_BYTES).decode(errors="replace")
+    return None
+
+
+def main() -> None:
+    """Dispatch until there has been nothing to do for a while."""
+    parser = argparse.ArgumentParser(prog="cluster.dispatcher", description=__doc__)
+    parser.add_argument("--store", required=True, help="whose queue")
+    uri = parser.parse_args().store
+
+    import ray
+
+    from cluster.jobs import RayJobs, own_runtime_env
+    from cluster.metrics import Metrics
+    from speciation.tables.store import Store
+
+    ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
+    say = json_lines(sys.stdout, source="dispatcher")
+    queue = JobQueue(Store(uri), time.time)
+    dispatcher = Dispatcher(queue, RayJobs("auto"), own_runtime_env(), say)
+    metrics, busy = Metrics(), time.monotonic()
+    say("dispatching", store=uri)
+    with stop_signals() as stop:
+        while not stop() and time.monotonic() - busy < IDLE_SECONDS:
+            try:
+                jobs = dispatcher.look()
+            except (ExecutorError, StoreError) as error:
+                say("waiting", reason=str(error))
+            else:
+                metrics.queue([job.state for job in jobs])
+                if any(job.state in (State.QUEUED, State.RUNNING) for job in jobs):
+                    busy = time.monotonic()
+            time.sleep(LOOK_SECONDS)
+    say("over", reason="asked to stop" if stop() else "nothing to do")
+
+
+if __name__ == "__main__":
+    main()
