@@ -421,6 +421,7 @@ job_argument = click.argument("job", metavar="JOB")
     metavar="N",
     help="Use at most so many GPUs (or cores, where there are none); by default, a fair share.",
 )
+@click.option("--await-devices", is_flag=True, help="Wait for devices that are yet to join.")
 @click.option("--store", metavar="URI", help="Where results and queue are kept.")
 @address_option
 @click.option("--device", type=DEVICES, help="What to train on.")
@@ -435,6 +436,7 @@ def submit(
     seeds: int | None,
     priority: int,
     devices: float | None,
+    await_devices: bool,
     store: str | None,
     address: str | None,
     device: str | None,
@@ -474,7 +476,8 @@ def submit(
         _show_parcel(parcel, as_json)
         return
     cluster = ray_jobs(address or plan.address)
-    check_devices(plan, devices, cluster.devices())
+    if not await_devices:
+        check_devices(plan, devices, cluster.devices())
     queue = JobQueue(Store(place), time.time)
     job, new = queue.submit(plan, priority, devices)
     with _saying(as_json) as tell:

@@ -8,6 +8,7 @@ failed. A run that is gone without a word was lost, and is begun again, up to a 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -37,7 +38,7 @@ class Devices:
 
     def on_gpus(self, job: Job) -> bool:
         """Whether a job would train on GPUs here."""
-        return self.gpus > 0 and job.device != "cpu"
+        return job.device == "cuda" or (self.gpus > 0 and job.device != "cpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,25 @@ def share(job: Job, at_once: int, devices: Devices) -> float:
 
 def too_large(job: Job, devices: Devices) -> bool:
     """Whether a job asks for more devices than there are, and so waits for them to join."""
-    return job.devices is not None and job.devices > devices.for_job(job) + EPSILON
+    there = devices.for_job(job)
+    return not there or (job.devices or 0.0) > there + EPSILON
+
+
+def demand(jobs: Sequence[Job], at_once: int, devices: Devices) -> tuple[int, int]:
+    """GPUs and cores that the jobs at work and next in turn ask for, for an autoscaler to see.
+
+    A job that names no number asks for one, and takes what else is there.
+    """
+    at_work = sorted((j for j in jobs if j.state in (State.RUNNING, State.QUEUED)), key=_turn)
+    asked = [(devices.on_gpus(job), math.ceil(job.devices or 1)) for job in at_work[:at_once]]
+    return (
+        sum(count for on_gpus, count in asked if on_gpus),
+        sum(count for on_gpus, count in asked if not on_gpus),
+    )
+
+
+def _turn(job: Job) -> tuple[bool, tuple[int, float, str]]:
+    return job.state is State.QUEUED, due(job)
 
 
 def _look(job: Job, seen: Mapping[str, Seen]) -> Iterator[Action]:
@@ -132,7 +151,7 @@ def _admit(
         if job.state is not State.QUEUED or job.run in runs or too_large(job, devices):
             continue
         wanted, kind = share(job, at_once, devices), devices.on_gpus(job)
-        if free < 1 or not 0 < wanted <= room[kind] + EPSILON:
+        if free < 1 or wanted > room[kind] + EPSILON:
             return
         free, runs = free - 1, runs | {job.run}
         room[kind] -= wanted

@@ -16,9 +16,10 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
-from cluster.dispatch import Begin, Devices, End, Seen, decide
+from cluster.dispatch import Begin, Devices, End, Seen, decide, demand
 from cluster.executor import ExecutorError
 from cluster.job_queue import Job, JobQueue, State, at_once, jobs_of, submission_id
 from cluster.launch import stop_signals
@@ -33,6 +34,7 @@ MISSING_SECONDS = 15.0
 LOG_BYTES = 2**20
 
 OVER = ("SUCCEEDED", "FAILED", "STOPPED")
+RUNS_ON = Seen("RUNNING")
 
 
 class Jobs(Protocol):
@@ -74,6 +76,7 @@ class Dispatcher:
         jobs: Ray's jobs.
         runtime_env: What a run is given: this dispatcher's own code.
         say: Told what happens.
+        ask_for: Told how many GPUs and cores the queue could use, when that changes.
         clock: Seconds, never going back.
     """
 
@@ -81,9 +84,12 @@ class Dispatcher:
     jobs: Jobs
     runtime_env: Mapping[str, Any]
     say: Say
+    ask_for: Callable[[int, int], None] = lambda gpus, cores: None
     clock: Callable[[], float] = time.monotonic
+    _demanded: tuple[int, int] = (0, 0)
     _missing: dict[str, float] = field(default_factory=dict)
     _stopped: set[str] = field(default_factory=set)
+    _kept: set[str] = field(default_factory=set)
 
     def look(self) -> list[Job]:
         """One round: notice what ended, stop what was cancelled, begin what is due.
@@ -96,14 +102,18 @@ class Dispatcher:
             StoreError: The store does not.
         """
         facts = self.queue.facts()
-        jobs = jobs_of(facts)
-        seen = self._seen(jobs, self.jobs.statuses())
-        for action in decide(jobs, seen, at_once(facts), self.jobs.devices()):
+        jobs, answers = jobs_of(facts), self.jobs.statuses()
+        self._keep_logs(jobs, answers)
+        seen = self._seen(jobs, answers)
+        limit, devices = at_once(facts), self.jobs.devices()
+        if (wanted := demand(jobs, limit, devices)) != self._demanded:
+            self._demanded = wanted
+            self.ask_for(*wanted)
+        for action in decide(jobs, seen, limit, devices):
             own = submission_id(action.job.id, action.number)
             if isinstance(action, Begin):
                 self._begin(action, own)
             elif isinstance(action, End):
-                self._keep_log(action.job, own)
                 self.queue.end(action.job, action.number, action.how, action.reason)
                 self.say("ended", job=action.job.id, how=action.how, reason=action.reason)
             elif own not in self._stopped:  # asked twice, it would drop everything
@@ -157,11 +167,16 @@ class Dispatcher:
                 seen[own] = Seen("MISSING", "the cluster that ran it is gone")
         return seen
 
-    def _keep_log(self, job: Job, own: str) -> None:
-        """Ray forgets what a job said with the cluster; the store does not."""
-        with contextlib.suppress(ExecutorError, StoreError):
-            text = self.jobs.logs(own).encode()[-LOG_BYTES:]
-            open_files(self.queue.store.uri).replace(log_path(job, own), text)
+    def _keep_logs(self, jobs: list[Job], answers: Mapping[str, Seen]) -> None:
+        """Ray forgets with the cluster what a job said; the store does not."""
+        for job in jobs:
+            own = job.submission_id
+            if own is None or own in self._kept or answers.get(own, RUNS_ON).status not in OVER:
+                continue
+            self._kept.add(own)
+            with contextlib.suppress(ExecutorError, StoreError):
+                text = self.jobs.logs(own).encode()[-LOG_BYTES:]
+                open_files(self.queue.store.uri).replace(log_path(job, own), text)
 
 
 def log_path(job: Job, own: str) -> str:
@@ -177,6 +192,14 @@ def kept_log(store: str, job: Job) -> str | None:
     return None
 
 
+def session_folder() -> Path:
+    """The folder of the Ray that this process is connected to."""
+    from ray._private.worker import _global_node
+
+    assert _global_node is not None
+    return Path(_global_node.get_session_dir_path())
+
+
 def main() -> None:
     """Dispatch until there has been nothing to do for a while."""
     parser = argparse.ArgumentParser(prog="cluster.dispatcher", description=__doc__)
@@ -185,14 +208,17 @@ def main() -> None:
 
     import ray
 
-    from cluster.jobs import RayJobs, own_runtime_env
+    from cluster.grafana import place
+    from cluster.jobs import RayJobs, ask_autoscaler, own_runtime_env
     from cluster.metrics import Metrics
     from speciation.tables.store import Store
 
     ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
     say = json_lines(sys.stdout, source="dispatcher")
+    with contextlib.suppress(OSError):
+        place(session_folder())
     queue = JobQueue(Store(uri), time.time)
-    dispatcher = Dispatcher(queue, RayJobs("auto"), own_runtime_env(), say)
+    dispatcher = Dispatcher(queue, RayJobs("auto"), own_runtime_env(), say, ask_autoscaler)
     metrics, busy = Metrics(), time.monotonic()
     say("dispatching", store=uri)
     with stop_signals() as stop:

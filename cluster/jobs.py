@@ -234,6 +234,13 @@ def own_runtime_env() -> dict[str, Any]:
     return runtime_env(given["working_dir"], os.environ.get(SHIPPED_COMMIT, UNKNOWN))
 
 
+def ask_autoscaler(gpus: int, cores: int) -> None:
+    """Have an autoscaler keep so many devices; engines ask only for what has joined."""
+    from ray.autoscaler.sdk import request_resources
+
+    request_resources(bundles=[{"GPU": 1}] * gpus + [{"CPU": 1}] * cores)
+
+
 def python_there() -> str:
     """A shell word for the Python that runs jobs: this one where it exists, else the PATH's.
 

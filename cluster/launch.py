@@ -167,13 +167,16 @@ def check_devices(config: RunConfig, devices: float | None, there: Devices) -> N
     """
     if config.engine.device == "cuda" and not there.gpus:
         raise LaunchError(
-            "the run asks for a GPU (engine.device is cuda), and the cluster has none; "
-            "use --device auto or cpu"
+            "the run asks for GPUs (engine.device is cuda), but the cluster has none; "
+            "use --device auto or cpu, or --await-devices if some will join"
         )
     on_gpus = there.gpus and config.engine.device != "cpu"
     has, what = (there.gpus, "GPUs") if on_gpus else (there.cores, "cores")
     if devices is not None and devices > has:
-        raise LaunchError(f"--devices is {devices:g}, but the cluster has {has:g} {what}")
+        raise LaunchError(
+            f"--devices is {devices:g}, but the cluster has {has:g} {what}; ask for fewer, or "
+            "say --await-devices if more will join"
+        )
 
 
 def pulse_keeper(config: RunConfig) -> PulseKeeper:

@@ -75,10 +75,10 @@ def start(
         ExecutorError: One runs already, a port is taken, Ray cannot be started, or it would
             let somebody in.
     """
-    if (state := _state()) is not None and processes(state["session"]):
+    if session() is not None:
         raise ExecutorError(
-            f"a cluster was started here already, at {state['address']}; use it, or end it "
-            "with `speciation cluster stop`"
+            "a cluster was started here already; use it (--address auto), or end it with "
+            "`speciation cluster stop`"
         )
     for wanted in (port, dashboard_port):
         _check_free(wanted)
@@ -95,20 +95,20 @@ def start(
         f"--ray-client-server-port={_free_port()}",
     ]
     _ray([*head, *_resources(cpus, gpus)], environment)
-    session, address = _session(environment), f"{_own_ip()}:{port}"
+    folder, address = _session(environment), f"{_own_ip()}:{port}"
     try:
         for number in range(1, nodes):
             tell(f"starting node {number + 1} of {nodes} …")
             joining = [f"--address={address}", *_resources(cpus, gpus)]
             _ray([*joining, "--dashboard-agent-listen-port=0"], environment)
         tell("asking every listener without the token …")
-        proof = prove(session)
+        proof = prove(folder)
         pages = _metrics_pages(proof) if metrics else ()
         insist(
             Proof(proof.listeners, tuple(a for a in proof.answered if str(a[0]) not in pages))
         )
     except BaseException:
-        _end(session)
+        _end(folder)
         raise
     started = Started(
         address,
@@ -116,7 +116,7 @@ def start(
         nodes,
         len(proof.listeners),
         pages,
-        session,
+        folder,
     )
     _remember(started)
     return started
@@ -133,6 +133,12 @@ def stop() -> int:
         raise ExecutorError("no cluster was started here by `speciation cluster start`")
     (Path.home() / STATE).unlink(missing_ok=True)
     return count
+
+
+def session() -> str | None:
+    """The session folder of the cluster that was started here; None if none runs."""
+    state = _state()
+    return state["session"] if state and processes(state["session"]) else None
 
 
 def _environment(metrics: bool) -> dict[str, str]:

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections import Counter as Count
 from collections.abc import Sequence
 
-from ray.util.metrics import Counter, Gauge
-
 from cluster.job_queue import State
 from cluster.pulse import Pulse
 
@@ -46,6 +44,8 @@ class Metrics:
     """
 
     def __init__(self, run: str = "") -> None:
+        from ray.util.metrics import Counter, Gauge  # the names above can be had without Ray
+
         self._gauges = {n: Gauge(PREFIX + n, t, tags_of(n)) for n, t in GAUGES.items()}
         self._counters = {n: Counter(PREFIX + n, t, tags_of(n)) for n, t in COUNTERS.items()}
         for name, metric in {**self._gauges, **self._counters}.items():

@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 
 from cluster import ray_address
 from cluster.executor import ExecutorError
-from cluster.ray_address import TOKEN_FILE, ensure_token, probe, wanted_address
+from cluster.ray_address import (
+    TOKEN_FILE,
+    ensure_token,
+    own_token,
+    probe,
+    show_tokens,
+    wanted_address,
+)
 
 
 @pytest.fixture
@@ -36,11 +43,44 @@ def test_a_token_is_made_once_and_is_for_its_owner_alone(home):
     assert (home / TOKEN_FILE).read_text() == token
 
 
-@pytest.mark.parametrize("name", ["RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"])
-def test_whoever_has_decided_on_a_token_is_left_alone(home, monkeypatch, name):
-    monkeypatch.setenv(name, "token")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RAY_AUTH_MODE", "disabled"),
+        ("RAY_AUTH_TOKEN", "token"),
+        ("RAY_AUTH_TOKEN_PATH", "token"),
+    ],
+)
+def test_whoever_has_decided_on_a_token_is_left_alone(home, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
     ensure_token()
     assert list(home.iterdir()) == []
+
+
+def test_who_asks_for_tokens_still_needs_one(home, monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    ensure_token()
+    assert own_token() == (home / TOKEN_FILE).read_text()
+
+
+def test_the_token_that_is_shown_is_found_where_ray_finds_it(home, monkeypatch):
+    assert own_token() is None
+    ensure_token()
+    (home / "other").write_text("b" * 64 + "\n")
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(home / "other"))
+    assert own_token() == "b" * 64
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(home / "nowhere"))
+    assert own_token() is None
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "c" * 64)
+    assert own_token() == "c" * 64
+
+
+def test_tokens_are_asked_for_unless_somebody_decided_otherwise(home, monkeypatch):
+    show_tokens()
+    assert os.environ["RAY_AUTH_MODE"] == "token"
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    show_tokens()
+    assert os.environ["RAY_AUTH_MODE"] == "disabled"
 
 
 def test_a_home_that_cannot_be_written_to_has_its_token_elsewhere(home, monkeypatch):
