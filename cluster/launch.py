@@ -144,6 +144,7 @@ def ray_jobs(address: str | None) -> RayJobs:
     """
     require("ray")
     show_tokens()
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # we say it in a sentence
     from cluster.jobs import RayJobs
 
     return RayJobs(address)

@@ -15,6 +15,7 @@ import pandas as pd
 from cluster.job_queue import Job, State
 from cluster.manifest import manifest_of
 from cluster.pulse import Pulse, read_pulse
+from speciation.evolution.fitness import LANDSCAPES
 from speciation.tables.files import StoreError, open_files
 from speciation.tables.readers import generations_frame
 from speciation.tables.store import Store
@@ -66,9 +67,9 @@ def overview(store: Store, jobs: list[Job], runs: list[str] | None = None) -> li
     for run in wanted:
         job = by_run.get(run)
         manifest = _manifest(store, run)
-        settings = (job.settings if job else manifest.get("config")) or {}
-        evolution = settings.get("evolution") or {}
-        landscape = str(evolution.get("landscape", "sprinter"))
+        settings = job.settings if job else manifest.get("config")
+        settings = settings if isinstance(settings, Mapping) else {}
+        landscape = _landscape(settings)
         best = _best(closed[closed["run"] == run], landscape)
         latest = best.iloc[-1] if len(best) else None
         views.append(
@@ -77,7 +78,7 @@ def overview(store: Store, jobs: list[Job], runs: list[str] | None = None) -> li
                 state=job.state.value if job else str(manifest.get("status", "unknown")),
                 landscape=landscape,
                 generation=len(best),
-                generations=int(evolution.get("generations", 0)),
+                generations=wanted_generations(settings),
                 trials=sum(outcomes.get(run, {}).values()),
                 outcomes=outcomes.get(run, {}),
                 best=_number(latest, landscape),
@@ -89,6 +90,19 @@ def overview(store: Store, jobs: list[Job], runs: list[str] | None = None) -> li
             )
         )
     return views
+
+
+def wanted_generations(settings: Mapping[str, Any]) -> int:
+    """How many generations a run's settings ask for; 0 where they cannot be read."""
+    evolution = settings.get("evolution")
+    count = evolution.get("generations") if isinstance(evolution, dict) else None
+    return count if isinstance(count, int) else 0
+
+
+def _landscape(settings: Mapping[str, Any]) -> str:
+    evolution = settings.get("evolution")
+    named = evolution.get("landscape") if isinstance(evolution, dict) else None
+    return named if named in LANDSCAPES else "sprinter"
 
 
 def _recency(job: Job) -> tuple[bool, float]:

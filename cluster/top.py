@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cluster.job_queue import Job, State
-from cluster.overview import RunView
+from cluster.overview import RunView, wanted_generations
 from cluster.progress_text import duration_text, fitness_text, rate_text
 from cluster.summary import Measured, plain
 
@@ -73,8 +73,8 @@ def job_json(job: Job, view: RunView) -> dict[str, Any]:
         "cancelling": job.cancelling,
         "priority": job.priority,
         "devices": job.devices,
-        "generation": view.generation,
-        "generations": int(job.settings.get("evolution", {}).get("generations", 0)),
+        "generation": min(view.generation, _asked(job)),
+        "generations": _asked(job),
         "trials": view.trials,
         "best": view.best,
         "attempts": [plain(attempt) for attempt in job.attempts],
@@ -128,13 +128,12 @@ def job_table(jobs: Sequence[Job], views: Mapping[str, RunView], now: float) -> 
         table.add_column(name, justify="right", no_wrap=True)
     for job in jobs:
         view = views[job.run]
-        generations = job.settings.get("evolution", {}).get("generations", 0)
         words = "cancelling" if job.cancelling else job.state.value
         table.add_row(
             job.id,
             Text(words, style=STATES[job.state.value]),
             str(job.priority),
-            f"{view.generation:,}/{generations:,}",
+            f"{min(view.generation, _asked(job)):,}/{_asked(job):,}",
             f"{view.trials:,}",
             best_text(view),
             str(len(job.attempts)),
@@ -149,6 +148,11 @@ def best_text(view: RunView) -> str:
         return "–"
     error = float("nan") if view.best_error is None else view.best_error
     return fitness_text(Measured(view.best, error), view.landscape)
+
+
+def _asked(job: Job) -> int:
+    """Generations that a job asks for: another one of the same run may have asked for more."""
+    return wanted_generations(job.settings)
 
 
 def _headline(jobs: Sequence[Job], store: str) -> Text:

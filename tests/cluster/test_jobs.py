@@ -31,7 +31,7 @@ from cluster.local_cluster import STATE  # noqa: E402
 ROOT = Path(__file__).parents[2]
 RUN = {
     "track": "add97-mb512",
-    "horizon": 50,
+    "horizon": 25,
     "evolution": {"population": 4, "generations": 3, "seeds": 2, "aliens": 1, "elites": 1},
     "confirm": {"seeds": 6},
     "engine": {"device": "cpu", "slots": 8, "backend": "torch"},
@@ -150,7 +150,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     site.stop()
 
 
-LONG = {"evolution": {"population": 8, "generations": 60, "seeds": 4, "aliens": 1, "elites": 1}}
+LONG = {"evolution": {"population": 6, "generations": 60, "seeds": 3, "aliens": 1, "elites": 1}}
 
 
 def test_a_cluster_of_ours_is_closed_at_every_listener(site):
