@@ -31,6 +31,8 @@ from cluster.executor import ExecutorError
 from cluster.provenance import SHIPPED_COMMIT, UNKNOWN
 from cluster.ray_address import (
     JOB_ENVIRONMENT,
+    check_token,
+    locked_out,
     own_token,
     probe,
     wanted_address,
@@ -61,6 +63,7 @@ class RayJobs:
             logging.getLogger(name).setLevel(logging.ERROR)
         if not self.address.startswith(("http://", "https://")):
             probe(self.address)
+            check_token(self.address)
         with self._understood():
             self._client = JobSubmissionClient(self._dashboard())
             self._client.list_jobs()  # Ray's version is told to anybody: this asks for a token
@@ -196,12 +199,7 @@ class RayJobs:
         try:
             yield
         except ray.exceptions.AuthenticationError as error:
-            problem = "it does not take ours" if own_token() else "there is none here"
-            raise ExecutorError(
-                f"the Ray cluster at {self.address} lets nobody in without its token, and "
-                f"{problem}: copy the head node's ~/.ray/auth_token to the same place here "
-                "(chmod 600), or name the file in RAY_AUTH_TOKEN_PATH"
-            ) from error
+            raise ExecutorError(locked_out(self.address)) from error
         except (ConnectionError, OSError) as error:
             raise ExecutorError(
                 f"no Ray cluster answers at {self.address} ({_first_line(str(error))}); start "

@@ -14,7 +14,12 @@ from pathlib import Path
 from cluster.executor import ExecutorError
 
 PROBE_SECONDS = 5.0
-JOB_ENVIRONMENT = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # where Ray tells a job of its what it is
+JOB_ENVIRONMENT = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # where Ray tells a job what it is
+TOKEN_HINT = (
+    "copy the head node's ~/.ray/auth_token to the same place here (chmod 600), or name the "
+    "file in RAY_AUTH_TOKEN_PATH"
+)
+HARMLESS = "/ray.rpc.NodeInfoGcsService/GetAllNodeInfo"  # what a cluster is asked to see
 TOKEN_FILE = Path(".ray") / "auth_token"  # in the home folder, where Ray's own tools look
 
 
@@ -60,12 +65,50 @@ def own_token() -> str | None:
         return None
 
 
-def show_tokens() -> None:
-    """Have Ray show our token and ask for it, unless somebody decided otherwise.
+def show_token() -> None:
+    """Have Ray show our token, if there is one, and ask for it; unless it was told otherwise.
 
     Ray looks once, when it is imported: call this before.
+
+    Raises:
+        ExecutorError: Ray was told to show a token, and there is none; it would crash.
     """
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    if own_token() is not None:
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    elif os.environ.get("RAY_AUTH_MODE") == "token":
+        raise ExecutorError(f"RAY_AUTH_MODE is token, but there is none here: {TOKEN_HINT}")
+
+
+def check_token(address: str) -> None:
+    """Ask a cluster whether it lets us in; Ray itself would try for half a minute, aloud.
+
+    Args:
+        address: ``host:port`` of a cluster. Of any other kind, nothing is asked.
+
+    Raises:
+        ExecutorError: It asks for a token, and ours is not the one, or there is none.
+    """
+    if "://" in address or ":" not in address:
+        return
+    import grpc  # Ray brings it
+
+    token = own_token()
+    shown = [("authorization", f"Bearer {token}")] if token else None
+    with grpc.insecure_channel(address) as channel:
+        try:
+            channel.unary_unary(HARMLESS)(b"", timeout=PROBE_SECONDS, metadata=shown)
+        except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.UNAUTHENTICATED:
+                raise ExecutorError(locked_out(address)) from error
+
+
+def locked_out(address: str) -> str:
+    """The sentence for whoever lacks a cluster's token."""
+    problem = "it does not take ours" if own_token() else "there is none here"
+    return (
+        f"the Ray cluster at {address} lets nobody in without its token, and {problem}: "
+        f"{TOKEN_HINT}"
+    )
 
 
 def ensure_token() -> None:

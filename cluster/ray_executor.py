@@ -34,7 +34,13 @@ from cluster.closed import insist, prove
 from cluster.engine_host import EngineHost, make_planned_engine
 from cluster.executor import EnginePlan, ExecutorError, MakeEngine, is_out_of_memory
 from cluster.local_cluster import WITHOUT_METRICS
-from cluster.ray_address import JOB_ENVIRONMENT, ensure_token, probe, wanted_address
+from cluster.ray_address import (
+    JOB_ENVIRONMENT,
+    check_token,
+    ensure_token,
+    probe,
+    wanted_address,
+)
 from cluster.report import Report, report_of, results_of
 from cluster.roster import Roster
 from speciation.trial.trial import Trial
@@ -454,6 +460,7 @@ def _connect(address: str | None) -> str | None:
     _settle_environment()
     if wanted := wanted_address(address):
         probe(wanted)
+        check_token(wanted)
         # Its machines may not have this code. Started here, actors find it where we did; and
         # a job of the cluster has brought its own.
         code = (

@@ -20,7 +20,7 @@ from cluster.ray_address import (
     ensure_token,
     own_token,
     probe,
-    show_tokens,
+    show_token,
     wanted_address,
 )
 
@@ -75,12 +75,24 @@ def test_the_token_that_is_shown_is_found_where_ray_finds_it(home, monkeypatch):
     assert own_token() == "c" * 64
 
 
-def test_tokens_are_asked_for_unless_somebody_decided_otherwise(home, monkeypatch):
-    show_tokens()
-    assert os.environ["RAY_AUTH_MODE"] == "token"
+def test_a_token_is_shown_where_there_is_one_unless_somebody_decided_otherwise(
+    home, monkeypatch
+):
+    show_token()
+    assert "RAY_AUTH_MODE" not in os.environ
+    ensure_token()
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    show_tokens()
+    show_token()
     assert os.environ["RAY_AUTH_MODE"] == "disabled"
+    monkeypatch.delenv("RAY_AUTH_MODE")
+    show_token()
+    assert os.environ["RAY_AUTH_MODE"] == "token"
+
+
+def test_a_token_that_must_be_shown_and_is_not_there_is_told(home, monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    with pytest.raises(ExecutorError, match=r"there is none here: copy the head node's"):
+        show_token()
 
 
 def test_a_home_that_cannot_be_written_to_has_its_token_elsewhere(home, monkeypatch):
