@@ -24,6 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray._private.authentication.authentication_token_setup import (
+    maybe_enable_token_auth_if_token_available,
+)
+from ray._private.services import canonicalize_bootstrap_address
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from cluster.dispatch import Devices, Seen
@@ -63,7 +67,8 @@ class RayJobs:
             logging.getLogger(name).setLevel(logging.ERROR)
         if not self.address.startswith(("http://", "https://")):
             probe(self.address)
-            check_token(self.address)
+            check_token(_cluster_at(self.address))
+        maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
         with self._understood():
             self._client = JobSubmissionClient(self._dashboard())
             self._client.list_jobs()  # Ray's version is told to anybody: this asks for a token
@@ -247,6 +252,19 @@ def python_there() -> str:
     """
     here = shlex.quote(sys.executable)
     return f'"$(test -x {here} && echo {here} || echo python)"'
+
+
+def _cluster_at(address: str) -> str:
+    """Where a cluster is; of ``auto``, the one that Ray remembers for this machine."""
+    if address != "auto":
+        return address
+    try:
+        return str(canonicalize_bootstrap_address(address))
+    except ConnectionError as error:
+        raise ExecutorError(
+            "no Ray cluster runs on this machine; start one with `speciation cluster start`, "
+            "or name another with --address"
+        ) from error
 
 
 def _speaks_http(address: str) -> bool:

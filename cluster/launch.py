@@ -19,7 +19,7 @@ from cluster.doctor import has_extra, install_hint
 from cluster.executor import Executor, engine_plan
 from cluster.plan import closed_generations
 from cluster.pulse import Pulse, PulseKeeper, write_pulse
-from cluster.ray_address import ensure_token, show_token, wanted_address
+from cluster.ray_address import wanted_address
 from speciation.tables.files import open_files
 from speciation.tables.manifests import RUNS
 from speciation.tables.schema import TABLES
@@ -48,9 +48,6 @@ def executor_for(config: RunConfig, devices: float = math.inf) -> Iterator[Execu
         require("torch")  # elsewhere, it is the cluster's to have
     if config.executor == "ray":
         require("ray")
-        if wanted_address(config.address) is None:
-            ensure_token()
-        show_token()
         from cluster.ray_executor import RayExecutor
 
         evolution = config.evolution
@@ -145,7 +142,6 @@ def ray_jobs(address: str | None) -> RayJobs:
         ExecutorError: There is no cluster, or it does not let us in.
     """
     require("ray")
-    show_token()
     from cluster.jobs import RayJobs
 
     return RayJobs(address)

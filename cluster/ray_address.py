@@ -65,20 +65,6 @@ def own_token() -> str | None:
         return None
 
 
-def show_token() -> None:
-    """Have Ray show our token, if there is one, and ask for it; unless it was told otherwise.
-
-    Ray looks once, when it is imported: call this before.
-
-    Raises:
-        ExecutorError: Ray was told to show a token, and there is none; it would crash.
-    """
-    if own_token() is not None:
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-    elif os.environ.get("RAY_AUTH_MODE") == "token":
-        raise ExecutorError(f"RAY_AUTH_MODE is token, but there is none here: {TOKEN_HINT}")
-
-
 def check_token(address: str) -> None:
     """Ask a cluster whether it lets us in; Ray itself would try for half a minute, aloud.
 
