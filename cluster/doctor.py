@@ -120,12 +120,16 @@ def _closed(session: str) -> Check:
     if proof.closed:
         return Check("ray closed", f"{count}, none answers without the token")
     told = ", ".join(f"{who} ({what})" for who, what in proof.answered)
+    if proof.answered and all(who.is_metrics_page() for who, _ in proof.answered):
+        advice = "they tell numbers and nothing else; without --metrics there are none"
+        return Check(
+            "ray closed", f"{count}, only metrics pages answer: {told}", "note", advice
+        )
     return Check(
         "ray closed",
         f"{count}, answering without the token: {told or 'not known'}",
         "note",
-        "metrics pages tell numbers; anything else lets strangers in: "
-        "speciation cluster stop, then start",
+        "strangers may run code: speciation cluster stop, then speciation cluster start",
     )
 
 

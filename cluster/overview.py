@@ -1,7 +1,8 @@
 """A store at a glance: its runs and its queue, as numbers from tables, queue and pulses.
 
-What was found is counted in the tables, so that everybody who looks counts the same; how fast
-it goes is what the run's own process says (``pulse.py``).
+What was found is counted in the tables, so that everybody who looks counts the same, and a
+trial that two runs asked for counts for both. How fast it goes is what the run's own process
+says (``pulse.py``).
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from cluster.job_queue import Job, State
 from cluster.manifest import manifest_of
@@ -19,6 +22,7 @@ from speciation.evolution.fitness import LANDSCAPES
 from speciation.tables.files import StoreError, open_files
 from speciation.tables.readers import generations_frame
 from speciation.tables.store import Store
+from speciation.trial.trial import Outcome
 
 SILENT_SECONDS = 30.0  # a run that has not been heard of for so long is not running
 
@@ -32,7 +36,7 @@ class RunView:
     landscape: str
     generation: int  # closed
     generations: int  # wanted
-    trials: int  # in the tables, by this run
+    trials: int  # that it asked for and that have ended, by the tables
     outcomes: Mapping[str, int]
     best: float | None  # fitness of the last closed generation's best
     best_error: float | None
@@ -118,13 +122,40 @@ def _manifest(store: Store, run: str) -> dict[str, Any]:
 
 
 def _outcomes(store: Store) -> dict[str, dict[str, int]]:
-    """How the trials of each run ended."""
-    trials = store.scan("trials").table.select(["run", "outcome"])
-    counted = trials.group_by(["run", "outcome"]).aggregate([([], "count_all")]).to_pylist()
+    """How the trials that each run asked for have ended, whoever computed them.
+
+    A trial that came to something only after the run's horizon is censored there.
+    """
+    trials = store.scan("trials").table
+    known = trials.select(["trial_id", "outcome", "steps_to_grok", "steps_run"]).to_pandas()
+    told = _asked_for(store, trials).merge(known, on="trial_id")
+    grokked, diverged = told["outcome"] == Outcome.GROKKED, told["outcome"] == Outcome.DIVERGED
+    late = (grokked & (told["steps_to_grok"] > told["horizon"])) | (
+        diverged & (told["steps_run"] > told["horizon"])
+    )
+    told.loc[late, "outcome"] = Outcome.CENSORED.value
     found: dict[str, dict[str, int]] = {}
-    for row in sorted(counted, key=lambda row: (str(row["run"]), row["outcome"])):
-        found.setdefault(row["run"], {})[row["outcome"]] = row["count_all"]
+    counts = told.groupby(["run", "outcome"], as_index=False).size()
+    for run, outcome, count in counts.itertuples(index=False):
+        found.setdefault(run, {})[outcome] = int(count)
     return found
+
+
+def _asked_for(store: Store, trials: pa.Table) -> pd.DataFrame:
+    """Run, horizon and id of every trial that a plan names or that a run confirmed with."""
+    plans = store.scan("plans").table
+    ids = plans["trial_ids"].combine_chunks()
+    row = pc.list_parent_indices(ids)
+    planned = pd.DataFrame(
+        {
+            "run": plans["run"].take(row).to_pandas(),
+            "horizon": plans["horizon"].take(row).to_pandas(),
+            "trial_id": pc.list_flatten(ids).to_pandas(),
+        }
+    )
+    horizons = planned.groupby("run", as_index=False)["horizon"].max()
+    confirmed = trials.filter(pc.field("pool") == "B").select(["run", "trial_id"]).to_pandas()
+    return pd.concat([planned, confirmed.merge(horizons, on="run")]).drop_duplicates()
 
 
 def _best(closed: pd.DataFrame, landscape: str) -> pd.DataFrame:

@@ -217,10 +217,21 @@ def test_of_a_cluster_started_here_it_is_said_whether_it_is_closed(
 ):
     monkeypatch.setattr(doctor, "session", lambda: "/tmp/ray/session_1")
     monkeypatch.setattr(doctor, "prove", lambda session: proof)
+    monkeypatch.setattr(Listener, "is_metrics_page", lambda self: False)
     [check] = found("ray closed", examine())
     assert check.state == state
     assert said in check.found
     assert (check.advice == "") == (state == "ok")
+
+
+def test_metrics_pages_that_were_asked_for_are_told_from_an_open_door(monkeypatch):
+    monkeypatch.setattr(doctor, "session", lambda: "/tmp/ray/session_1")
+    monkeypatch.setattr(
+        doctor, "prove", lambda session: Proof((WHO,), ((WHO, "GET /metrics"),))
+    )
+    monkeypatch.setattr(Listener, "is_metrics_page", lambda self: True)
+    [check] = found("ray closed", examine())
+    assert "only metrics pages answer: 127.0.0.1:6379" in check.found
 
 
 def test_a_cluster_elsewhere_that_answers_strangers_is_pointed_out(monkeypatch):

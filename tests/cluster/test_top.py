@@ -17,7 +17,7 @@ from cluster.top import as_json, best_text, job_json, job_table, screen, sparkli
 from speciation.tables.files import open_files
 from speciation.tables.readers import generations_frame, trials_frame
 from speciation.tables.store import Store
-from tests.cluster.runs import config
+from tests.cluster.runs import carry_out, config
 
 RUN = config().run_id()
 NOW = 1_800_000_000.0
@@ -54,6 +54,28 @@ def test_a_run_counts_what_its_tables_hold(place):
     last = closed[(closed["generation"] == 2) & (closed["rank"] == 0)].iloc[0]
     assert (view.best, view.best_genome) == (last["sprinter"], last["genome_id"])
     assert len(view.history) == 3
+
+
+def test_a_trial_that_two_runs_asked_for_counts_for_both(place):
+    carry_out(config(name="again"), place)
+    views = {view.run: view for view in overview(place, [])}
+    assert len(views) == 2
+    first, again = views[RUN], views[config(name="again").run_id()]
+    assert first.trials > 6  # those that confirmed the champion are of the first run
+    assert sum(again.outcomes.values()) == again.trials == first.trials - 6
+
+
+def test_what_came_after_a_runs_horizon_is_censored_there(place):
+    short = config(name="short", horizon=200)
+    carry_out(short, place)
+    views = {view.run: view for view in overview(place, [])}
+    own = views[short.run_id()]
+    summary_of = generations_frame(place, short.run_id())
+    assert own.outcomes.get("grokked", 0) < views[RUN].outcomes["grokked"]
+    confirmed = trials_frame(place)
+    confirmed = confirmed[(confirmed["run"] == short.run_id()) & (confirmed["pool"] == "B")]
+    grokked = (confirmed["outcome"] == "grokked") & (confirmed["steps_to_grok"] <= 200)
+    assert own.outcomes.get("grokked", 0) == summary_of["successes"].sum() + grokked.sum()
 
 
 def test_a_run_of_the_queue_shows_before_it_has_any_result(queue):
