@@ -82,6 +82,11 @@ def start(
         )
     for wanted in (port, dashboard_port):
         _check_free(wanted)
+    if os.environ.get("RAY_AUTH_MODE") == "disabled":
+        raise ExecutorError(
+            "RAY_AUTH_MODE is disabled, so no command would show the token that this cluster "
+            "asks for; unset it first"
+        )
     ensure_token()
     if own_token() is None:
         raise ExecutorError("Ray's token cannot be read; see `speciation doctor`")
