@@ -13,11 +13,12 @@ from cluster.dispatch import Devices
 from cluster.dispatcher import log_path
 from cluster.executor import ExecutorError
 from cluster.job_queue import JobQueue, State
+from cluster.local_executor import LocalExecutor
 from cluster.shipping import Parcel
 from speciation.tables.files import open_files
 from speciation.tables.store import Store
 from tests.cluster import test_cli
-from tests.cluster.runs import config
+from tests.cluster.runs import FAST, config
 from tests.cluster.test_cli import contents, refused, yaml_of
 
 call = test_cli.call  # the fixture
@@ -112,6 +113,18 @@ def test_a_finished_run_is_extended_by_generations_and_seeds(call, cluster, queu
     assert job.run == config().run_id()
     assert job.settings["evolution"]["generations"] == 53
     assert job.settings["confirm"]["seeds"] == 2000
+
+
+def test_more_seeds_for_a_finished_run_train_only_those(call, monkeypatch):
+    monkeypatch.setattr(LocalExecutor.__init__, "__defaults__", (FAST,))
+    monkeypatch.setattr("cluster.cli.write_report", lambda *_: Path("report.html"))
+    words = ("resume", "test", "--executor", "local", "--seeds", "10", "--json")
+    end = json.loads(call(*words).out.splitlines()[-1])
+    assert (end["event"], end["finished"], end["champion"]["confirmed"]["trials"]) == (
+        "finished",
+        10 - 6,
+        10,
+    )
 
 
 def test_every_file_that_would_be_uploaded_is_listed_and_nothing_else_happens(call, queue):

@@ -185,8 +185,9 @@ def test_a_cluster_that_is_gone_is_noticed_after_a_while_and_another_goes_on(wor
     world.look()
     world.ray = world.dispatcher.jobs = FakeJobs()  # of another cluster
     world.dispatcher = world.another()
-    world.look()
+    world.look(3)
     assert world.ray.asked == {}
+    assert world.state(job.id) is State.RUNNING
     world.now += MISSING_SECONDS
     world.look(2)
     assert set(world.ray.asked) == {f"run-{job.id}-2"}

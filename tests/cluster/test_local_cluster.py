@@ -82,7 +82,7 @@ def test_every_node_asks_for_our_token_and_the_dashboard_stays_here(ray, tmp_pat
 
 def test_where_no_token_would_be_shown_none_is_asked_for(ray, monkeypatch):
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    with pytest.raises(ExecutorError, match="no command would show the token .*; unset it"):
+    with pytest.raises(ExecutorError, match=r"no command would show the token .*; unset it"):
         begin()
     assert ray.commands == []
 

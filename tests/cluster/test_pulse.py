@@ -62,7 +62,9 @@ def test_a_pulse_is_told_every_few_seconds_and_at_once_when_something_closes():
     assert len(told) == 3
     told.keeper(ended(stopped=True))
     assert len(told) == 4
-    assert told[-1].state == "stopped"
+    last = told[-1]
+    assert (last.state, last.occupied, last.trials_a_second) == ("stopped", 0, 0.0)
+    assert last.eta_seconds is None
 
 
 def ended(stopped: bool) -> RunSummary:
