@@ -121,10 +121,10 @@ def screen(views: Sequence[RunView], jobs: Sequence[Job], store: str, now: float
 
 def job_table(jobs: Sequence[Job], views: Mapping[str, RunView], now: float) -> Table:
     """The queue, a row a job."""
-    table = Table(box=box.SIMPLE_HEAD, header_style=FAINT, padding=(0, 2, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, header_style=FAINT, padding=(0, 1, 0, 0))
     table.add_column("job", no_wrap=True)
     table.add_column("state", no_wrap=True)
-    for name in ("priority", "generation", "trials", "best", "attempts", "submitted"):
+    for name in ("priority", "generation", "trials", "best", "attempts", "age"):
         table.add_column(name, justify="right", no_wrap=True)
     for job in jobs:
         view = views[job.run]
@@ -137,7 +137,7 @@ def job_table(jobs: Sequence[Job], views: Mapping[str, RunView], now: float) -> 
             f"{view.trials:,}",
             best_text(view),
             str(len(job.attempts)),
-            f"{duration_text(max(now - job.submitted, 0))} ago",
+            _age(now - job.submitted),
         )
     return table
 
@@ -148,6 +148,14 @@ def best_text(view: RunView) -> str:
         return "–"
     error = float("nan") if view.best_error is None else view.best_error
     return fitness_text(Measured(view.best, error), view.landscape)
+
+
+def _age(seconds: float) -> str:
+    """How long ago, in the largest unit that fits."""
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
 
 
 def _asked(job: Job) -> int:

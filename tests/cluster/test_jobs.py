@@ -21,7 +21,7 @@ import pytest
 from speciation.tables.readers import generations_frame, trials_frame
 from speciation.tables.store import Store
 
-pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(600)]
 
 pytest.importorskip("ray", reason="jobs need ray")
 
@@ -101,7 +101,7 @@ class Site:
         [found] = [job for job in self.json("jobs") if job["job"] == own]
         return found
 
-    def until(self, own: str, *states: str, seconds: float = 120) -> dict[str, Any]:
+    def until(self, own: str, *states: str, seconds: float = 240) -> dict[str, Any]:
         deadline = time.monotonic() + seconds
         while (job := self.job(own))["state"] not in states:
             assert time.monotonic() < deadline, (job, self.call("logs", own))
@@ -118,7 +118,7 @@ class Site:
 
     def begun(self, own: str, generations: int = 1) -> None:
         """Wait until a run has closed a few generations."""
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 240
         while self.job(own)["generation"] < generations:
             assert time.monotonic() < deadline, self.call("logs", own)
             time.sleep(0.5)
@@ -250,7 +250,7 @@ def test_a_driver_that_is_killed_is_begun_again_and_goes_on(site):
     own = site.submit("killed", evolution=LONG["evolution"] | {"generations": 12})
     site.begun(own)
     os.kill(driver_of(own), signal.SIGKILL)
-    job = site.until(own, "succeeded", seconds=180)
+    job = site.until(own, "succeeded")
     assert [attempt["ended"] for attempt in job["attempts"]] == ["lost", "succeeded"]
     trials = trials_frame(Store(site.store))
     assert job["generation"] == 12
@@ -298,6 +298,6 @@ def test_a_cluster_that_is_gone_is_followed_by_another(site):
     assert site.job(own)["state"] == "running"  # as far as anybody knows
     site.started = site.start()
     assert site.json("dispatch")["started"]
-    job = site.until(own, "succeeded", seconds=180)
+    job = site.until(own, "succeeded")
     assert [attempt["ended"] for attempt in job["attempts"]] == ["lost", "succeeded"]
     assert job["generation"] == 12
