@@ -527,10 +527,12 @@ def jobs(store: str, at_once: int | None, as_json: bool) -> None:
 
     Example:  [bold cyan]speciation jobs --store s3://bucket/results[/]
     """
-    from cluster.job_queue import JobQueue
+    from cluster.heartbeat import idle_note
+    from cluster.job_queue import JobQueue, State
     from cluster.launch import existing_store
     from cluster.overview import overview
     from cluster.top import job_json, job_table
+    from speciation.tables.files import open_files
 
     queue = JobQueue(existing_store(store), time.time)
     if at_once is not None:
@@ -550,6 +552,9 @@ def jobs(store: str, at_once: int | None, as_json: bool) -> None:
     for job in listed:
         if job.reason:
             say(f"{job.id}: {job.reason}")
+    waiting = sum(job.state in (State.QUEUED, State.RUNNING) for job in listed)
+    if note := idle_note(open_files(queue.store.uri), waiting, time.time()):
+        say(note)
 
 
 @speciation.command()

@@ -21,9 +21,11 @@ from typing import Any, Protocol
 
 from cluster.dispatch import Begin, Devices, End, Seen, decide, demand
 from cluster.executor import ExecutorError
+from cluster.heartbeat import write_beat
 from cluster.job_queue import Job, JobQueue, State, at_once, jobs_of, submission_id
 from cluster.launch import stop_signals
 from cluster.log_lines import Say, json_lines
+from cluster.pulse import read_pulse
 from speciation.tables.files import StoreError, open_files
 from speciation.tables.manifests import RUNS
 
@@ -31,6 +33,8 @@ LOOK_SECONDS = 2.0
 IDLE_SECONDS = 600.0  # without a job, until it ends; `submit` starts the next one
 # A job may be asked for a moment before Ray shows it.
 MISSING_SECONDS = 15.0
+# An attempt that another cluster began may take so long to be heard of.
+SILENT_SECONDS = 60.0
 LOG_BYTES = 2**20
 
 OVER = ("SUCCEEDED", "FAILED", "STOPPED")
@@ -75,6 +79,7 @@ class Dispatcher:
         queue: The queue.
         jobs: Ray's jobs.
         runtime_env: What a run is given: this dispatcher's own code.
+        cluster: The session of Ray that this is.
         say: Told what happens.
         ask_for: Told how many GPUs and cores the queue could use, when that changes.
         clock: Seconds, never going back.
@@ -83,6 +88,7 @@ class Dispatcher:
     queue: JobQueue
     jobs: Jobs
     runtime_env: Mapping[str, Any]
+    cluster: str
     say: Say
     ask_for: Callable[[int, int], None] = lambda gpus, cores: None
     clock: Callable[[], float] = time.monotonic
@@ -124,7 +130,7 @@ class Dispatcher:
 
     def _begin(self, action: Begin, own: str) -> None:
         job = action.job
-        self.queue.begin(job, action.number)
+        self.queue.begin(job, action.number, self.cluster)
         words = [
             "-m",
             "cluster.cli",
@@ -163,9 +169,21 @@ class Dispatcher:
             if own in answers:
                 self._missing.pop(own, None)
                 seen[own] = answers[own]
-            elif self.clock() - self._missing.setdefault(own, self.clock()) >= MISSING_SECONDS:
+            elif self._is_gone(job, own):
                 seen[own] = Seen("MISSING", "the cluster that ran it is gone")
         return seen
+
+    def _is_gone(self, job: Job, own: str) -> bool:
+        """Whether an attempt that this Ray does not know of runs nowhere.
+
+        Another cluster may have it, as long as the run's pulse is heard.
+        """
+        missing = self.clock() - self._missing.setdefault(own, self.clock())
+        if job.last is not None and job.last.cluster == self.cluster:
+            return missing >= MISSING_SECONDS
+        pulse = read_pulse(open_files(self.queue.store.uri), job.run)
+        silent = pulse is None or self.queue.clock() - pulse.at >= SILENT_SECONDS
+        return silent and missing >= SILENT_SECONDS
 
     def _keep_logs(self, jobs: list[Job], answers: Mapping[str, Seen]) -> None:
         """Ray forgets with the cluster what a job said; the store does not."""
@@ -218,8 +236,11 @@ def main() -> None:
     with contextlib.suppress(OSError):
         place(session_folder())
     queue = JobQueue(Store(uri), time.time)
-    dispatcher = Dispatcher(queue, RayJobs("auto"), own_runtime_env(), say, ask_autoscaler)
-    metrics, busy = Metrics(), time.monotonic()
+    cluster = session_folder().name
+    dispatcher = Dispatcher(
+        queue, RayJobs("auto"), own_runtime_env(), cluster, say, ask_autoscaler
+    )
+    metrics, files, busy = Metrics(), open_files(uri), time.monotonic()
     say("dispatching", store=uri)
     with stop_signals() as stop:
         while not stop() and time.monotonic() - busy < IDLE_SECONDS:
@@ -229,6 +250,7 @@ def main() -> None:
                 say("waiting", reason=str(error))
             else:
                 metrics.queue([job.state for job in jobs])
+                write_beat(files, time.time())
                 if any(job.state in (State.QUEUED, State.RUNNING) for job in jobs):
                     busy = time.monotonic()
             time.sleep(LOOK_SECONDS)

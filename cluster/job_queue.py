@@ -13,6 +13,7 @@ are attempts, each of them one job of Ray's, ``run-<job>-<attempt>``.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -30,6 +31,7 @@ from speciation.tables.store import Store
 MOST_QUEUED = 1000
 MOST_ATTEMPTS = 5  # that a round may lose to failures of the cluster
 AT_ONCE = 1
+REASON = 1000  # most characters of a reason
 TABLE = "jobs"
 SETTINGS = "*"  # in place of a job: what is true of the whole queue
 
@@ -59,6 +61,7 @@ class Attempt:
     number: int
     round: int
     began: float
+    cluster: str = ""  # the session of Ray that it was handed to
     ended: str | None = None
     reason: str = ""
 
@@ -175,6 +178,7 @@ def _attempts(facts: Sequence[Fact]) -> Iterable[Attempt]:
             number,
             began[number].round,
             began[number].at,
+            began[number].content["cluster"],
             end.content["how"] if end else None,
             end.content["reason"] if end else "",
         )
@@ -212,7 +216,7 @@ class JobQueue:
     """
 
     def __init__(self, store: Store, clock: Callable[[], float]) -> None:
-        self.store, self._clock = store, clock
+        self.store, self.clock = store, clock
         self._read: dict[tuple[str, str], Fact | None] = {}
 
     def facts(self) -> list[Fact]:
@@ -307,13 +311,13 @@ class JobQueue:
             )
         self._add(job.id, "reopened", {}, job.round + 1)
 
-    def begin(self, job: Job, number: int) -> None:
-        """Note that an attempt is about to be handed to Ray."""
-        self._add(job.id, "began", {}, job.round, number)
+    def begin(self, job: Job, number: int, cluster: str = "") -> None:
+        """Note that an attempt is about to be handed to a session of Ray."""
+        self._add(job.id, "began", {"cluster": cluster}, job.round, number)
 
     def end(self, job: Job, number: int, how: str, reason: str = "") -> None:
         """Note how an attempt ended: one of ``ENDS``."""
-        content = {"how": how, "reason": reason[:1000]}
+        content = {"how": how, "reason": _printable(reason)}
         self._add(job.id, "ended", content, job.round, number)
 
     def limit(self, at_once: int) -> None:
@@ -327,7 +331,9 @@ class JobQueue:
             ConfigError: Its settings cannot be used; another version of this program wrote
                 them.
         """
-        settings = {**job.settings, "store": self.store.uri}
+        # Where it runs is ours to say: our token must not be shown to whom a store names.
+        here = {"store": self.store.uri, "address": None, "executor": "ray"}
+        settings = {**job.settings, **here}
         return make_config(settings, f"job {job.id}", overrides)
 
     def _add(
@@ -343,7 +349,7 @@ class JobQueue:
             "kind": kind,
             "round": round_,
             "attempt": attempt,
-            "at": float(self._clock()),
+            "at": float(self.clock()),
             "content": json.dumps(json.loads(canonical_json(content)), sort_keys=True),
         }
         self.store.append(TABLE, [{**row, "fact": content_hash(row)}])
@@ -351,6 +357,8 @@ class JobQueue:
 
 def _fact(row: Mapping[str, Any]) -> Fact | None:
     """A row as a fact; None if it is none of ours. Anybody may have written the store."""
+    if row["job"] != SETTINGS and not _is_name(row["job"]):
+        return None
     try:
         content = parse_manifest(f"job {row['job']}", row["content"].encode())
     except StoreError:
@@ -361,24 +369,47 @@ def _fact(row: Mapping[str, Any]) -> Fact | None:
     return Fact(**told, content=content)
 
 
+def _is_name(value: Any) -> bool:
+    """Whether something may be part of a path: a run or a job, as we name them."""
+    return (
+        isinstance(value, str) and re.fullmatch(r"[a-z0-9][a-z0-9-]{0,79}", value) is not None
+    )
+
+
+def _printable(text: str) -> str:
+    """A text as one line that a terminal only shows."""
+    return "".join(c for c in " ".join(text.split()) if c.isprintable())[:REASON]
+
+
+def _is_number(value: Any, low: float, high: float) -> bool:
+    return type(value) in (int, float) and low <= value <= high
+
+
 def _is_request(content: Mapping[str, Any]) -> bool:
     devices = content.get("devices")
     return (
-        isinstance(content.get("run"), str)
+        _is_name(content.get("run"))
         and isinstance(content.get("settings"), dict)
-        and isinstance(content.get("priority"), int)
-        and (devices is None or isinstance(devices, int | float))
+        and type(content.get("priority")) is int
+        and (devices is None or (_is_number(devices, 0, 1e6) and devices > 0))
+    )
+
+
+def _is_end(content: Mapping[str, Any]) -> bool:
+    reason = content.get("reason")
+    return (
+        content.get("how") in ENDS and isinstance(reason, str) and reason == _printable(reason)
     )
 
 
 # What each kind of fact must hold.
 _FORMS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
     "submitted": _is_request,
-    "began": lambda content: True,
-    "ended": lambda content: (
-        content.get("how") in ENDS and isinstance(content.get("reason"), str)
-    ),
+    "began": lambda content: isinstance(content.get("cluster"), str),
+    "ended": _is_end,
     "cancelled": lambda content: True,
     "reopened": lambda content: True,
-    "limited": lambda content: isinstance(content.get("at_once"), int),
+    "limited": lambda content: (
+        type(k := content.get("at_once")) is int and 1 <= k <= MOST_QUEUED
+    ),
 }

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from cluster.dispatch import Devices, Seen
-from cluster.dispatcher import MISSING_SECONDS, Dispatcher, kept_log
+from cluster.dispatcher import MISSING_SECONDS, SILENT_SECONDS, Dispatcher, kept_log
 from cluster.executor import ExecutorError
 from cluster.job_queue import MOST_ATTEMPTS, JobQueue, State
+from cluster.pulse import Pulse, write_pulse
+from speciation.tables.files import open_files
 from speciation.tables.store import Store
 from tests.cluster.runs import config
 
@@ -56,7 +58,7 @@ class World:
 
     def __init__(self, folder) -> None:
         self.folder, self.now = folder, 0.0
-        self.ray = FakeJobs()
+        self.ray, self.cluster = FakeJobs(), "session_1"
         self.demanded: list[tuple[int, int]] = []
         self.said: list[tuple[str, dict[str, Any]]] = []
         ticks = itertools.count(1000)
@@ -68,6 +70,7 @@ class World:
             JobQueue(Store(self.folder), lambda: 5000.0 + self.now),
             self.ray,
             {},
+            self.cluster,
             say=lambda event, **values: self.said.append((event, values)),
             ask_for=lambda gpus, cores: self.demanded.append((gpus, cores)),
             clock=lambda: self.now,
@@ -183,13 +186,26 @@ def test_a_cancelled_job_is_asked_to_stop_once(world):
 def test_a_cluster_that_is_gone_is_noticed_after_a_while_and_another_goes_on(world):
     job, _ = world.queue.submit(config())
     world.look()
-    world.ray = world.dispatcher.jobs = FakeJobs()  # of another cluster
+    world.ray, world.cluster = FakeJobs(), "session_2"
     world.dispatcher = world.another()
-    world.look(3)
+    world.look(int(SILENT_SECONDS / 2) - 1)
     assert world.ray.asked == {}
     assert world.state(job.id) is State.RUNNING
-    world.now += MISSING_SECONDS
-    world.look(2)
+    world.look(3)
+    assert set(world.ray.asked) == {f"run-{job.id}-2"}
+
+
+def test_what_another_cluster_runs_is_let_alone_while_its_pulse_is_heard(world):
+    job, _ = world.queue.submit(config())
+    world.look()
+    world.ray, world.cluster = FakeJobs(), "session_2"
+    world.dispatcher = world.another()
+    files = open_files(world.folder)
+    for _ in range(100):
+        write_pulse(files, Pulse(job.run, state="running", at=5000.0 + world.now))
+        world.look()
+    assert world.ray.asked == {}
+    world.look(int(SILENT_SECONDS / 2) + 2)
     assert set(world.ray.asked) == {f"run-{job.id}-2"}
 
 
@@ -214,8 +230,9 @@ def test_two_dispatchers_begin_a_job_under_one_name(world):
 
 def test_a_dispatcher_that_died_between_noting_and_asking_loses_nothing(world):
     job, _ = world.queue.submit(config())
-    world.queue.begin(job, 1)  # and no more than that
-    world.look()
+    world.queue.begin(job, 1, world.cluster)  # and no more than that
+    world.look(3)
+    assert world.ray.asked == {}
     world.now += MISSING_SECONDS
     world.look(2)
     assert set(world.ray.asked) == {f"run-{job.id}-2"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 import shutil
 from pathlib import Path
@@ -24,6 +25,7 @@ from cluster.job_queue import (
     jobs_of,
     submission_id,
 )
+from cluster.manifest import settings_of
 from speciation.tables.store import Store
 from tests.cluster.runs import config
 
@@ -31,6 +33,8 @@ REQUEST = {"run": "r-1", "settings": {}, "priority": 0, "devices": None}
 
 
 def fact(kind: str, where: int = 0, attempt: int = 0, at: float = 0.0, **content) -> Fact:
+    if kind == "began":
+        content = {"cluster": "c"} | content
     return Fact("j", kind, where, attempt, at, content)
 
 
@@ -257,6 +261,59 @@ def test_a_damaged_fact_is_put_aside_and_the_others_count(queue, tmp_path):
     data[len(data) // 2] ^= 1
     part.write_bytes(data)
     assert len(JobQueue(Store(tmp_path), lambda: 0.0).jobs()) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"run": "../../etc"},
+        {"run": "A b"},
+        {"priority": True},
+        {"devices": 0},
+        {"devices": -1},
+        {"devices": "all"},
+        {"settings": []},
+    ],
+)
+def test_a_request_that_could_do_harm_is_left_out(queue, wrong):
+    content = REQUEST | wrong
+    told = {"job": "x", "fact": "x", "kind": "submitted", "round": 0, "attempt": 1, "at": 9.0}
+    queue.store.append("jobs", [told | {"content": json.dumps(content)}])
+    assert queue.jobs() == []
+    queue.store.append("jobs", [told | {"fact": "y", "content": json.dumps(REQUEST)}])
+    assert [found.id for found in queue.jobs()] == ["x"]
+
+
+@pytest.mark.parametrize("own", ["../x", "a/b", "", "x" * 200, "[red]x", "a b", "a;rm"])
+def test_a_job_that_no_path_may_hold_is_left_out(queue, own):
+    told = {"job": own, "fact": "x", "kind": "submitted", "round": 0, "attempt": 1, "at": 9.0}
+    queue.store.append("jobs", [told | {"content": json.dumps(REQUEST)}])
+    assert queue.jobs() == []
+
+
+@pytest.mark.parametrize("count", [0, -1, 10_000, True, 1.5])
+def test_a_limit_that_is_none_is_left_out(queue, count):
+    told = {"job": "*", "fact": "x", "kind": "limited", "round": 0, "attempt": 0, "at": 9.0}
+    queue.store.append("jobs", [told | {"content": json.dumps({"at_once": count})}])
+    assert at_once(queue.facts()) == job_queue.AT_ONCE
+
+
+def test_where_a_job_runs_is_not_for_a_store_to_say(queue):
+    settings = settings_of(config()) | {"address": "evil:6379", "store": "/etc"}
+    content = REQUEST | {"settings": settings}
+    told = {"job": "x", "fact": "x", "kind": "submitted", "round": 0, "attempt": 1, "at": 9.0}
+    queue.store.append("jobs", [told | {"content": json.dumps(content)}])
+    plan = queue.config_of(queue.find("x"))
+    assert (plan.address, plan.store, plan.executor) == (None, queue.store.uri, "ray")
+
+
+def test_reasons_are_one_line_that_a_terminal_only_shows(queue):
+    found, _ = queue.submit(config())
+    queue.begin(found, 1)
+    queue.end(found, 1, "failed", "two\nlines \x1b[31mred\x07" + "x" * 5000)
+    reason = queue.find(found.id).reason
+    assert reason.startswith("two lines [31mredxxx")
+    assert len(reason) == job_queue.REASON
 
 
 @pytest.mark.parametrize(
