@@ -26,7 +26,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(600)]
 pytest.importorskip("ray", reason="jobs need ray")
 
 from cluster.closed import prove  # noqa: E402
+from cluster.job_queue import JobQueue  # noqa: E402
 from cluster.local_cluster import STATE  # noqa: E402
+from cluster.overview import overview  # noqa: E402
+from cluster.top import job_json  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 RUN = {
@@ -49,6 +52,7 @@ class Site:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.store = folder, folder / "results"
+        self.read = Store(self.store)
         self.port, self.dashboard = free_port(), free_port()
         keep = {
             k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "SPECIATION_"))
@@ -98,8 +102,10 @@ class Site:
         return self.json("submit", self.config(name, **changes), *words)["job"]
 
     def job(self, own: str) -> dict[str, Any]:
-        [found] = [job for job in self.json("jobs") if job["job"] == own]
-        return found
+        """What `jobs --json` says of a job, without a process for each look."""
+        queue = JobQueue(self.read, time.time)
+        job = queue.find(own)
+        return job_json(job, overview(self.read, queue.jobs(), [job.run])[0])
 
     def until(self, own: str, *states: str, seconds: float = 240) -> dict[str, Any]:
         deadline = time.monotonic() + seconds
@@ -164,7 +170,8 @@ def test_a_cluster_of_ours_is_closed_at_every_listener(site):
 
 def test_the_same_numbers_stand_in_jobs_in_top_at_ray_and_in_the_tables(site):
     own = site.submit("numbers")
-    job = site.until(own, "succeeded")
+    site.until(own, "succeeded")
+    [job] = [job for job in site.json("jobs") if job["job"] == own]
     [run] = site.json("top", job["run"])["runs"]
     trials = trials_frame(Store(site.store))
     trials = trials[trials["run"] == job["run"]]
