@@ -78,11 +78,14 @@ class LogReporter(Reporter):
 
 
 def log_as_json(say: Say) -> None:
-    """Let what libraries log be events too."""
+    """Let what libraries log be events too; Ray's loggers, which keep to themselves, as well."""
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             told = {"level": record.levelname.lower(), "logger": record.name}
             say("log", **told, message=record.getMessage())
 
-    logging.basicConfig(handlers=[Handler()], level=logging.WARNING, force=True)
+    handler = Handler()
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    ray = logging.getLogger("ray")
+    ray.handlers[:], ray.propagate = [handler], False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -59,16 +60,24 @@ def test_progress_is_said_now_and_then(lines):
     assert [line["occupied"] for line in lines()] == [6, 6]
 
 
-def test_what_libraries_log_is_an_event_too(lines):
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    try:
-        log_as_json(lines.say)
-        logging.getLogger("ray.something").warning("a node is %s", "gone")
-        logging.getLogger("ray.something").info("not worth a line")
-    finally:
-        root.handlers[:] = before
-        root.setLevel(level)
+@pytest.fixture
+def loggers() -> Iterator[None]:
+    """Give the process its loggers back."""
+    ours = [logging.getLogger(name) for name in ("", "ray")]
+    kept = [(who, who.handlers[:], who.level, who.propagate) for who in ours]
+    yield
+    for who, handlers, level, propagate in kept:
+        who.handlers[:], who.propagate = handlers, propagate
+        who.setLevel(level)
+
+
+@pytest.mark.parametrize("name", ["some.library", "ray.something"])
+@pytest.mark.parametrize("aloof", [True, False])
+def test_what_libraries_log_is_an_event_too(lines, loggers, name, aloof):
+    logging.getLogger("ray").propagate = not aloof  # as Ray sets it when it is imported
+    log_as_json(lines.say)
+    logging.getLogger(name).warning("a node is %s", "gone")
+    logging.getLogger(name).debug("not worth a line")
     [line] = lines()
-    assert (line["event"], line["level"], line["logger"]) == ("log", "warning", "ray.something")
+    assert (line["event"], line["level"], line["logger"]) == ("log", "warning", name)
     assert line["message"] == "a node is gone"
