@@ -78,7 +78,7 @@ class LogReporter(Reporter):
 
 
 def log_as_json(say: Say) -> None:
-    """Let what libraries log be events too; Ray's loggers, which keep to themselves, as well."""
+    """Let what libraries log be events too, Ray included, whose loggers keep to themselves."""
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
