@@ -54,7 +54,11 @@ def executor_for(config: RunConfig, devices: float = math.inf) -> Iterator[Execu
         most = max(evolution.population * evolution.seeds, config.confirm.seeds)
         most = int(max(min(most, devices), 1))
         executor = RayExecutor(
-            plan, address=config.address, label=config.run_id(), most_actors=most
+            plan,
+            address=config.address,
+            label=config.run_id(),
+            most_actors=most,
+            gpus=min(devices, 1.0),
         )
     else:
         from cluster.local_executor import LocalExecutor

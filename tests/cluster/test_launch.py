@@ -90,6 +90,7 @@ def test_a_run_has_no_more_actors_than_its_share_of_devices(monkeypatch, devices
     monkeypatch.setattr("cluster.ray_executor.RayExecutor", executor)
     with executor_for(config(executor="ray", address="there:6379"), devices):
         assert seen["most_actors"] == most
+        assert seen["gpus"] == min(devices, 1.0)
 
 
 def test_a_store_reads_the_same_from_any_folder(monkeypatch, tmp_path):
