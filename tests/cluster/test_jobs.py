@@ -37,7 +37,7 @@ RUN = {
     "horizon": 25,
     "evolution": {"population": 4, "generations": 3, "seeds": 2, "aliens": 1, "elites": 1},
     "confirm": {"seeds": 6},
-    "engine": {"device": "cpu", "slots": 8, "backend": "torch"},
+    "engine": {"device": "cpu", "slots": 8, "backend": "torch", "precision": "float32"},
 }
 
 
