@@ -1,4 +1,4 @@
-"""The command line: ``evolve · resume · report · fidelity · bench · store · doctor``.
+"""The command line: ``evolve``, ``submit``, ``top``, ``report`` and all the others.
 
 Commands import what they need when they run, so that help is instant and the offline ones work
 without torch or Ray. Errors of this project are sentences: they are printed as such, and the
@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import shlex
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
@@ -24,7 +26,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from cluster.config import RunConfig
+    from cluster.driver import Progress
     from cluster.fidelity import Found
+    from cluster.job_queue import Job
+    from cluster.overview import RunView
+    from cluster.progress_text import Reporter
+    from cluster.shipping import Parcel
     from cluster.summary import Champion, RunSummary
     from speciation.tables.store import Store
 
@@ -106,6 +113,9 @@ BATCHES = ("512", "full")
 generations_option = click.option(
     "--generations", metavar="N|+N", help="How many in all, or how many more."
 )
+seeds_option = click.option(
+    "--seeds", type=int, metavar="N", help="On how many new seeds the champion is confirmed."
+)
 run_argument = click.argument("run", metavar="[RUN]", required=False)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -118,12 +128,14 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 @click.option("--name", help="What the run is called; its id begins with it.")
 @click.option("--seed", type=int, metavar="N", help="Of everything random in the run.")
 @generations_option
+@seeds_option
 @where_options
 def evolve(
     config: str,
     name: str | None,
     seed: int | None,
     generations: str | None,
+    seeds: int | None,
     store: str | None,
     executor: str | None,
     address: str | None,
@@ -142,6 +154,7 @@ def evolve(
     from cluster.launch import generations_wanted, places
 
     overrides = places(store, executor, address, device, slots) | {"name": name, "seed": seed}
+    overrides["confirm.seeds"] = seeds
     plan = load_config(config, overrides)
     if generations is not None:
         count = generations_wanted(generations, plan)
@@ -152,10 +165,12 @@ def evolve(
 @speciation.command()
 @run_argument
 @generations_option
+@seeds_option
 @where_options
 def resume(
     run: str | None,
     generations: str | None,
+    seeds: int | None,
     store: str | None,
     executor: str | None,
     address: str | None,
@@ -175,7 +190,7 @@ def resume(
 
     place = existing_store(store or DEFAULT_STORE)
     found = find_run(place, run)
-    overrides = places(None, executor, address, device, slots)
+    overrides = places(None, executor, address, device, slots) | {"confirm.seeds": seeds}
     plan = config_of(place, found, overrides)
     if generations is not None:
         count = generations_wanted(generations, plan)
@@ -382,6 +397,405 @@ def bench(
         _show_bench(found)
 
 
+# -- The queue of a cluster -----------------------------------------------------------------
+
+store_option = click.option(
+    "--store", metavar="URI", default=DEFAULT_STORE, show_default=True, help="Whose queue."
+)
+address_option = click.option(
+    "--address", metavar="HOST:PORT", help="The cluster, or its dashboard; or RAY_ADDRESS."
+)
+job_argument = click.argument("job", metavar="JOB")
+
+
+@speciation.command()
+@click.argument("config", metavar="CONFIG|PRESET")
+@click.option("--name", help="What the run is called; its id begins with it.")
+@click.option("--seed", type=int, metavar="N", help="Of everything random in the run.")
+@generations_option
+@seeds_option
+@click.option("--priority", type=int, default=0, show_default=True, help="Higher runs first.")
+@click.option(
+    "--devices",
+    type=click.FloatRange(0, min_open=True),
+    metavar="N",
+    help="Use at most so many GPUs (or cores, where there are none); by default, a fair share.",
+)
+@click.option("--await-devices", is_flag=True, help="Wait for devices that are yet to join.")
+@click.option("--store", metavar="URI", help="Where results and queue are kept.")
+@address_option
+@click.option("--device", type=DEVICES, help="What to train on.")
+@click.option("--slots", type=int, metavar="N", help="Trials at once on each device.")
+@click.option("--files", is_flag=True, help="List every file that is uploaded, and stop.")
+@json_option
+def submit(
+    config: str,
+    name: str | None,
+    seed: int | None,
+    generations: str | None,
+    seeds: int | None,
+    priority: int,
+    devices: float | None,
+    await_devices: bool,
+    store: str | None,
+    address: str | None,
+    device: str | None,
+    slots: int | None,
+    files: bool,
+    as_json: bool,
+) -> None:
+    """Put a run into the queue of a Ray cluster.
+
+    The queue is kept beside the results and outlives the cluster. Submitting the same again is
+    harmless; with more generations or seeds, what was computed is not computed again.
+
+    Example:  [bold cyan]speciation submit sprinter --priority 5 --store s3://bucket/results[/]
+    """
+    from cluster.config import load_config
+    from cluster.job_queue import JobQueue
+    from cluster.launch import (
+        check_devices,
+        generations_wanted,
+        lasting_place,
+        places,
+        ray_jobs,
+    )
+    from cluster.shipping import pack
+    from speciation.tables.store import Store
+
+    overrides = places(store, "ray", None, device, slots) | {"name": name, "seed": seed}
+    overrides["confirm.seeds"] = seeds
+    plan = load_config(config, overrides)
+    overrides["store"] = place = lasting_place(plan.store)
+    if generations is not None:
+        count = generations_wanted(generations, load_config(config, overrides))
+        overrides["evolution.generations"] = count
+    plan = load_config(config, overrides)
+    parcel = pack()
+    if files:
+        _show_parcel(parcel, as_json)
+        return
+    cluster = ray_jobs(address or plan.address)
+    if not await_devices:
+        check_devices(plan, devices, cluster.devices())
+    queue = JobQueue(Store(place), time.time)
+    job, new = queue.submit(plan, priority, devices)
+    with _saying(as_json) as tell:
+        tell("starting the dispatcher …")
+        dispatcher, started = cluster.ensure_dispatcher(place, parcel)
+    uploaded = parcel.summary() if started else None
+    if as_json:
+        print_json(
+            {
+                "job": job.id,
+                "run": job.run,
+                "state": job.state.value,
+                "new": new,
+                "store": place,
+                "dispatcher": dispatcher,
+                "dashboard": cluster.url,
+                "uploaded": uploaded,
+            }
+        )
+        return
+    say(f"job       {job.id}{'' if new else f', known already: {job.state.value}'}")
+    sent = (
+        f"uploaded {uploaded}" if uploaded else f"this code runs there already, {parcel.name}"
+    )
+    say(f"code      {sent}")
+    say(f"results   {place}")
+    if "://" not in place and not cluster.is_here():
+        say(f"note      the cluster must see {place} at the same path; a bucket is seen by all")
+    say(f"dashboard {cluster.url}")
+    where = "" if place == str(Path(DEFAULT_STORE).absolute()) else f" --store {place}"
+    again = f"; to run it again: speciation retry {job.id}{where}"
+    if job.state.value in ("failed", "cancelled"):
+        say(f"note      it {_has_ended(job.state.value)}{again}")
+    say(f"look      speciation top{where}")
+
+
+@speciation.command()
+@store_option
+@click.option(
+    "--at-once", type=click.IntRange(1, 1000), metavar="K", help="From now on, run K at a time."
+)
+@json_option
+def jobs(store: str, at_once: int | None, as_json: bool) -> None:
+    """List the jobs of a queue: running ones, waiting ones, and what became of the others.
+
+    Needs no cluster: the queue is kept beside the results.
+
+    Example:  [bold cyan]speciation jobs --store s3://bucket/results[/]
+    """
+    from cluster.heartbeat import idle_note
+    from cluster.job_queue import JobQueue, State
+    from cluster.launch import existing_store
+    from cluster.overview import overview
+    from cluster.top import job_json, job_table
+    from speciation.tables.files import open_files
+
+    queue = JobQueue(existing_store(store), time.time)
+    if at_once is not None:
+        queue.limit(at_once)
+    listed = queue.jobs()
+    runs = sorted({job.run for job in listed})
+    views = {view.run: view for view in overview(queue.store, listed, runs)}
+    if as_json:
+        print_json([job_json(job, views[job.run]) for job in listed])
+        return
+    if at_once is not None:
+        say(f"from now on, {at_once} at a time")
+    if not listed:
+        say(f"no job was ever submitted to {queue.store.uri}; `speciation submit` is the way")
+        return
+    console().print(job_table(listed, views, time.time()))
+    for job in listed:
+        if job.reason:
+            say(f"{job.id}: {job.reason}")
+    waiting = sum(job.state in (State.QUEUED, State.RUNNING) for job in listed)
+    if note := idle_note(open_files(queue.store.uri), waiting, time.time()):
+        say(note)
+
+
+@speciation.command()
+@job_argument
+@store_option
+@address_option
+@click.option("--follow", "-f", is_flag=True, help="Go on until the job is over.")
+def logs(job: str, store: str, address: str | None, follow: bool) -> None:
+    """Print what a job said: one JSON object a line. Kept with the results when it is over.
+
+    Example:  [bold cyan]speciation logs sprinter --follow[/]
+    """
+    from cluster.dispatcher import kept_log
+    from cluster.job_queue import JobQueue, State
+    from cluster.launch import LaunchError, existing_store, ray_jobs
+
+    found = JobQueue(existing_store(store), time.time).find(job)
+    if found.submission_id is None:
+        raise LaunchError(f"job {found.id} has not begun yet, so it has said nothing")
+    if found.state is not State.RUNNING:
+        kept = kept_log(store, found)
+        if kept is not None:
+            click.echo(kept, nl=False)
+            return
+    cluster = ray_jobs(address)
+    if not follow:
+        click.echo(cluster.logs(found.submission_id), nl=False)
+        return
+    for lines in cluster.follow(found.submission_id):
+        click.echo(lines, nl=False)
+
+
+@speciation.command()
+@job_argument
+@store_option
+def cancel(job: str, store: str) -> None:
+    """Take a job out of the queue, or stop it if it runs. What it has finished is kept.
+
+    Example:  [bold cyan]speciation cancel sprinter[/]
+    """
+    from cluster.job_queue import JobQueue, State
+    from cluster.launch import existing_store
+
+    queue = JobQueue(existing_store(store), time.time)
+    found = queue.find(job)
+    queue.cancel(found)
+    running = found.state is State.RUNNING
+    what = "is asked to stop; every finished trial is kept" if running else "is cancelled"
+    say(f"{found.id} {what}; go on with: speciation retry {found.id}")
+
+
+@speciation.command()
+@job_argument
+@store_option
+@address_option
+def retry(job: str, store: str, address: str | None) -> None:
+    """Run a job again that failed or was cancelled. It goes on from what is stored.
+
+    Example:  [bold cyan]speciation retry sprinter[/]
+    """
+    from cluster.job_queue import JobQueue
+    from cluster.launch import existing_store, lasting_place, ray_jobs
+    from cluster.shipping import pack
+
+    queue = JobQueue(existing_store(lasting_place(store)), time.time)
+    found = queue.find(job)
+    cluster = ray_jobs(address)
+    queue.retry(found)
+    cluster.ensure_dispatcher(queue.store.uri, pack())
+    say(f"{found.id} is queued again")
+
+
+@speciation.command()
+@store_option
+@address_option
+@json_option
+def dispatch(store: str, address: str | None, as_json: bool) -> None:
+    """Have a cluster work on a queue: where another one was lost, this one goes on.
+
+    Example:  [bold cyan]speciation dispatch --store s3://bucket/results --address head:6379[/]
+    """
+    from cluster.launch import existing_store, lasting_place, ray_jobs
+    from cluster.shipping import pack
+
+    place = existing_store(lasting_place(store)).uri
+    parcel, cluster = pack(), ray_jobs(address)
+    own, started = cluster.ensure_dispatcher(place, parcel)
+    if as_json:
+        uploaded = parcel.summary() if started else None
+        print_json({"dispatcher": own, "started": started, "uploaded": uploaded})
+        return
+    say(f"{own} works on the queue of {place}")
+    if started:
+        say(f"uploaded {parcel.summary()}")
+
+
+@speciation.command("run-job", hidden=True)
+@click.option("--store", required=True, help="Whose queue.")
+@click.option("--job", required=True, help="Which job.")
+@click.option("--attempt", type=int, required=True, help="Which attempt this is.")
+@click.option("--devices", type=float, required=True, help="How many it may use.")
+def run_job(store: str, job: str, attempt: int, devices: float) -> None:
+    """Run a job of the queue. The dispatcher calls this, inside a job of Ray's.
+
+    Example:  [bold cyan]speciation run-job --store results --job ID --attempt 1 --devices 1[/]
+    """
+    from cluster.driver import RunError
+    from cluster.executor import ExecutorError
+    from cluster.job_queue import JobQueue
+    from cluster.launch import existing_store
+    from cluster.log_lines import LogReporter, json_lines, log_as_json
+    from speciation.tables.files import StoreError
+
+    tell = json_lines(sys.stdout, job=job, attempt=attempt)
+    log_as_json(tell)
+    queue = JobQueue(existing_store(store), time.time)
+    found = queue.find(job)
+    tell("started", run=found.run, devices=devices)
+    try:
+        config = queue.config_of(found)
+        with LogReporter(tell) as reporter:
+            summary = _carry_out(config, reporter, devices)
+    except Exception as error:
+        if not (sentence := _foreseen(error)):
+            raise
+        # What the cluster or the disk did is no verdict on the run: it may be tried again.
+        lost = isinstance(error, ExecutorError | RunError | StoreError | OSError)
+        queue.end(found, attempt, "lost" if lost else "failed", sentence)
+        tell("failed", reason=sentence)
+        sys.exit(2)
+    if summary.stopped:
+        sys.exit(130)
+    _write_results(queue.store, config, summary)
+    queue.end(found, attempt, "succeeded")
+
+
+@speciation.command()
+@click.argument("runs", metavar="[RUN]...", nargs=-1)
+@store_option
+@click.option("--once", is_flag=True, help="Draw it once and end.")
+@click.option("--every", default=2.0, show_default=True, metavar="SECONDS", help="How often.")
+@json_option
+def top(runs: tuple[str, ...], store: str, once: bool, every: float, as_json: bool) -> None:
+    """Watch the runs of a store, wherever they run: their tables, and their pulse.
+
+    Without RUN, those that run now or, if none does, the latest.
+
+    Example:  [bold cyan]speciation top --store s3://bucket/results[/]
+    """
+    from cluster.job_queue import JobQueue
+    from cluster.launch import existing_store
+    from cluster.top import as_json as plainly
+    from cluster.top import screen
+
+    queue = JobQueue(existing_store(store), time.time)
+
+    def look() -> tuple[Any, Any]:
+        listed = queue.jobs()
+        return _watched(queue.store, listed, runs), listed
+
+    views, listed = look()
+    shown = console()
+    if as_json:
+        print_json(plainly(views, listed, time.time()))
+        return
+    if once or not shown.is_terminal:
+        shown.print(screen(views, listed, queue.store.uri, time.time()))
+        return
+    from rich.live import Live
+
+    with Live(console=shown, screen=True, auto_refresh=False) as live:
+        while True:
+            live.update(screen(views, listed, queue.store.uri, time.time()), refresh=True)
+            time.sleep(max(every, 0.2))
+            views, listed = look()
+
+
+@speciation.group("cluster")
+def cluster_group() -> None:
+    """Start a Ray cluster on this machine that nobody else may enter, and stop it.
+
+    Example:  [bold cyan]speciation cluster start[/]
+    """
+
+
+@cluster_group.command("start")
+@click.option(
+    "--nodes", type=click.IntRange(1, 16), default=1, show_default=True, help="Of Ray."
+)
+@click.option("--cpus", type=click.IntRange(1), metavar="N", help="Cores of each node.")
+@click.option("--gpus", type=click.IntRange(0), metavar="N", help="GPUs of each node.")
+@click.option("--port", type=int, default=6379, show_default=True, help="Of the cluster.")
+@click.option(
+    "--dashboard-port", type=int, default=8265, show_default=True, help="On loopback only."
+)
+@click.option(
+    "--metrics",
+    is_flag=True,
+    help="Serve metrics for Prometheus: numbers that everybody who reaches the ports can read.",
+)
+@json_option
+def cluster_start(as_json: bool, **settings: Any) -> None:
+    """Start a Ray cluster on this machine, closed to everyone without its token.
+
+    Its ports are found by listing sockets, and each is asked without a token: if one answers,
+    the cluster is stopped again. Several nodes on one machine are for trying things out.
+
+    Example:  [bold cyan]speciation cluster start --nodes 2 --cpus 1 --gpus 2[/]
+    """
+    from cluster.launch import require
+
+    require("ray")
+    from cluster.local_cluster import start
+
+    with _saying(as_json) as tell:
+        started = start(tell, **settings)
+    if as_json:
+        print_json(_plain(started))
+        return
+    say(f"cluster   {started.address}, {started.nodes} nodes")
+    say(f"dashboard {started.dashboard}, on this machine only")
+    say(f"closed    {started.listeners} listeners, none answers without the token")
+    if started.metrics:
+        say(f"metrics   read by anybody who reaches: {', '.join(started.metrics)}")
+    say(f"use       export RAY_ADDRESS={started.address}; speciation submit quickstart")
+
+
+@cluster_group.command("stop")
+def cluster_stop() -> None:
+    """Stop the cluster that was started here. Results and queue stay.
+
+    Example:  [bold cyan]speciation cluster stop[/]
+    """
+    from cluster.launch import require
+
+    require("ray")
+    from cluster.local_cluster import stop
+
+    say(f"stopped   {stop()} processes")
+
+
 @speciation.group()
 def store() -> None:
     """Look at a store of results, check it, tidy it, join two.
@@ -501,28 +915,74 @@ def merge(into: str, other: str, as_json: bool) -> None:
 
 
 def _drive(config: RunConfig, as_json: bool) -> None:
-    from cluster.driver import run
-    from cluster.launch import executor_for, stop_signals
     from cluster.progress import reporter_for
     from speciation.tables.store import Store
 
     place, shown = Store(config.store), console()
-    with (
-        stop_signals() as stop,
-        reporter_for(config, shown, as_json) as reporter,
-        executor_for(config) as executor,
-    ):
-        summary = run(config, place, executor, reporter, stop)
+    with reporter_for(config, shown, as_json) as reporter:
+        summary = _carry_out(config, reporter)
     if summary.stopped:
         go_on = f"speciation resume {config.run_id()}{_on(config)}"
         click.echo(f"stopped; every finished trial is stored; go on with: {go_on}", err=as_json)
         sys.exit(130)
+    files = _write_results(place, config, summary)
+    if not as_json:
+        _show_end(shown, config, summary, files)
+
+
+def _carry_out(config: RunConfig, reporter: Reporter, devices: float = math.inf) -> RunSummary:
+    """Run to the end, or until somebody asks to stop; the run's pulse is told meanwhile."""
+    from cluster.driver import run
+    from cluster.launch import executor_for, pulse_keeper, stop_signals
+    from speciation.tables.store import Store
+
+    place = Store(config.store)
+    with stop_signals() as stop, executor_for(config, devices) as executor:
+        pulse = pulse_keeper(config)
+
+        def report(progress: Progress) -> None:
+            pulse(progress)
+            reporter(progress)
+
+        return run(config, place, executor, report, stop)
+
+
+def _write_results(place: Store, config: RunConfig, summary: RunSummary) -> dict[str, Path]:
+    """The champion's genome file and the report, where there is a folder for them."""
     files = {}
     if genome := write_champion(place, config, summary.champion):
         files["genome"] = genome
-    files["report"] = write_report(place, summary.run, None)
-    if not as_json:
-        _show_end(shown, config, summary, files)
+    if _folder(place, summary.run) is not None:
+        files["report"] = write_report(place, summary.run, None)
+    return files
+
+
+def _watched(place: Store, listed: list[Job], runs: tuple[str, ...]) -> list[RunView]:
+    """Those runs; or those that run now; or the latest."""
+    from cluster.job_queue import State
+    from cluster.manifest import find_run
+    from cluster.overview import overview
+
+    if runs:
+        asked = {job.run for job in listed}
+        return overview(place, listed, [r if r in asked else find_run(place, r) for r in runs])
+    views = overview(place, listed)
+    now = time.time()
+    live = [view for view in views if view.alive(now) or view.state == State.RUNNING.value]
+    return live or sorted(views, key=lambda view: view.pulse.at if view.pulse else 0.0)[-1:]
+
+
+def _has_ended(state: str) -> str:
+    return "was cancelled" if state == "cancelled" else "failed"
+
+
+def _show_parcel(parcel: Parcel, as_json: bool) -> None:
+    if as_json:
+        print_json({"code": parcel.name, "commit": parcel.commit, "files": dict(parcel.files)})
+        return
+    for name, size in parcel.files.items():
+        say(f"{size:>9,}  {name}")
+    say(parcel.summary())
 
 
 def write_champion(place: Store, config: RunConfig, champion: Champion | None) -> Path | None:

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from cluster.closed import Listener, answer, prove
 from cluster.config import RunConfig
 from cluster.engine_host import engine_bytes, planned_spec
 from cluster.executor import ExecutorError, engine_plan
+from cluster.local_cluster import session
 from cluster.provenance import version_of
 from cluster.ray_address import TOKEN_FILE, probe, wanted_address
 from speciation.tables.store import Store
@@ -92,8 +94,11 @@ def _ray(config: RunConfig | None) -> Iterator[Check]:
         try:
             probe(address)
             yield Check("ray cluster", f"{address} answers")
+            yield from _open(address)
         except ExecutorError as error:
             yield Check("ray cluster", str(error), "missing")
+    if (here := session()) is not None:
+        yield _closed(here)
     token = Path.home() / TOKEN_FILE
     if os.environ.get("RAY_AUTH_MODE") == "disabled":
         yield Check(
@@ -106,6 +111,38 @@ def _ray(config: RunConfig | None) -> Iterator[Check]:
         yield Check("ray token", "others can read it", "note", f"chmod 600 ~/{TOKEN_FILE}")
     else:
         yield Check("ray token", "kept from others" if token.exists() else "made when needed")
+
+
+def _closed(session: str) -> Check:
+    """Whether the cluster that was started here lets nobody in without its token."""
+    proof = prove(session)
+    count = f"{len(proof.listeners)} listeners of the cluster started here"
+    if proof.closed:
+        return Check("ray closed", f"{count}, none answers without the token")
+    told = ", ".join(f"{who} ({what})" for who, what in proof.answered)
+    if proof.answered and all(who.is_metrics_page() for who, _ in proof.answered):
+        advice = "they tell numbers and nothing else; without --metrics there are none"
+        return Check(
+            "ray closed", f"{count}, only metrics pages answer: {told}", "note", advice
+        )
+    return Check(
+        "ray closed",
+        f"{count}, answering without the token: {told or 'not known'}",
+        "note",
+        "strangers may run code: speciation cluster stop, then speciation cluster start",
+    )
+
+
+def _open(address: str) -> Iterator[Check]:
+    """A cluster elsewhere that answers strangers at the address that we know of."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if port.isdigit() and (what := answer(Listener(host.strip("[]"), int(port), 0))):
+        yield Check(
+            "ray closed",
+            f"{address} answers without a token ({what})",
+            "note",
+            "anybody who reaches it may run code there; start it with RAY_AUTH_MODE=token",
+        )
 
 
 def _run(config: RunConfig) -> Iterator[Check]:

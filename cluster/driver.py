@@ -142,6 +142,7 @@ class _Tally:
     known: int = 0
     failed: int = 0
     steps: int = 0  # of trials that finished
+    outcomes: Counter[str] = field(default_factory=Counter)
     devices: set[str] = field(default_factory=set)
     faults: Counter[str] = field(default_factory=Counter)  # by kind
 
@@ -388,6 +389,7 @@ class _Driver:
             self._tally.failed += result.outcome == Outcome.FAILED
         work.trained += len(append.results)
         self._tally.finished += len(append.results)
+        self._tally.outcomes.update(str(r.outcome) for r in append.results)
 
     def _count(self, events: Iterable[Event]) -> None:
         """Faults, for the summary."""
@@ -446,6 +448,7 @@ class _Driver:
                 seconds=now - self._began,
                 eta_seconds=self._eta(campaign, work),
                 store_is_full=self._rows.full,
+                outcomes=dict(self._tally.outcomes),
             )
         )
 
@@ -482,6 +485,7 @@ class _Driver:
             trial_steps=self._executor.trial_steps,
             seconds=self._clock() - self._began,
             faults=dict(sorted(self._tally.faults.items())),
+            outcomes=dict(self._tally.outcomes),
         )
 
     def _write_manifest(

@@ -5,21 +5,29 @@ Heavy libraries are imported where they are needed, so that a missing one is a s
 
 from __future__ import annotations
 
+import math
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from os.path import isdir
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cluster.config import RunConfig
 from cluster.doctor import has_extra, install_hint
 from cluster.executor import Executor, engine_plan
 from cluster.plan import closed_generations
+from cluster.pulse import Pulse, PulseKeeper, write_pulse
 from cluster.ray_address import wanted_address
+from speciation.tables.files import open_files
 from speciation.tables.manifests import RUNS
 from speciation.tables.schema import TABLES
 from speciation.tables.store import Store
+
+if TYPE_CHECKING:
+    from cluster.dispatch import Devices
+    from cluster.jobs import RayJobs
 
 
 class LaunchError(ValueError):
@@ -27,8 +35,13 @@ class LaunchError(ValueError):
 
 
 @contextmanager
-def executor_for(config: RunConfig) -> Iterator[Executor]:
-    """The executor that a run wants, closed in the end whatever happens."""
+def executor_for(config: RunConfig, devices: float = math.inf) -> Iterator[Executor]:
+    """The executor that a run wants, closed in the end whatever happens.
+
+    Args:
+        config: The run.
+        devices: How many GPUs (or cores, without any) of a Ray cluster it may use at most.
+    """
     plan = engine_plan(config)
     executor: Executor
     if config.executor == "local" or wanted_address(config.address) is None:
@@ -39,8 +52,13 @@ def executor_for(config: RunConfig) -> Iterator[Executor]:
 
         evolution = config.evolution
         most = max(evolution.population * evolution.seeds, config.confirm.seeds)
+        most = int(max(min(most, devices), 1))
         executor = RayExecutor(
-            plan, address=config.address, label=config.run_id(), most_actors=most
+            plan,
+            address=config.address,
+            label=config.run_id(),
+            most_actors=most,
+            gpus=min(devices, 1.0),
         )
     else:
         from cluster.local_executor import LocalExecutor
@@ -118,6 +136,65 @@ def generations_wanted(text: str, config: RunConfig) -> int:
     if not text.startswith("+"):
         return int(digits)
     return closed_generations(config.run_id(), Store(config.store)) + int(digits)
+
+
+def ray_jobs(address: str | None) -> RayJobs:
+    """The jobs of a cluster.
+
+    Raises:
+        LaunchError: Ray is not installed.
+        ExecutorError: There is no cluster, or it does not let us in.
+    """
+    require("ray")
+    from cluster.jobs import RayJobs
+
+    return RayJobs(address)
+
+
+def lasting_place(uri: str) -> str:
+    """A store's URI as it reads from any folder: jobs run elsewhere."""
+    return uri if "://" in uri else os.path.abspath(os.path.expanduser(uri))
+
+
+def check_devices(config: RunConfig, devices: float | None, there: Devices) -> None:
+    """Check that a cluster has what a run asks for.
+
+    Args:
+        config: The run.
+        devices: How many devices it shall have, if that was said.
+        there: What the cluster has.
+
+    Raises:
+        LaunchError: It has not.
+    """
+    if config.engine.device == "cuda" and not there.gpus:
+        raise LaunchError(
+            "the run asks for GPUs (engine.device is cuda), but the cluster has none; "
+            "use --device auto or cpu, or --await-devices if some will join"
+        )
+    on_gpus = there.gpus and config.engine.device != "cpu"
+    has, what = (there.gpus, "GPUs") if on_gpus else (there.cores, "cores")
+    if devices is not None and devices > has:
+        raise LaunchError(
+            f"--devices is {devices:g}, but the cluster has {has:g} {what}; ask for fewer, or "
+            "say --await-devices if more will join"
+        )
+
+
+def pulse_keeper(config: RunConfig) -> PulseKeeper:
+    """What keeps the pulse of a run: in its store and, on Ray, as metrics."""
+    files, run = open_files(config.store), config.run_id()
+    if config.executor != "ray":
+        return PulseKeeper(run, lambda pulse: write_pulse(files, pulse))
+    from cluster.metrics import Metrics
+
+    metrics = Metrics(config.name)
+
+    def tell(pulse: Pulse) -> None:
+        write_pulse(files, pulse)
+        metrics.pulse(pulse)
+
+    return PulseKeeper(run, tell)
 
 
 def existing_store(uri: str) -> Store:

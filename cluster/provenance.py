@@ -5,6 +5,7 @@ Devices stand in every row of ``trials``, with the trials that ran on them.
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from functools import cache
@@ -17,6 +18,7 @@ from cluster.config import PROJECT
 LIBRARIES = ("torch", "ray", "numpy", "pandas", "pyarrow", "scipy")
 OWN = "speciation-cluster"
 UNKNOWN = "unknown"
+SHIPPED_COMMIT = "SPECIATION_COMMIT"  # whoever ships code to a cluster says which it is
 
 
 @cache
@@ -42,8 +44,8 @@ def version_of(distribution: str) -> str | None:
 
 def git_commit(folder: Path) -> str:
     """Commit of a checkout, with ``+changes`` if files differ; ``unknown`` elsewhere."""
-    if not (folder / ".git").exists():
-        return UNKNOWN  # installed; git would look for a checkout further up
+    if not (folder / ".git").exists():  # git would look for a checkout further up
+        return os.environ.get(SHIPPED_COMMIT, UNKNOWN)
     commit = _git(folder, "rev-parse", "HEAD")
     if not commit:
         return UNKNOWN

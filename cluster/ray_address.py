@@ -14,6 +14,12 @@ from pathlib import Path
 from cluster.executor import ExecutorError
 
 PROBE_SECONDS = 5.0
+JOB_ENVIRONMENT = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # where Ray tells a job what it is
+TOKEN_HINT = (
+    "copy the head node's ~/.ray/auth_token to the same place here (chmod 600), or name the "
+    "file in RAY_AUTH_TOKEN_PATH"
+)
+HARMLESS = "/ray.rpc.NodeInfoGcsService/GetAllNodeInfo"  # what a cluster is asked to see
 TOKEN_FILE = Path(".ray") / "auth_token"  # in the home folder, where Ray's own tools look
 
 
@@ -48,6 +54,49 @@ def probe(address: str, seconds: float = PROBE_SECONDS) -> None:
         ) from error
 
 
+def own_token() -> str | None:
+    """The token that we would show, if there is one; from where Ray itself looks for it."""
+    if token := os.environ.get("RAY_AUTH_TOKEN"):
+        return token
+    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    try:
+        return (Path(named) if named else Path.home() / TOKEN_FILE).read_text().strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def check_token(address: str) -> None:
+    """Ask a cluster whether it lets us in; Ray itself would try for half a minute, aloud.
+
+    Args:
+        address: ``host:port`` of a cluster. Of any other kind, nothing is asked.
+
+    Raises:
+        ExecutorError: It asks for a token, and ours is not the one, or there is none.
+    """
+    if "://" in address or ":" not in address:
+        return
+    import grpc  # Ray brings it
+
+    token = own_token()
+    shown = [("authorization", f"Bearer {token}")] if token else None
+    with grpc.insecure_channel(address) as channel:
+        try:
+            channel.unary_unary(HARMLESS)(b"", timeout=PROBE_SECONDS, metadata=shown)
+        except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.UNAUTHENTICATED:
+                raise ExecutorError(locked_out(address)) from error
+
+
+def locked_out(address: str) -> str:
+    """The sentence for whoever lacks a cluster's token."""
+    problem = "it does not take ours" if own_token() else "there is none here"
+    return (
+        f"the Ray cluster at {address} lets nobody in without its token, and {problem}: "
+        f"{TOKEN_HINT}"
+    )
+
+
 def ensure_token() -> None:
     """Let a token exist before Ray starts, readable by nobody else.
 
@@ -57,9 +106,9 @@ def ensure_token() -> None:
     Raises:
         ExecutorError: It cannot be written.
     """
-    decided = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+    given = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
     path = Path.home() / TOKEN_FILE
-    if any(os.environ.get(name) for name in decided) or path.exists():
+    if given or os.environ.get("RAY_AUTH_MODE") == "disabled" or path.exists():
         return
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)

@@ -30,9 +30,17 @@ import ray._private.worker
 import cluster
 import speciation
 from cluster.campaign import ActorLost, Cause, Event, Finished
+from cluster.closed import insist, prove
 from cluster.engine_host import EngineHost, make_planned_engine
 from cluster.executor import EnginePlan, ExecutorError, MakeEngine, is_out_of_memory
-from cluster.ray_address import ensure_token, probe, wanted_address
+from cluster.local_cluster import WITHOUT_METRICS
+from cluster.ray_address import (
+    JOB_ENVIRONMENT,
+    check_token,
+    ensure_token,
+    probe,
+    wanted_address,
+)
 from cluster.report import Report, report_of, results_of
 from cluster.roster import Roster
 from speciation.trial.trial import Trial
@@ -296,7 +304,8 @@ class RayExecutor:
             max_concurrency=1,
         )
         place.actor = actor_class.remote(plan, self._make)
-        place.call, place.called_at = place.actor.ready.remote(), self._clock()
+        place.call = place.actor.ready.options(name="start").remote()
+        place.called_at = self._clock()
         place.calls = place.slots = place.occupied = place.finished_last = 0
         place.node = None
         self._roster.hire(place.name)
@@ -348,7 +357,8 @@ class RayExecutor:
         reserve = min(2 * place.finished_last, place.slots)
         fresh = self._roster.take(place.name, place.slots, reserve)
         if self._roster.busy(place.name):
-            place.call = place.actor.work.remote(fresh, self._work_seconds)
+            train = place.actor.work.options(name="train")
+            place.call = train.remote(fresh, self._work_seconds)
             place.called_at = self._clock()
 
     def _answered(self, timeout_s: float) -> list[_Place]:
@@ -450,12 +460,18 @@ def _connect(address: str | None) -> str | None:
     _settle_environment()
     if wanted := wanted_address(address):
         probe(wanted)
-        # Its machines may not have this code. Started here, actors find it where we did.
-        code = [str(Path(p).resolve()) for m in (speciation, cluster) for p in m.__path__]
+        check_token(wanted)
+        # Its machines may not have this code. Started here, actors find it where we did; and
+        # a job of the cluster has brought its own.
+        code = (
+            []
+            if JOB_ENVIRONMENT in os.environ
+            else [str(Path(p).resolve()) for m in (speciation, cluster) for p in m.__path__]
+        )
         context = _init(
             f"cannot join the Ray cluster at {wanted}",
             address=wanted,
-            runtime_env={"py_modules": code},
+            runtime_env={"py_modules": code} if code else None,
         )
     else:
         context = _own_ray(
@@ -471,7 +487,16 @@ def _own_ray(**options: Any) -> Any:
     """A Ray of this process, which nobody else may enter."""
     _settle_environment()
     ensure_token()
-    return _init("Ray cannot be started here", address="local", **options)
+    for name, value in WITHOUT_METRICS.items():
+        os.environ.setdefault(name, value)
+    context = _init("Ray cannot be started here", address="local", **options)
+    if os.environ.get("RAY_AUTH_MODE") != "disabled":
+        try:
+            insist(prove(str(context.address_info["session_dir"])))
+        except ExecutorError:
+            ray.shutdown()
+            raise
+    return context
 
 
 def _settle_environment() -> None:

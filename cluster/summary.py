@@ -77,6 +77,7 @@ class Snapshot:
     seconds: float  # since this process began
     eta_seconds: float | None
     store_is_full: bool = False
+    outcomes: Mapping[str, int] = field(default_factory=dict)  # of those finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,7 @@ class RunSummary:
     trial_steps: int
     seconds: float
     faults: Mapping[str, int] = field(default_factory=dict)  # by kind, those there were
+    outcomes: Mapping[str, int] = field(default_factory=dict)  # of those trained now
 
 
 def summarise(judged: Judged, config: RunConfig) -> GenerationSummary:

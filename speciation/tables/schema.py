@@ -220,6 +220,16 @@ _PLANS = {
     "trial_ids": pa.list_(_TEXT),  # one a seed, in the order of seeds
 }
 
+_JOBS = {
+    "job": _TEXT,
+    "fact": _TEXT,  # hash of the rest
+    "kind": _TEXT,
+    "round": _INT,  # how often the job was opened again
+    "attempt": _INT,
+    "at": _REAL,  # seconds since 1970, by the clock of whoever wrote it
+    "content": _TEXT,  # JSON
+}
+
 
 _SUSPECTS = {
     "trial_id": _TEXT,
@@ -284,6 +294,15 @@ TABLES: dict[str, TableSpec] = {
             _PLANS,
             ("run", "generation", "position"),
             ("run", "generation", "position", "genome_id"),
+            (),
+            _any_row,
+            _one_each,
+        ),
+        TableSpec(
+            "jobs",
+            _JOBS,
+            ("job", "fact"),
+            ("job", "fact", "kind", "round", "attempt", "at", "content"),
             (),
             _any_row,
             _one_each,

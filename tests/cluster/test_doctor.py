@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster import doctor
+from cluster.closed import Listener, Proof
 from cluster.config import load_config
 from cluster.doctor import EXTRAS, NEEDED, Check, examine, install_hint, size_text
 from cluster.ray_address import TOKEN_FILE
@@ -196,3 +197,49 @@ def test_sizes_are_told_in_the_unit_that_suits_them(count, text):
 @given(st.integers(0, 2**50))
 def test_no_size_is_told_as_nothing_unless_it_is(count):
     assert (float(size_text(count).split()[0]) == 0) is (count == 0)
+
+
+# -- Closed ---------------------------------------------------------------------------------
+
+WHO = Listener("127.0.0.1", 6379, 1)
+
+
+@pytest.mark.parametrize(
+    ("proof", "state", "said"),
+    [
+        (Proof((WHO,), ()), "ok", "1 listeners of the cluster started here, none answers"),
+        (Proof((WHO,), ((WHO, "GET /api/jobs/"),)), "note", "127.0.0.1:6379 (GET /api/jobs/)"),
+        (Proof((), ()), "note", "0 listeners"),
+    ],
+)
+def test_of_a_cluster_started_here_it_is_said_whether_it_is_closed(
+    monkeypatch, proof, state, said
+):
+    monkeypatch.setattr(doctor, "session", lambda: "/tmp/ray/session_1")
+    monkeypatch.setattr(doctor, "prove", lambda session: proof)
+    monkeypatch.setattr(Listener, "is_metrics_page", lambda self: False)
+    [check] = found("ray closed", examine())
+    assert check.state == state
+    assert said in check.found
+    assert (check.advice == "") == (state == "ok")
+
+
+def test_metrics_pages_that_were_asked_for_are_told_from_an_open_door(monkeypatch):
+    monkeypatch.setattr(doctor, "session", lambda: "/tmp/ray/session_1")
+    monkeypatch.setattr(
+        doctor, "prove", lambda session: Proof((WHO,), ((WHO, "GET /metrics"),))
+    )
+    monkeypatch.setattr(Listener, "is_metrics_page", lambda self: True)
+    [check] = found("ray closed", examine())
+    assert "only metrics pages answer: 127.0.0.1:6379" in check.found
+
+
+def test_a_cluster_elsewhere_that_answers_strangers_is_pointed_out(monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:6379")
+    monkeypatch.setattr(doctor, "probe", lambda address: None)
+    monkeypatch.setattr(doctor, "answer", lambda who: "a question" if who.port == 6379 else "")
+    [check] = found("ray closed", examine())
+    assert check.state == "note"
+    assert check.found == "127.0.0.1:6379 answers without a token (a question)"
+    monkeypatch.setattr(doctor, "answer", lambda who: "")
+    assert found("ray closed", examine()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from pathlib import Path
 
@@ -14,10 +15,14 @@ from cluster.launch import (
     executor_for,
     existing_store,
     generations_wanted,
+    lasting_place,
     places,
+    pulse_keeper,
     stop_signals,
 )
 from cluster.local_executor import LocalExecutor
+from cluster.pulse import read_pulse
+from speciation.tables.files import open_files
 from speciation.tables.store import Store
 from tests.cluster.runs import FAST, carry_out, config
 
@@ -70,6 +75,38 @@ def test_who_trains_on_a_cluster_needs_no_torch_of_their_own(monkeypatch):
     )
     with executor_for(config(executor="ray", address="there:6379")) as executor:
         assert executor.capacity == FAST.slots
+
+
+@pytest.mark.ray  # it is only imported
+@pytest.mark.parametrize(("devices", "most"), [(math.inf, 16), (4.0, 4), (2.7, 2), (0.5, 1)])
+def test_a_run_has_no_more_actors_than_its_share_of_devices(monkeypatch, devices, most):
+    pytest.importorskip("ray")
+    seen = {}
+
+    def executor(plan, **options):
+        seen.update(options)
+        return LocalExecutor(plan, FAST)
+
+    monkeypatch.setattr("cluster.ray_executor.RayExecutor", executor)
+    with executor_for(config(executor="ray", address="there:6379"), devices):
+        assert seen["most_actors"] == most
+        assert seen["gpus"] == min(devices, 1.0)
+
+
+def test_a_store_reads_the_same_from_any_folder(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/me")
+    assert lasting_place("results") == str(tmp_path / "results")
+    assert lasting_place("~/results") == "/home/me/results"
+    assert lasting_place("s3://bucket/results") == "s3://bucket/results"
+
+
+def test_the_pulse_of_a_run_is_in_its_store(tmp_path):
+    plan = config(executor="local", store=str(tmp_path))
+    carry_out(plan, tmp_path, report_progress=pulse_keeper(plan))
+    pulse = read_pulse(open_files(tmp_path), plan.run_id())
+    assert pulse is not None
+    assert pulse.state == "finished"
 
 
 # -- Options ------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,15 @@ from hypothesis import strategies as st
 
 from cluster import ray_address
 from cluster.executor import ExecutorError
-from cluster.ray_address import TOKEN_FILE, ensure_token, probe, wanted_address
+from cluster.ray_address import (
+    HARMLESS,
+    TOKEN_FILE,
+    check_token,
+    ensure_token,
+    own_token,
+    probe,
+    wanted_address,
+)
 
 
 @pytest.fixture
@@ -36,11 +45,84 @@ def test_a_token_is_made_once_and_is_for_its_owner_alone(home):
     assert (home / TOKEN_FILE).read_text() == token
 
 
-@pytest.mark.parametrize("name", ["RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"])
-def test_whoever_has_decided_on_a_token_is_left_alone(home, monkeypatch, name):
-    monkeypatch.setenv(name, "token")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RAY_AUTH_MODE", "disabled"),
+        ("RAY_AUTH_TOKEN", "token"),
+        ("RAY_AUTH_TOKEN_PATH", "token"),
+    ],
+)
+def test_whoever_has_decided_on_a_token_is_left_alone(home, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
     ensure_token()
     assert list(home.iterdir()) == []
+
+
+def test_who_asks_for_tokens_still_needs_one(home, monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    ensure_token()
+    assert own_token() == (home / TOKEN_FILE).read_text()
+
+
+def test_the_token_that_is_shown_is_found_where_ray_finds_it(home, monkeypatch):
+    assert own_token() is None
+    ensure_token()
+    (home / "other").write_text("b" * 64 + "\n")
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(home / "other"))
+    assert own_token() == "b" * 64
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(home / "nowhere"))
+    assert own_token() is None
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "c" * 64)
+    assert own_token() == "c" * 64
+
+
+@pytest.fixture
+def locked() -> Iterator[str]:
+    """The address of a cluster, as far as it can be asked, whose token is `right`."""
+    grpc = pytest.importorskip("grpc", reason="Ray brings it")
+    from concurrent.futures import ThreadPoolExecutor
+
+    def method(_: bytes, context) -> bytes:
+        if ("authorization", "Bearer right") not in context.invocation_metadata():
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "InvalidAuthToken")
+        return b""
+
+    service, name = HARMLESS.removeprefix("/").split("/")
+    handler = grpc.unary_unary_rpc_method_handler(method)
+    server = grpc.server(ThreadPoolExecutor(2))
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler(service, {name: handler}),)
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"127.0.0.1:{port}"
+    server.stop(None).wait()
+
+
+def test_a_cluster_that_takes_our_token_lets_us_in(home, monkeypatch, locked):
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "right")
+    check_token(locked)
+
+
+def test_a_wrong_token_and_none_are_told_apart_and_never_shown(home, monkeypatch, locked):
+    with pytest.raises(ExecutorError, match="and there is none here: copy") as none:
+        check_token(locked)
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "wrong-secret")
+    with pytest.raises(ExecutorError, match="and it does not take ours: copy") as wrong:
+        check_token(locked)
+    assert "secret" not in f"{none.value}{wrong.value}"
+
+
+@pytest.mark.parametrize("address", ["auto", "http://127.0.0.1:8265", "ray://127.0.0.1:10001"])
+def test_an_address_of_another_kind_is_left_to_ray(home, address):
+    check_token(address)
+
+
+def test_a_port_that_is_no_cluster_is_left_to_ray(home):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        check_token(f"127.0.0.1:{nobody.getsockname()[1]}")
 
 
 def test_a_home_that_cannot_be_written_to_has_its_token_elsewhere(home, monkeypatch):

@@ -1,0 +1,310 @@
+"""The queue on a real Ray: a closed cluster of this machine with two nodes and pretended GPUs.
+
+What users type is what runs here: every command is a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from speciation.tables.readers import generations_frame, trials_frame
+from speciation.tables.store import Store
+
+pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(600)]
+
+pytest.importorskip("ray", reason="jobs need ray")
+
+from cluster.closed import prove  # noqa: E402
+from cluster.job_queue import JobQueue  # noqa: E402
+from cluster.local_cluster import STATE  # noqa: E402
+from cluster.overview import overview  # noqa: E402
+from cluster.top import job_json  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+RUN = {
+    "track": "add97-mb512",
+    "horizon": 25,
+    "evolution": {"population": 4, "generations": 3, "seeds": 2, "aliens": 1, "elites": 1},
+    "confirm": {"seeds": 6},
+    "engine": {"device": "cpu", "slots": 8, "backend": "torch", "precision": "float32"},
+}
+
+
+class Said(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+class Site:
+    """A home, a working folder, and a cluster that only they know."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.store = folder, folder / "results"
+        self.read = Store(self.store)
+        self.port, self.dashboard = free_port(), free_port()
+        keep = {
+            k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "SPECIATION_"))
+        }
+        # Ray's socket paths must be short.
+        self.temporary = Path(f"/tmp/sp-{os.getpid()}-{self.port}")
+        self.temporary.mkdir()
+        self.environment = keep | {
+            "HOME": str(folder),
+            "RAY_TMPDIR": str(self.temporary),
+            "OMP_NUM_THREADS": "1",
+        }
+
+    def call(self, *words: str, **environment: str) -> Said:
+        done = subprocess.run(
+            [sys.executable, "-m", "cluster.cli", *words],
+            cwd=self.folder,
+            env=self.environment | {"PYTHONPATH": str(ROOT)} | environment,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+        return Said(done.returncode, done.stdout, done.stderr)
+
+    def json(self, *words: str) -> Any:
+        said = self.call(*words, "--json")
+        assert said.code == 0, said
+        return json.loads(said.out)
+
+    def start(self) -> dict[str, Any]:
+        nodes = ("--nodes", "2", "--cpus", "1", "--gpus", "2")
+        ports = ("--port", str(self.port), "--dashboard-port", str(self.dashboard))
+        started = self.json("cluster", "start", *nodes, *ports)
+        self.environment["RAY_ADDRESS"] = started["address"]
+        return started
+
+    def stop(self) -> None:
+        assert self.call("cluster", "stop").code == 0
+
+    def config(self, name: str, **changes: Any) -> str:
+        path = self.folder / f"{name}.yaml"
+        path.write_text(json.dumps({"name": name} | RUN | changes))
+        return str(path)
+
+    def submit(self, name: str, *words: str, **changes: Any) -> str:
+        return self.json("submit", self.config(name, **changes), *words)["job"]
+
+    def job(self, own: str) -> dict[str, Any]:
+        """What `jobs --json` says of a job, without a process for each look."""
+        queue = JobQueue(self.read, time.time)
+        job = queue.find(own)
+        return job_json(job, overview(self.read, queue.jobs(), [job.run])[0])
+
+    def until(self, own: str, *states: str, seconds: float = 240) -> dict[str, Any]:
+        deadline = time.monotonic() + seconds
+        while (job := self.job(own))["state"] not in states:
+            assert time.monotonic() < deadline, (job, self.call("logs", own))
+            time.sleep(1)
+        return job
+
+    def kept_log(self, own: str) -> Said:
+        """What a job said, when no Ray can be asked."""
+        deadline = time.monotonic() + 30
+        while (said := self.call("logs", own, RAY_ADDRESS="127.0.0.1:1")).code:
+            assert time.monotonic() < deadline, said
+            time.sleep(1)
+        return said
+
+    def begun(self, own: str, generations: int = 1) -> None:
+        """Wait until a run has closed a few generations."""
+        deadline = time.monotonic() + 240
+        while self.job(own)["generation"] < generations:
+            assert time.monotonic() < deadline, self.call("logs", own)
+            time.sleep(0.5)
+
+
+def free_port() -> int:
+    with socket.socket() as probing:
+        probing.bind(("", 0))
+        return int(probing.getsockname()[1])
+
+
+def driver_of(own: str) -> int:
+    """The process that drives a job, for us to kill."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().decode().split("\0")
+        except OSError:
+            continue
+        if "run-job" in words and own in words and words[0].endswith("python"):
+            return int(folder.name)
+    raise AssertionError(f"nobody drives {own}")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    site = Site(tmp_path_factory.mktemp("site"))
+    site.started = site.start()
+    yield site
+    site.stop()
+
+
+LONG = {"evolution": {"population": 6, "generations": 60, "seeds": 3, "aliens": 1, "elites": 1}}
+
+
+def test_a_cluster_of_ours_is_closed_at_every_listener(site):
+    assert site.started["listeners"] > 8
+    session = json.loads((site.folder / STATE).read_text())["session"]
+    proof = prove(session)
+    assert proof.closed, proof.answered
+    assert {"127.0.0.1"} == {who.host for who in proof.listeners if who.port == site.dashboard}
+    assert (site.folder / ".ray" / "auth_token").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_same_numbers_stand_in_jobs_in_top_at_ray_and_in_the_tables(site):
+    own = site.submit("numbers")
+    site.until(own, "succeeded")
+    [job] = [job for job in site.json("jobs") if job["job"] == own]
+    [run] = site.json("top", job["run"])["runs"]
+    trials = trials_frame(Store(site.store))
+    trials = trials[trials["run"] == job["run"]]
+    closed = generations_frame(Store(site.store), job["run"])
+    assert job["trials"] == run["trials"] == run["pulse"]["finished"] == len(trials)
+    assert job["generation"] == run["generation"] == closed["generation"].nunique() == 3
+    assert run["outcomes"] == run["pulse"]["outcomes"] == dict(trials["outcome"].value_counts())
+    assert run["pulse"]["trial_steps"] == trials["steps_run"].sum()
+    assert job["best"] == run["best"] == run["pulse"]["best"]
+
+    seen = jobs_of_ray(site)
+    assert seen[f"run-{own}-1"] == {"status": "SUCCEEDED", "run": job["run"], "attempt": "1"}
+    assert (site.store / "runs" / job["run"] / "report.html").is_file()
+
+
+def jobs_of_ray(site: Site) -> dict[str, Any]:
+    """What Ray's dashboard shows of the runs, as its pages ask for it."""
+    import urllib.request
+
+    token = (site.folder / ".ray" / "auth_token").read_text()
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{site.dashboard}/api/jobs/",
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    with urllib.request.urlopen(request, timeout=20) as reply:
+        jobs = json.load(reply)
+    return {
+        job["submission_id"]: {
+            "status": job["status"],
+            "run": job["metadata"]["run"],
+            "attempt": job["metadata"]["attempt"],
+        }
+        for job in jobs
+        if job["metadata"].get("role") == "run"
+    }
+
+
+def test_logs_are_json_and_stay_when_ray_forgets_them(site):
+    own = site.submit("numbers")
+    site.until(own, "succeeded")
+    said = site.kept_log(own)
+    events = [json.loads(line) for line in said.out.splitlines() if line.startswith("{")]
+    assert [e["event"] for e in events if e["event"] != "progress"] == [
+        "started",
+        *["generation"] * 3,
+        "finished",
+    ]
+    assert all(e["job"] == own and e["at"] for e in events)
+
+
+def test_a_finished_run_extends_without_computing_anything_twice(site):
+    before = site.until(site.submit("numbers"), "succeeded")
+    longer = site.submit("numbers", "--generations", "+2", "--seeds", "9")
+    assert longer != before["job"]
+    job = site.until(longer, "succeeded")
+    assert job["run"] == before["run"]
+    assert job["generation"] == 5
+    rows = trials_frame(Store(site.store))
+    finished = [
+        json.loads(line)
+        for line in site.kept_log(longer).out.splitlines()
+        if '"finished"' in line and line.startswith("{")
+    ]
+    assert finished[-1]["finished"] == (rows["run"] == job["run"]).sum() - before["trials"]
+
+
+def test_a_cancelled_run_keeps_what_it_finished_and_is_resumed_by_retry(site):
+    own = site.submit("stopped", **LONG)
+    site.begun(own)
+    assert site.call("cancel", own).code == 0
+    job = site.until(own, "cancelled")
+    assert job["trials"] > 0
+    assert site.call("cancel", own).code == 2
+    assert site.call("retry", own).code == 0
+    again = site.until(own, "running")
+    site.begun(own, job["generation"] + 1)
+    assert again["trials"] >= job["trials"]
+    site.call("cancel", own)
+    site.until(own, "cancelled")
+
+
+def test_a_driver_that_is_killed_is_begun_again_and_goes_on(site):
+    own = site.submit("killed", evolution=LONG["evolution"] | {"generations": 12})
+    site.begun(own)
+    os.kill(driver_of(own), signal.SIGKILL)
+    job = site.until(own, "succeeded")
+    assert [attempt["ended"] for attempt in job["attempts"]] == ["lost", "succeeded"]
+    trials = trials_frame(Store(site.store))
+    assert job["generation"] == 12
+    assert not trials["trial_id"].duplicated().any()
+
+
+def test_a_run_that_cannot_begin_has_failed_with_its_sentence(site):
+    own = site.submit("orphan", ancestors=["run:nobody-12345678"])
+    job = site.until(own, "failed")
+    assert "nobody-12345678" in job["reason"]
+    assert len(job["attempts"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "sentence"),
+    [
+        (["--address", "127.0.0.1:1"], {}, "nothing answers at 127.0.0.1:1"),
+        (
+            ["--address", "http://127.0.0.1:1"],
+            {},
+            "no Ray cluster answers at http://127.0.0.1:1",
+        ),
+        (["--address", "nonsense"], {}, "is not one of Ray's; use host:port"),
+        ([], {"RAY_AUTH_TOKEN": "0" * 64}, "lets nobody in without its token, and it does not"),
+        ([], {"HOME": "/nonexistent"}, "lets nobody in without its token, and there is none"),
+        (["--device", "cuda", "--devices", "99"], {}, "--devices is 99, but the cluster has 4"),
+    ],
+)
+def test_what_keeps_a_run_out_is_one_sentence_and_leaves_nothing(
+    site, tmp_path, words, environment, sentence
+):
+    store = tmp_path / "elsewhere"
+    path = site.config("refused")
+    said = site.call("submit", path, "--store", str(store), *words, **environment)
+    assert (said.code, said.out) == (2, "")
+    assert sentence in said.err
+    assert len(said.err.strip().splitlines()) == 1
+    assert not store.exists()
+
+
+def test_a_cluster_that_is_gone_is_followed_by_another(site):
+    own = site.submit("moved", evolution=LONG["evolution"] | {"generations": 12})
+    site.begun(own)
+    site.stop()
+    assert site.job(own)["state"] == "running"  # as far as anybody knows
+    site.started = site.start()
+    assert site.json("dispatch")["started"]
+    job = site.until(own, "succeeded")
+    assert [attempt["ended"] for attempt in job["attempts"]] == ["lost", "succeeded"]
+    assert job["generation"] == 12
