@@ -10,27 +10,13 @@ path, and of a run only the generation at hand is ever in memory.
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import pandas as pd
 
-from cluster.campaign import (
-    Abandon,
-    ActorLost,
-    Append,
-    Campaign,
-    CapacityChanged,
-    Command,
-    Event,
-    Fail,
-    Stopped,
-    Submit,
-    Suspect,
-)
+from cluster.campaign import Campaign
 from cluster.config import RacingSettings, RunConfig
 from cluster.executor import Executor
 from cluster.manifest import check_same_science, manifest_of, write_manifest
@@ -45,7 +31,7 @@ from cluster.plan import (
     new_plan,
     stored_plan,
 )
-from cluster.rows import PATIENCE_SECONDS, RowBuffer
+from cluster.rows import PATIENCE_SECONDS
 from cluster.summary import (
     Champion,
     GenerationSummary,
@@ -54,42 +40,23 @@ from cluster.summary import (
     figures,
     summarise,
 )
-from cluster.suspicions import suspicions
+from cluster.training import JUDGED_BY, StoppedEarlyError, Trainer, Work
 from speciation import seeds
 from speciation.evolution.fitness import champion as best_of
 from speciation.evolution.fitness import fitness_table
 from speciation.evolution.hall_of_fame import hall_of_fame
 from speciation.evolution.racing import rungs, survivors
 from speciation.genome.genome import Genome
-from speciation.tables.readers import genome_of, known_answers, plans_frame, trials_frame
-from speciation.tables.store import Store, StoreError, StoreFull, StoreUnavailable
-from speciation.trial.trial import Outcome, Trial, TrialResult, failed
+from speciation.tables.readers import genome_of, plans_frame, trials_frame
+from speciation.tables.store import Store
+from speciation.trial.trial import Trial
 
-WAIT_SECONDS = 0.5
 REPORT_SECONDS = 0.1
-# Trials in flight for each slot: one in it, and enough behind it that no slot ever waits.
-IN_FLIGHT = 3
-LEAST_IN_FLIGHT = 256  # while executors start and their slots are not known yet
 
 READ = ("trials", "genomes", "plans", "generations")
 
-# What fitness needs of a row of ``trials``.
-JUDGED_BY = (
-    "trial_id",
-    "genome_id",
-    "outcome",
-    "steps_to_grok",
-    "steps_run",
-    "best_validation_accuracy",
-)
-
 Row = dict[str, Any]
-T = TypeVar("T")
 Progress = Snapshot | GenerationSummary | RunSummary
-
-
-class RunError(RuntimeError):
-    """A run that cannot go on: one sentence that says why. What had finished is stored."""
 
 
 def run(
@@ -130,23 +97,6 @@ def run(
     return summary
 
 
-class _StoppedEarlyError(Exception):
-    """Unwinds the loop when somebody asked to stop."""
-
-
-@dataclass
-class _Tally:
-    """What this process did so far."""
-
-    finished: int = 0
-    known: int = 0
-    failed: int = 0
-    steps: int = 0  # of trials that finished
-    outcomes: Counter[str] = field(default_factory=Counter)
-    devices: set[str] = field(default_factory=set)
-    faults: Counter[str] = field(default_factory=Counter)  # by kind
-
-
 class _Driver:
     def __init__(
         self,
@@ -161,38 +111,41 @@ class _Driver:
         self._config, self._run = config, config.run_id()
         self._store, self._executor = store, executor
         self._report, self._stop, self._clock = report_progress, stop, clock
-        self._patience = patience
-        self._rows = RowBuffer(store, self._run, patience=patience, clock=clock)
-        self._tally = _Tally()
+        self._trainer = Trainer(
+            store,
+            executor,
+            self._run,
+            self._report_snapshot,
+            stop,
+            patience=patience,
+            clock=clock,
+        )
         self._generations = config.evolution.generations
-        self._generation = 0
-        self._under_way_still: tuple[Trial, ...] = ()  # spare trials of the campaign before
         self._began = clock()
         self._reported = -REPORT_SECONDS
-        self._seconds_a_trial: float | None = None  # of the last campaign that trained any
 
     def check(self) -> None:
         """A newer program's store, or another run's, is refused before it is written to."""
         store, run = self._store, self._run
         for table in READ:
-            self._insist(partial(store.select, table, ()))
-        if (manifest := self._insist(lambda: manifest_of(store, run))) is not None:
+            self._trainer.insist(partial(store.select, table, ()))
+        if (manifest := self._trainer.insist(lambda: manifest_of(store, run))) is not None:
             check_same_science(self._config, manifest, f"run {run} in {store.uri}")
 
     def run(self) -> RunSummary:
         closed = 0
         champion = None
         try:
-            closed, before = self._insist(self._replay)
+            closed, before = self._trainer.insist(self._replay)
             self._generations = max(self._generations, closed)
             for generation in range(closed, self._generations):
-                plan = self._insist(partial(self._plan, generation, before))
+                plan = self._trainer.insist(partial(self._plan, generation, before))
                 if generation == closed:  # not sooner: there may have been no founders
                     self._write_manifest("running", closed)
                 before = self._close(plan, self._try(plan))
                 closed = generation + 1
-            champion = self._insist(lambda: self._champion(before))
-        except _StoppedEarlyError:
+            champion = self._trainer.insist(lambda: self._champion(before))
+        except StoppedEarlyError:
             self._write_manifest("stopped", closed)
             return self._summary(closed, None, stopped=True)
         self._write_manifest("finished", closed, champion)
@@ -200,30 +153,7 @@ class _Driver:
 
     def save(self) -> None:
         """Store what has finished, if that is still possible."""
-        try:
-            self._rows.flush()
-        except StoreError:
-            return
-
-    def _insist(self, do: Callable[[], T]) -> T:
-        """Do something that may be done twice; again and again while the store fails us.
-
-        Raises:
-            StoreUnavailable: It has failed for longer than our patience.
-        """
-        failing_since: float | None = None
-        while True:
-            try:
-                return do()
-            except StoreUnavailable:
-                now = self._clock()
-                failing_since = now if failing_since is None else failing_since
-                self._tally.faults["store unavailable"] += 1
-                if now - failing_since >= self._patience:
-                    raise
-                if self._stop():
-                    raise _StoppedEarlyError from None
-            time.sleep(WAIT_SECONDS)
+        self._trainer.save()
 
     # -- Generations --------------------------------------------------------------------
 
@@ -282,7 +212,7 @@ class _Driver:
 
     def _close(self, plan: Plan, trials: pd.DataFrame) -> Judged:
         """Judge a generation and store the verdict: from now on it is never tried again."""
-        verdict = self._insist(lambda: judge(self._config, self._store, plan, trials))
+        verdict = self._trainer.insist(lambda: judge(self._config, self._store, plan, trials))
         self._report(summarise(verdict, self._config))
         return verdict
 
@@ -313,119 +243,12 @@ class _Driver:
         self, trials: Sequence[Trial], generation: int, pool: str, spare: Sequence[Trial] = ()
     ) -> pd.DataFrame:
         """Rows of these trials: those that the store has, and the others once they are run."""
-        known = self._insist(lambda: known_answers(self._store, [*trials, *spare]))
-        wanted = {trial.id for trial in trials}
-        rows = {own: _judged_by(row) for own, row in known.items() if own in wanted}
-        self._tally.known += len(rows)
-        self._generation = generation if pool == "A" else self._generation
-        work = _Work(generation, pool, len(trials), wanted, rows, self._clock())
-        unknown = [trial for trial in trials if trial.id not in rows]
-        campaign = Campaign(
-            unknown,
-            max_in_flight=self._room(),
-            suspicions=self._insist(lambda: suspicions(self._store, self._run, unknown)),
-            spare=[trial for trial in spare if trial.id not in known],
-            under_way=self._under_way_still,
-        )
-        commands = campaign.start()
-        room = self._room()
-        while not self._execute(commands, work):
-            self._check_stop(campaign, work)
-            self._rows.flush_if_due()
-            self._report_snapshot(campaign, work)
-            events: list[Event] = self._executor.wait(WAIT_SECONDS)
-            if room != self._room():
-                room = self._room()
-                events.append(CapacityChanged(room))
-            self._count(events)
-            commands = [command for event in events for command in campaign.handle(event)]
-        self._flush(campaign, work)
-        self._under_way_still = campaign.under_way
-        if work.trained:
-            self._seconds_a_trial = (self._clock() - work.began) / work.trained
-        asked = [work.rows[own] for own in wanted & work.rows.keys()]
-        return pd.DataFrame(asked, columns=list(JUDGED_BY))
-
-    def _execute(self, commands: Iterable[Command], work: _Work) -> bool:
-        """Do as the campaign says; whether it is closed."""
-        closed = False
-        for command in commands:
-            if isinstance(command, Submit):
-                work.held.append(command)
-            elif isinstance(command, Append):
-                self._take(command, work)
-            elif isinstance(command, Suspect):
-                self._tally.faults["suspects"] += sum(len(p.trials) for p in command.packs)
-                self._rows.suspect(command.packs)
-            elif isinstance(command, Fail):
-                lost = [failed(trial, command.reason) for trial in command.trials]
-                self._take(Append(tuple(lost)), work)
-            elif isinstance(command, Abandon):
-                raise RunError(
-                    f"run {self._run}: actors die again and again without finishing a trial, "
-                    f"the last of this: {command.reason}"
-                )
-            else:
-                closed = True
-        # While the store fails us nothing new is begun, and so memory stays bounded.
-        while work.held and not self._rows.full:
-            submit = work.held.pop(0)
-            self._executor.submit(submit.trials, apart=submit.apart)
-        return closed
-
-    def _take(self, append: Append, work: _Work) -> None:
-        own = [result for result in append.results if result.trial.id in work.wanted]
-        late = [result for result in append.results if result.trial.id not in work.wanted]
-        if own:
-            self._rows.add(own, work.generation, work.pool, append.tables)
-        if late:  # spare trials, of evolution always
-            self._rows.add(late, self._generation, "A", append.tables)
-        for result in append.results:
-            known = work.rows.get(result.trial.id)
-            if known is None or known["outcome"] == Outcome.FAILED:
-                work.rows[result.trial.id] = _judged_by_result(result)
-            self._tally.devices.add(result.device)
-            self._tally.steps += result.steps_run
-            self._tally.failed += result.outcome == Outcome.FAILED
-        work.trained += len(append.results)
-        self._tally.finished += len(append.results)
-        self._tally.outcomes.update(str(r.outcome) for r in append.results)
-
-    def _count(self, events: Iterable[Event]) -> None:
-        """Faults, for the summary."""
-        for event in events:
-            if isinstance(event, ActorLost):
-                self._tally.faults[f"actor {event.cause}"] += 1
-
-    def _check_stop(self, campaign: Campaign, work: _Work) -> None:
-        if not self._stop():
-            return
-        campaign.handle(Stopped())
-        for event in self._executor.close():
-            self._execute(campaign.handle(event), work)
-        self._rows.flush()
-        if self._rows.waiting:
-            raise StoreFull(
-                f"the store {self._store.uri} is full, and {self._rows.waiting} finished "
-                "trials could not be stored; they will be trained again"
-            )
-        raise _StoppedEarlyError
-
-    def _flush(self, campaign: Campaign, work: _Work) -> None:
-        """Store every row; wait for a full disk as long as our patience lasts."""
-        self._rows.flush()
-        while self._rows.waiting:
-            self._check_stop(campaign, work)
-            self._report_snapshot(campaign, work)
-            time.sleep(WAIT_SECONDS)
-            self._rows.flush_if_due()
-
-    def _room(self) -> int:
-        return max(IN_FLIGHT * self._executor.capacity, LEAST_IN_FLIGHT)
+        rows = self._trainer.train(trials, generation, pool, spare)
+        return pd.DataFrame(rows, columns=list(JUDGED_BY))
 
     # -- Saying so ----------------------------------------------------------------------
 
-    def _report_snapshot(self, campaign: Campaign, work: _Work) -> None:
+    def _report_snapshot(self, campaign: Campaign, work: Work) -> None:
         now = self._clock()
         if now - self._reported < REPORT_SECONDS:
             return
@@ -433,7 +256,7 @@ class _Driver:
         self._report(
             Snapshot(
                 phase="evolve" if work.pool == "A" else "confirm",
-                generation=work.generation,
+                generation=work.generation or 0,
                 generations=self._generations,
                 trials=work.trials,
                 done=work.trials - campaign.total + campaign.done,
@@ -443,23 +266,23 @@ class _Driver:
                 suspects=campaign.suspects,
                 capacity=self._executor.capacity,
                 occupied=self._executor.occupied,
-                finished=self._tally.finished,
+                finished=self._trainer.tally.finished,
                 trial_steps=self._executor.trial_steps,
                 seconds=now - self._began,
                 eta_seconds=self._eta(campaign, work),
-                store_is_full=self._rows.full,
-                outcomes=dict(self._tally.outcomes),
+                store_is_full=self._trainer.store_is_full,
+                outcomes=dict(self._trainer.tally.outcomes),
             )
         )
 
     def _under_way(self) -> float:
         """Trials' worth of steps that were trained in trials that have not finished."""
-        steps = max(self._executor.trial_steps - self._tally.steps, 0)
+        steps = max(self._executor.trial_steps - self._trainer.tally.steps, 0)
         return min(steps / self._config.the_horizon(), self._executor.occupied)
 
-    def _eta(self, campaign: Campaign, work: _Work) -> float | None:
+    def _eta(self, campaign: Campaign, work: Work) -> float | None:
         """Seconds to the end, at the pace of this campaign or of the one before."""
-        pace = self._seconds_a_trial
+        pace = self._trainer.seconds_a_trial
         trained = work.trained + self._under_way()
         if trained >= campaign.total / 10:
             pace = (self._clock() - work.began) / trained
@@ -468,7 +291,7 @@ class _Driver:
         left = campaign.total - work.trained - self._under_way()
         if work.pool == "A":
             evolution = self._config.evolution
-            generations = self._generations - work.generation - 1
+            generations = self._generations - (work.generation or 0) - 1
             left += generations * evolution.population * evolution.seeds
             left += self._config.confirm.seeds
         return pace * max(left, 0.0)
@@ -479,49 +302,19 @@ class _Driver:
             stopped=stopped,
             generations=closed,
             champion=champion,
-            finished=self._tally.finished,
-            known=self._tally.known,
-            failed=self._tally.failed,
+            finished=self._trainer.tally.finished,
+            known=self._trainer.tally.known,
+            failed=self._trainer.tally.failed,
             trial_steps=self._executor.trial_steps,
             seconds=self._clock() - self._began,
-            faults=dict(sorted(self._tally.faults.items())),
-            outcomes=dict(self._tally.outcomes),
+            faults=dict(sorted(self._trainer.tally.faults.items())),
+            outcomes=dict(self._trainer.tally.outcomes),
         )
 
     def _write_manifest(
         self, status: str, closed: int, champion: Champion | None = None
     ) -> None:
-        devices = self._tally.devices
-        self._insist(
+        devices = self._trainer.tally.devices
+        self._trainer.insist(
             lambda: write_manifest(self._store, self._config, status, closed, champion, devices)
         )
-
-
-@dataclass
-class _Work:
-    """A campaign's rows and submissions, which the campaign itself does not keep."""
-
-    generation: int
-    pool: str
-    trials: int
-    wanted: set[str]  # their ids
-    rows: dict[str, Row]
-    began: float
-    trained: int = 0
-    held: list[Submit] = field(default_factory=list)
-
-
-def _judged_by(row: Row) -> Row:
-    return {column: row[column] for column in JUDGED_BY}
-
-
-def _judged_by_result(result: TrialResult) -> Row:
-    """The same of a result that has no row yet."""
-    return {
-        "trial_id": result.trial.id,
-        "genome_id": result.trial.genome.id,
-        "outcome": str(result.outcome),
-        "steps_to_grok": result.milestones.steps_to_grok,
-        "steps_run": result.steps_run,
-        "best_validation_accuracy": result.best_validation_accuracy,
-    }

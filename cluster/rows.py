@@ -63,7 +63,7 @@ class RowBuffer:
     def add(
         self,
         results: Sequence[TrialResult],
-        generation: int,
+        generation: int | None,
         pool: str,
         tables: tuple[pa.Table, pa.Table] | None = None,
     ) -> None:
@@ -71,8 +71,8 @@ class RowBuffer:
 
         Args:
             results: How trials ended.
-            generation: The generation that asked.
-            pool: "A" for seeds of evolution, "B" for seeds of validation.
+            generation: The generation that asked, if one did.
+            pool: "A" for seeds of evolution, "B" for seeds of validation, "C" for crossed ones.
             tables: What an actor made of these results, and perhaps of others.
         """
         trials, curves = tables or result_tables(results)

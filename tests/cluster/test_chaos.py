@@ -22,8 +22,8 @@ from tests.cluster.runs import assert_same_tables, carry_out, config, tables
 def hurry(monkeypatch):
     """Rows are stored at every turn, so that there is much to interrupt; nobody sleeps."""
     monkeypatch.setattr("cluster.rows.FLUSH_SECONDS", 0.0)
-    monkeypatch.setattr("cluster.driver.WAIT_SECONDS", 0.0)
-    monkeypatch.setattr("cluster.driver.LEAST_IN_FLIGHT", 16)
+    monkeypatch.setattr("cluster.training.WAIT_SECONDS", 0.0)
+    monkeypatch.setattr("cluster.training.LEAST_IN_FLIGHT", 16)
 
 
 def survive(

@@ -15,10 +15,11 @@ import pytest
 
 from cluster.campaign import Finished
 from cluster.config import ConfigError
-from cluster.driver import RunError, run
+from cluster.driver import run
 from cluster.local_executor import LocalExecutor
 from cluster.manifest import config_of
 from cluster.summary import GenerationSummary, RunSummary, Snapshot
+from cluster.training import RunError
 from speciation import seeds
 from speciation.tables.readers import (
     generations_frame,
@@ -436,7 +437,7 @@ def test_a_full_disk_is_waited_out_and_nothing_is_lost(finished, tmp_path):
 
 @pytest.mark.usefixtures("often")
 def test_while_the_disk_is_full_no_new_work_is_begun(tmp_path, monkeypatch):
-    monkeypatch.setattr("cluster.driver.LEAST_IN_FLIGHT", 4)
+    monkeypatch.setattr("cluster.training.LEAST_IN_FLIGHT", 4)
     big = config(evolution={"population": 100, "seeds": 10, "generations": 1})
     store = SmallStore(tmp_path, until=lambda: False)
     with pytest.raises(StoreFull):

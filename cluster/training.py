@@ -1,0 +1,300 @@
+"""Train these trials into this store: what a run and a validation have in common.
+
+The trainer decides nothing about failures (that is the campaign): it carries events of the
+executor to a campaign, and the campaign's commands to executor and store. What the store
+answers already is not trained, and what has finished is stored whatever happens then.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from cluster.campaign import (
+    Abandon,
+    ActorLost,
+    Append,
+    Campaign,
+    CapacityChanged,
+    Command,
+    Event,
+    Fail,
+    Stopped,
+    Submit,
+    Suspect,
+)
+from cluster.executor import Executor
+from cluster.rows import PATIENCE_SECONDS, RowBuffer
+from cluster.suspicions import suspicions
+from speciation.tables.readers import known_answers
+from speciation.tables.store import Store, StoreError, StoreFull, StoreUnavailable
+from speciation.trial.trial import Outcome, Trial, TrialResult, failed
+
+WAIT_SECONDS = 0.5
+# Trials in flight for each slot: one in it, and enough behind it that no slot ever waits.
+IN_FLIGHT = 3
+LEAST_IN_FLIGHT = 256  # while executors start and their slots are not known yet
+
+# What fitness needs of a row of ``trials``.
+JUDGED_BY = (
+    "trial_id",
+    "genome_id",
+    "outcome",
+    "steps_to_grok",
+    "steps_run",
+    "best_validation_accuracy",
+)
+
+Row = dict[str, Any]
+T = TypeVar("T")
+
+
+class RunError(RuntimeError):
+    """A run that cannot go on: one sentence that says why. What had finished is stored."""
+
+
+class StoppedEarlyError(Exception):
+    """Unwinds the loop when somebody asked to stop."""
+
+
+@dataclass
+class Tally:
+    """What this process did so far."""
+
+    finished: int = 0
+    known: int = 0
+    failed: int = 0
+    steps: int = 0  # of trials that finished
+    outcomes: Counter[str] = field(default_factory=Counter)
+    devices: set[str] = field(default_factory=set)
+    faults: Counter[str] = field(default_factory=Counter)  # by kind
+
+
+@dataclass
+class Work:
+    """A campaign's rows and submissions, which the campaign itself does not keep."""
+
+    generation: int | None
+    pool: str
+    trials: int
+    wanted: set[str]  # their ids
+    rows: dict[str, Row]
+    began: float
+    trained: int = 0
+    held: list[Submit] = field(default_factory=list)
+
+
+class Trainer:
+    """See the module.
+
+    Args:
+        store: Where rows go.
+        executor: Where trials are trained. It is closed if ``stop`` asks to stop.
+        run: Id of the run, for sentences and rows.
+        watch: Told of a campaign and its work whenever the trainer looks up.
+        stop: Asked as often.
+        patience: Seconds that a store is waited for which is full or does not answer.
+        clock: Seconds, never going back.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        executor: Executor,
+        run: str,
+        watch: Callable[[Campaign, Work], None] = lambda *_: None,
+        stop: Callable[[], bool] = lambda: False,
+        *,
+        patience: float = PATIENCE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store, self._executor, self._run = store, executor, run
+        self._watch, self._stop, self._clock = watch, stop, clock
+        self._patience = patience
+        self._rows = RowBuffer(store, run, patience=patience, clock=clock)
+        self._generation: int | None = None  # of evolution, the last that asked
+        self._under_way_still: tuple[Trial, ...] = ()  # spare trials of the campaign before
+        self.tally = Tally()
+        self.seconds_a_trial: float | None = None  # of the last campaign that trained any
+
+    @property
+    def store_is_full(self) -> bool:
+        """Nothing new is begun until the store can be written to."""
+        return self._rows.full
+
+    def save(self) -> None:
+        """Store what has finished, if that is still possible."""
+        try:
+            self._rows.flush()
+        except StoreError:
+            return
+
+    def insist(self, do: Callable[[], T]) -> T:
+        """Do something that may be done twice; again and again while the store fails us.
+
+        Raises:
+            StoreUnavailable: It has failed for longer than our patience.
+        """
+        failing_since: float | None = None
+        while True:
+            try:
+                return do()
+            except StoreUnavailable:
+                now = self._clock()
+                failing_since = now if failing_since is None else failing_since
+                self.tally.faults["store unavailable"] += 1
+                if now - failing_since >= self._patience:
+                    raise
+                if self._stop():
+                    raise StoppedEarlyError from None
+            time.sleep(WAIT_SECONDS)
+
+    def train(
+        self,
+        trials: Sequence[Trial],
+        generation: int | None,
+        pool: str,
+        spare: Sequence[Trial] = (),
+    ) -> list[Row]:
+        """What fitness needs of each trial's row, once every trial has one.
+
+        Args:
+            trials: What is asked for; the store may answer some of them.
+            generation: That asks, if one does.
+            pool: Of the seeds; see ``speciation.tables.schema.result_rows``.
+            spare: Trials of evolution that empty slots may be lent to.
+
+        Raises:
+            StoppedEarlyError: ``stop`` asked to stop.
+            RunError: No trial can be finished.
+            ExecutorError: There is nowhere to train.
+            StoreError: The store cannot be read or written.
+        """
+        known = self.insist(lambda: known_answers(self._store, [*trials, *spare]))
+        wanted = {trial.id for trial in trials}
+        rows = {own: _judged_by(row) for own, row in known.items() if own in wanted}
+        self.tally.known += len(rows)
+        if pool == "A":
+            self._generation = generation
+        work = Work(generation, pool, len(trials), wanted, rows, self._clock())
+        unknown = [trial for trial in trials if trial.id not in rows]
+        campaign = Campaign(
+            unknown,
+            max_in_flight=self._room(),
+            suspicions=self.insist(lambda: suspicions(self._store, self._run, unknown)),
+            spare=[trial for trial in spare if trial.id not in known],
+            under_way=self._under_way_still,
+        )
+        commands = campaign.start()
+        room = self._room()
+        while not self._execute(commands, work):
+            self._check_stop(campaign, work)
+            self._rows.flush_if_due()
+            self._watch(campaign, work)
+            events: list[Event] = self._executor.wait(WAIT_SECONDS)
+            if room != self._room():
+                room = self._room()
+                events.append(CapacityChanged(room))
+            self._count(events)
+            commands = [command for event in events for command in campaign.handle(event)]
+        self._flush(campaign, work)
+        self._under_way_still = campaign.under_way
+        if work.trained:
+            self.seconds_a_trial = (self._clock() - work.began) / work.trained
+        return [work.rows[own] for own in wanted & work.rows.keys()]
+
+    def _execute(self, commands: Iterable[Command], work: Work) -> bool:
+        """Do as the campaign says; whether it is closed."""
+        closed = False
+        for command in commands:
+            if isinstance(command, Submit):
+                work.held.append(command)
+            elif isinstance(command, Append):
+                self._take(command, work)
+            elif isinstance(command, Suspect):
+                self.tally.faults["suspects"] += sum(len(p.trials) for p in command.packs)
+                self._rows.suspect(command.packs)
+            elif isinstance(command, Fail):
+                lost = [failed(trial, command.reason) for trial in command.trials]
+                self._take(Append(tuple(lost)), work)
+            elif isinstance(command, Abandon):
+                raise RunError(
+                    f"run {self._run}: actors die again and again without finishing a trial, "
+                    f"the last of this: {command.reason}"
+                )
+            else:
+                closed = True
+        # While the store fails us nothing new is begun, and so memory stays bounded.
+        while work.held and not self._rows.full:
+            submit = work.held.pop(0)
+            self._executor.submit(submit.trials, apart=submit.apart)
+        return closed
+
+    def _take(self, append: Append, work: Work) -> None:
+        own = [result for result in append.results if result.trial.id in work.wanted]
+        late = [result for result in append.results if result.trial.id not in work.wanted]
+        if own:
+            self._rows.add(own, work.generation, work.pool, append.tables)
+        if late:  # spare trials, of evolution always
+            self._rows.add(late, self._generation, "A", append.tables)
+        for result in append.results:
+            known = work.rows.get(result.trial.id)
+            if known is None or known["outcome"] == Outcome.FAILED:
+                work.rows[result.trial.id] = _judged_by_result(result)
+            self.tally.devices.add(result.device)
+            self.tally.steps += result.steps_run
+            self.tally.failed += result.outcome == Outcome.FAILED
+        work.trained += len(append.results)
+        self.tally.finished += len(append.results)
+        self.tally.outcomes.update(str(r.outcome) for r in append.results)
+
+    def _count(self, events: Iterable[Event]) -> None:
+        """Faults, for the summary."""
+        for event in events:
+            if isinstance(event, ActorLost):
+                self.tally.faults[f"actor {event.cause}"] += 1
+
+    def _check_stop(self, campaign: Campaign, work: Work) -> None:
+        if not self._stop():
+            return
+        campaign.handle(Stopped())
+        for event in self._executor.close():
+            self._execute(campaign.handle(event), work)
+        self._rows.flush()
+        if self._rows.waiting:
+            raise StoreFull(
+                f"the store {self._store.uri} is full, and {self._rows.waiting} finished "
+                "trials could not be stored; they will be trained again"
+            )
+        raise StoppedEarlyError
+
+    def _flush(self, campaign: Campaign, work: Work) -> None:
+        """Store every row; wait for a full disk as long as our patience lasts."""
+        self._rows.flush()
+        while self._rows.waiting:
+            self._check_stop(campaign, work)
+            self._watch(campaign, work)
+            time.sleep(WAIT_SECONDS)
+            self._rows.flush_if_due()
+
+    def _room(self) -> int:
+        return max(IN_FLIGHT * self._executor.capacity, LEAST_IN_FLIGHT)
+
+
+def _judged_by(row: Row) -> Row:
+    return {column: row[column] for column in JUDGED_BY}
+
+
+def _judged_by_result(result: TrialResult) -> Row:
+    """The same of a result that has no row yet."""
+    return {
+        "trial_id": result.trial.id,
+        "genome_id": result.trial.genome.id,
+        "outcome": str(result.outcome),
+        "steps_to_grok": result.milestones.steps_to_grok,
+        "steps_run": result.steps_run,
+        "best_validation_accuracy": result.best_validation_accuracy,
+    }
