@@ -4,11 +4,12 @@ The time of a trial is min(T, H): its steps to grok, or the horizon H where it h
 by then. Nothing is dropped: who did not grok stays at risk up to the horizon. Two arms that
 share their seeds are compared seed by seed, since part of what makes a trial slow is its seed.
 
-Axes: n trials, K distinct times, S strata, B bootstrap replicates.
+Axes: n trials, A arms, K distinct times, S strata, B bootstrap replicates.
 """
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from speciation.seeds import Purpose, generator
 
 REPLICATES = 2000  # of a bootstrap: knows the ends of a 95 % interval to about 5 % of its width
 CONFIDENCE = 0.95
+DRAWN_ONE_BY_ONE = 4096  # values up to which a resample is drawn as counts of single ones
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -70,6 +72,24 @@ class LogRank:
 
     z: float
     p: float
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLogRank:
+    """The log-rank test of several arms: a chi-squared statistic and its p."""
+
+    statistic: float
+    degrees: int
+    p: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GrokkedTimes:
+    """When half, and when 90 %, have grokked; infinite where that many have not by H."""
+
+    value: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +159,76 @@ def _excess(first: Times, second: Times) -> tuple[float, float]:
     return float((events_second - events * share).sum()), float(variance.sum())
 
 
+def time_to_share(curve: GrokkedByStep, share: float) -> GrokkedTimes:
+    """The first step by which a share of the trials has grokked, with its interval.
+
+    The interval is where the band of the curve meets the share (Brookmeyer and Crowley 1982).
+    Infinite ends were not reached within the horizon. Where everybody has grokked the band is
+    not defined, and the last bound that is defined stands for it.
+    """
+    low, high = (_carried(end) for end in (curve.low, curve.high))
+    ends = (_first(curve.step, values, share) for values in (curve.share, high, low))
+    return GrokkedTimes(*ends)
+
+
+def _carried(bound: Floats) -> Floats:
+    """A bound, with its last known value wherever it is not known any more; 0 before."""
+    known = np.isfinite(bound)
+    last = np.maximum.accumulate(np.where(known, np.arange(len(bound)), -1))
+    return np.where(last >= 0, bound[last], 0.0)
+
+
+def _first(step: Floats, values: Floats, share: float) -> float:
+    """The first step at which values reach a share, but for rounding; infinite if none does."""
+    reached = np.flatnonzero(values >= share - 1e-12)
+    return float(step[reached[0]]) if len(reached) else math.inf
+
+
+def log_rank_groups(arms: Sequence[Times]) -> GroupLogRank:
+    """The log-rank test of several arms at once: do any two of them differ?
+
+    Excess over expectation of all arms but one, by the inverse of its covariance (Mantel 1966,
+    Peto and Peto 1972). For two arms it is :func:`log_rank` squared.
+    """
+    risk, events = _tables(arms)
+    every, died = risk.sum(0), events.sum(0)
+    share = risk / every
+    excess = (events - died * share).sum(1)
+    weight = died * (every - died) / np.maximum(every - 1, 1)
+    covariance = np.diag((share * weight).sum(1)) - (share * weight) @ share.T
+    statistic = float(excess[:-1] @ np.linalg.pinv(covariance[:-1, :-1]) @ excess[:-1])
+    # Arms in which nothing could happen take no part.
+    degrees = int(np.linalg.matrix_rank(covariance))
+    p = float(stats.chi2.sf(statistic, degrees)) if degrees else 1.0
+    return GroupLogRank(statistic, degrees, p)
+
+
+def log_rank_pairs(arms: Sequence[Times]) -> Floats:
+    """The z of :func:`log_rank` for every pair of arms, ``(A, A)``.
+
+    Entry (i, j) is positive where arm j groks sooner than arm i.
+    """
+    risk, events = _tables(arms)
+    z = np.zeros((len(arms), len(arms)))
+    for i in range(len(arms) - 1):
+        both, died = risk[i] + risk[i + 1 :], events[i] + events[i + 1 :]
+        share = np.divide(risk[i + 1 :], both, out=np.zeros_like(both), where=both > 0)
+        variance = died * share * (1 - share) * (both - died) / np.maximum(both - 1, 1)
+        excess = (events[i + 1 :] - died * share).sum(1)
+        spread = np.sqrt(variance.sum(1))
+        z[i, i + 1 :] = np.divide(excess, spread, out=np.zeros_like(excess), where=spread > 0)
+    return z - z.T
+
+
+def _tables(arms: Sequence[Times]) -> tuple[Floats, Floats]:
+    """Trials at risk and trials that grokked, at each step where any did: ``(A, K)`` each."""
+    at = np.unique(np.concatenate([arm.step[arm.grokked] for arm in arms]))
+    return (
+        np.stack([_at_risk(arm, at) for arm in arms]),
+        np.stack([_events(arm, at) for arm in arms]),
+    )
+
+
 def _at_risk(arm: Times, at: Floats) -> Floats:
     """Trials that had not ended before each step, ``(K,)``."""
     return (len(arm.step) - np.searchsorted(np.sort(arm.step), at)).astype(np.float64)
@@ -174,12 +264,28 @@ def rmst_difference(
 
 def _bootstrap_means(values: Floats) -> Floats:
     """Means of resamples, ``(B,)``."""
-    n = len(values)
-    return np.asarray(_draws(n) @ values / n)
+    return resampled(values[None])[0] / len(values)
+
+
+def resampled(values: Floats) -> Floats:
+    """Sums of values that are drawn with replacement, ``(A, B)``.
+
+    Draws are a function of n alone, so rows are drawn together. Many values, of which few are
+    distinct, are drawn as counts of those.
+
+    Args:
+        values: Shape ``(A, n)``.
+    """
+    n = values.shape[1]
+    if n <= DRAWN_ONE_BY_ONE:
+        return np.asarray(values @ _draws(n).T)
+    levels, counts = np.unique(values, axis=1, return_counts=True)
+    rng = generator(0, Purpose.BOOTSTRAP, generation=n)
+    return np.asarray(levels @ rng.multinomial(n, counts / n, size=REPLICATES).T)
 
 
 @lru_cache(maxsize=2)
-def _draws(n: int) -> NDArray[np.int32]:
+def _draws(n: int) -> Floats:
     """How often each of n values is in each resample, ``(B, n)``: a function of n alone."""
     rng = generator(0, Purpose.BOOTSTRAP, generation=n)
-    return rng.multinomial(n, np.full(n, 1 / n), size=REPLICATES).astype(np.int32)
+    return rng.multinomial(n, np.full(n, 1 / n), size=REPLICATES).astype(np.float64)

@@ -16,6 +16,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -158,17 +159,24 @@ class Store:
             self._remember(table, names | good.keys(), rows)
         return Scan(rows, tuple(sorted(bad)))
 
-    def select(self, table: str, keys: Iterable[str]) -> Scan:
+    def select(
+        self, table: str, keys: Iterable[str] | pa.Array, columns: Sequence[str] | None = None
+    ) -> Scan:
         """The rows whose first key column (a trial's, genome's or run's id) is one of some.
 
         Only parts that hold such rows are read, so asking a large store about few ids is
         cheap, and between calls nothing but the ids is remembered.
 
+        Args:
+            table: Which table.
+            keys: Values of the first key column.
+            columns: Which columns to read besides those that tell rows apart; all by default.
+
         Raises:
             NewerPart: A part was written by a newer version of this program.
             StoreError: The store cannot be read.
         """
-        spec = table_spec(table)
+        spec = _only(table_spec(table), columns)
         wanted = pa.array(keys, pa.string()).unique()
         bad: list[BadPart] = []
         found: dict[str, pa.Table | None] = {}
@@ -177,7 +185,7 @@ class Store:
                 hits = _hits(self._key_index(spec, bad), wanted)
 
                 def read(name: str, hits: Mapping[str, pa.Array] = hits) -> pa.Table | None:
-                    rows = self._read(spec, name, None, bad)
+                    rows = self._read(spec, name, columns and list(spec.columns), bad)
                     return None if rows is None else rows.filter(hits[name])
 
                 if _load([name for name in hits if name not in found], read, found):
@@ -369,6 +377,17 @@ def table_spec(table: str) -> TableSpec:
     if table not in TABLES:
         raise StoreError(f"there is no table {table!r}; the tables are {', '.join(TABLES)}")
     return TABLES[table]
+
+
+def _only(spec: TableSpec, columns: Sequence[str] | None) -> TableSpec:
+    """A table of fewer columns: these, and those that its rows are told apart by."""
+    if columns is None:
+        return spec
+    for column in columns:
+        if column not in spec.columns:
+            raise StoreError(f"table {spec.name!r} has no column {column!r}")
+    kept = {*columns, *spec.key, *spec.judged}
+    return replace(spec, columns={n: t for n, t in spec.columns.items() if n in kept})
 
 
 def _checked(spec: TableSpec, rows: pa.Table | Sequence[Mapping[str, Any]]) -> pa.Table:

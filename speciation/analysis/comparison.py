@@ -1,0 +1,294 @@
+"""Which arm is better, by how much, and is the ranking more than luck?
+
+Arms share their seeds, so they are compared seed by seed: part of what makes a trial slow is
+its seed. A ranking of many arms always has a first; how probable it is that it is first for a
+reason, and how many seeds would settle the question, is said beside it.
+
+Axes: A arms, s shared seeds, B replicates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from speciation.analysis.equivalence import holm
+from speciation.analysis.estimates import Arm, Estimate
+from speciation.analysis.survival import (
+    CONFIDENCE,
+    Floats,
+    GroupLogRank,
+    Times,
+    log_rank_groups,
+    log_rank_pairs,
+    resampled,
+)
+from speciation.seeds import Purpose, generator
+
+ALPHA = 1 - CONFIDENCE
+POWER = 0.8  # of the seeds that are advised
+SHUFFLES = 2000
+TYPICAL_SPREAD = (0.13, 0.30)
+"""Coefficient of variation of the steps of one genome, over seeds: what is usual."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairedDifference:
+    """How much sooner one arm groks than another, over the seeds that both have.
+
+    Args:
+        first: Name of the arm that is held against.
+        second: Name of the arm that is looked at.
+        seeds: That both have.
+        steps: Difference of the means of min(T, H), second less first; below 0 is sooner.
+        p: Of the log-rank test of the two curves.
+        adjusted: The same after Holm, over all pairs.
+        needed: Seeds after which a difference of this size would be told from none with a
+            probability of 80 %; None where there is no difference to speak of.
+    """
+
+    first: str
+    second: str
+    seeds: int
+    steps: Estimate
+    p: float
+    adjusted: float
+    needed: int | None
+
+    @property
+    def separated(self) -> bool:
+        """Whether the two are told apart, corrected for the number of pairs."""
+        return self.adjusted < ALPHA
+
+
+@dataclass(frozen=True, slots=True)
+class Luck:
+    """Could equal arms have produced this ranking?
+
+    Args:
+        best: Figure of the best arm, steps.
+        expected_best: What the best of as many equal arms would show on average.
+        p: The probability that it would show as good a figure, or a better one.
+        seeds: Figures of each arm that this rests on.
+    """
+
+    best: float
+    expected_best: float
+    p: float
+    seeds: int
+
+    @property
+    def plausible(self) -> bool:
+        """Whether luck alone explains the best."""
+        return self.p >= ALPHA
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All arms together.
+
+    Args:
+        differences: Every arm against the reference.
+        all_p: Log-rank p of every pair after Holm, ``(A, A)``, 1 on the diagonal.
+        groups: The log-rank test of all arms at once.
+        best: Name → probability that the arm has the least RMST, by resampled seeds.
+        luck: Whether equal arms could have produced this; None where arms share no seeds.
+        advice: What more seeds would settle, in a sentence.
+    """
+
+    differences: tuple[PairedDifference, ...]
+    all_p: Floats
+    groups: GroupLogRank
+    best: dict[str, float]
+    luck: Luck | None
+    advice: str
+
+
+def compare(arms: Sequence[Arm], reference: str | None = None) -> Comparison | None:
+    """Compare arms; None of a single one.
+
+    Args:
+        arms: At least two, of one horizon.
+        reference: Name of the arm that others are held against; the best by default.
+
+    Raises:
+        ValueError: There is no arm of that name, or horizons differ.
+    """
+    if len({arm.horizon for arm in arms}) > 1:
+        raise ValueError("arms of different horizons cannot be compared")
+    if len(arms) < 2:
+        return None
+    names = [arm.name for arm in arms]
+    if reference is not None and reference not in names:
+        raise ValueError(f"there is no arm {reference!r}; there are {', '.join(names)}")
+    means = np.array([arm.capped.mean() for arm in arms])
+    first = names.index(reference) if reference is not None else int(means.argmin())
+    times = [Times(arm.capped, arm.grokked) for arm in arms]
+    raw, adjusted = pairwise_p(times)
+    differences = tuple(
+        difference(arms[first], arm, p=raw[first, i], adjusted=adjusted[first, i])
+        for i, arm in enumerate(arms)
+        if i != first
+    )
+    shared = by_shared_seed(arms)
+    return Comparison(
+        differences=differences,
+        all_p=adjusted,
+        groups=log_rank_groups(times),
+        best=dict(zip(names, probability_best(shared).tolist(), strict=True))
+        if shared.shape[1]
+        else {},
+        luck=luck_of_seeds(shared) if shared.shape[1] > 1 else None,
+        advice=advice(differences),
+    )
+
+
+def pairwise_p(times: Sequence[Times]) -> tuple[Floats, Floats]:
+    """Log-rank p of every pair, as it is and after Holm; ``(A, A)`` each."""
+    raw = 2 * stats.norm.sf(np.abs(log_rank_pairs(times)))
+    upper = np.triu_indices(len(times), 1)
+    adjusted = np.ones_like(raw)
+    adjusted[upper] = holm(raw[upper])
+    return raw, np.minimum(adjusted, adjusted.T)
+
+
+# -- Pairs ------------------------------------------------------------------------------------
+
+
+def seed_means(arm: Arm) -> Floats:
+    """Mean of min(T, H) over the trials of each distinct seed, ``(s,)``."""
+    return arm.by_seed(arm.capped) / arm.by_seed(np.ones(arm.size))
+
+
+def by_shared_seed(arms: Sequence[Arm]) -> Floats:
+    """:func:`seed_means` of every arm at the seeds that all of them have, ``(A, s)``."""
+    shared = arms[0].seeds
+    for arm in arms[1:]:
+        shared = np.intersect1d(shared, arm.seeds, assume_unique=True)
+    return np.stack([seed_means(arm)[np.searchsorted(arm.seeds, shared)] for arm in arms])
+
+
+def difference(first: Arm, second: Arm, p: float, adjusted: float) -> PairedDifference:
+    """Second less first over their shared seeds, by paired bootstrap (Efron 1979).
+
+    The percentile interval is widened as Student's would be (Hesterberg 2015).
+    """
+    one, other = by_shared_seed([first, second])
+    gained = other - one
+    return PairedDifference(
+        first=first.name,
+        second=second.name,
+        seeds=len(gained),
+        steps=_mean_gain(gained),
+        p=float(p),
+        adjusted=float(adjusted),
+        needed=seeds_to_separate(gained),
+    )
+
+
+def _mean_gain(gained: Floats) -> Estimate:
+    n = len(gained)
+    if n < 2:
+        return Estimate(float(gained.mean()) if n else math.nan, -math.inf, math.inf)
+    value = float(gained.mean())
+    low, high = np.quantile(resampled(gained[None])[0] / n, (ALPHA / 2, 1 - ALPHA / 2))
+    wider = stats.t.isf(ALPHA / 2, n - 1) / stats.norm.isf(ALPHA / 2) * math.sqrt(n / (n - 1))
+    return Estimate(value, value - wider * (value - low), value + wider * (high - value))
+
+
+def seeds_to_separate(gained: Floats) -> int | None:
+    """Shared seeds at which a difference as large as this would be found in 8 of 10 cases.
+
+    Normal approximation: ``((z_α/2 + z_power) σ / δ)²`` for paired differences of standard
+    deviation σ and mean δ, both as observed; so it is a guess as good as they are.
+
+    Args:
+        gained: Paired differences, ``(s,)``.
+    """
+    if len(gained) < 2 or not gained.mean():
+        return None
+    quantiles = stats.norm.isf(ALPHA / 2) + stats.norm.isf(1 - POWER)
+    return math.ceil((quantiles * gained.std(ddof=1) / gained.mean()) ** 2) or 1
+
+
+MANY_SEEDS = 1_000_000
+
+
+def advice(differences: Sequence[PairedDifference]) -> str:
+    """What the nearest rival of the reference would take to be told apart, in a sentence."""
+    rivals = [d for d in differences if d.seeds > 1]
+    if not rivals:
+        return ""
+    nearest = min(rivals, key=lambda d: abs(d.steps.value))
+    pair = f"{nearest.second} from {nearest.first}"
+    if nearest.separated:
+        told = f" and so are {len(rivals) - 1} others" if len(rivals) > 1 else ""
+        return f"{nearest.second} is told apart from {nearest.first}{told}."
+    if nearest.needed is None or nearest.needed > MANY_SEEDS:
+        return f"No number of seeds up to a million would tell {pair}: they are alike so far."
+    more = max(nearest.needed - nearest.seeds, 1)
+    return (
+        f"About {more:,} more seeds would tell {pair}, if their difference is the "
+        f"{abs(nearest.steps.value):,.0f} steps that it looks like."
+    )
+
+
+# -- Rankings ---------------------------------------------------------------------------------
+
+
+def probability_best(times: Floats) -> Floats:
+    """How often each arm has the least mean when seeds are drawn with replacement, ``(A,)``.
+
+    Ties are shared.
+
+    Args:
+        times: min(T, H) by arm and shared seed, ``(A, s)``.
+    """
+    drawn = resampled(times)
+    least = drawn == drawn.min(axis=0)
+    return np.asarray((least / least.sum(axis=0)).mean(axis=1))
+
+
+def luck_of_seeds(times: Floats) -> Luck:
+    """Could the best mean have come from equal arms? By shuffling arms within each seed.
+
+    Where all arms are one genome, their times of a seed may be exchanged (Fisher 1935); the p
+    is exact but for the number of shuffles.
+
+    Args:
+        times: min(T, H) by arm and shared seed, ``(A, s)``.
+    """
+    rng = generator(0, Purpose.BOOTSTRAP, generation=times.shape[1], index=1)
+    best = float(times.mean(axis=1).min())
+    shuffles = min(SHUFFLES, max(200, 40_000_000 // times.size))
+    least = np.array([rng.permuted(times, axis=0).mean(axis=1).min() for _ in range(shuffles)])
+    p = (1 + int((least <= best + 1e-9).sum())) / (shuffles + 1)
+    return Luck(best, float(least.mean()), p, times.shape[1])
+
+
+def luck_of_figures(steps: Floats) -> Luck:
+    """The same where each arm has a single figure, and nothing is known of its spread.
+
+    The figures are taken as draws from one normal distribution with their own mean and
+    standard deviation: ``p = 1 - (1 - Φ((best - mean) / sd))^A``.
+
+    Args:
+        steps: One figure an arm, ``(A,)``, A of at least 2.
+    """
+    arms, mean, spread = len(steps), float(steps.mean()), float(steps.std(ddof=1))
+    best = float(steps.min())
+    alone = float(stats.norm.cdf((best - mean) / spread)) if spread else 1.0
+    expected = mean + spread * _expected_least(arms)
+    return Luck(best, expected, float(-np.expm1(arms * np.log1p(-min(alone, 1 - 1e-16)))), 1)
+
+
+def _expected_least(count: int) -> float:
+    """The mean of the least of so many standard normal numbers, by its integral."""
+    grid: NDArray[np.float64] = np.linspace(-10.0, 10.0, 20_001)
+    density = count * stats.norm.pdf(grid) * stats.norm.sf(grid) ** (count - 1)
+    return float(np.trapezoid(grid * density, grid))
