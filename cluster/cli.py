@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from cluster.progress_text import Reporter
     from cluster.shipping import Parcel
     from cluster.summary import Champion, RunSummary
+    from cluster.validate import Asked
+    from speciation.analysis.validation import Validation
     from speciation.tables.store import Store
 
 OWN_PACKAGES = ("cluster.", "speciation.", "dashboards.")
@@ -196,6 +198,73 @@ def resume(
         count = generations_wanted(generations, plan)
         plan = config_of(place, found, overrides | {"evolution.generations": count})
     _drive(plan, as_json)
+
+
+@speciation.command()
+@click.argument("genomes", metavar="GENOME…", nargs=-1)
+@click.option("--seeds", type=int, default=200, show_default=True, metavar="N", help="Of each.")
+@click.option(
+    "--fresh", is_flag=True, help="Only seeds that no trial in the store has ever used."
+)
+@click.option("--track", metavar="NAME", help="The task and its horizon, by name.")
+@click.option("--horizon", type=int, metavar="STEPS", help="In place of the track's.")
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    metavar="NAME=GENOME,…",
+    help="Look at these as one; kept with the store as group:NAME.",
+)
+@click.option("--by", type=click.Choice(["genome", "group"]), help="What makes an arm.")
+@click.option("--against", metavar="NAME", help="Hold others against this arm, not the best.")
+@click.option(
+    "--until",
+    metavar="RULE",
+    help="Stop sooner: 'ci-width rmst < 25', 'ci-width success < 0.05' or 'separated'.",
+)
+@click.option(
+    "--components",
+    "blocks",
+    type=click.IntRange(0),
+    default=0,
+    metavar="BLOCKS",
+    help="Also ask where luck comes from: so many crossed blocks of 16 trials.",
+)
+@click.option("--plan", "only_plan", is_flag=True, help="Say what is missing, and stop.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of page, tables and JSON.",
+)
+@click.option(
+    "--figures",
+    type=click.Choice(["svg", "png"]),
+    help="Also write every figure as a file, by an installed Chromium or Chrome.",
+)
+@click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
+@where_options
+def validate(
+    genomes: tuple[str, ...],
+    out: Path | None,
+    figures: str | None,
+    only_plan: bool,
+    show: bool,
+    as_json: bool,
+    **told: Any,
+) -> None:
+    """Try genomes on many fresh seeds, and say with intervals how fast, how sure, how lucky.
+
+    GENOME is a JSON file or a folder of them, an id or its beginning, hall_of_fame, run:NAME,
+    species:NAME, group:NAME, or a genome of the library. Only what no run in the store has
+    answered is computed, and the plan says how much that is. More seeds, or a longer horizon,
+    go on from there. A CSV of published figures (hash, steps) is judged as it is.
+
+    Example:  [bold cyan]speciation validate tuned-adamw stock-adamw --seeds 200[/]
+    """
+    if len(genomes) == 1 and genomes[0].endswith(".csv"):
+        _show_published(Path(genomes[0]), as_json)
+        return
+    _validate(genomes, out, figures, only_plan, show, as_json, told)
 
 
 @speciation.command()
@@ -908,6 +977,145 @@ def merge(into: str, other: str, as_json: bool) -> None:
         f"{merged.present:,} parts were here already"
     )
     for sentence in [*map(str, merged.bad), *merged.damaged]:
+        say(sentence)
+
+
+# -- Validating -----------------------------------------------------------------------------
+
+
+def _validate(
+    genomes: tuple[str, ...],
+    out: Path | None,
+    figures: str | None,
+    only_plan: bool,
+    show: bool,
+    as_json: bool,
+    told: dict[str, Any],
+) -> None:
+    from cluster.launch import executor_for, places, stop_signals
+    from cluster.validate import ask, plan, plan_text, validate
+    from cluster.validate_text import document, plan_document
+    from speciation.analysis.sequential import rule
+    from speciation.tables.store import Store
+
+    names = ("store", "executor", "address", "device", "slots")
+    overrides = places(*(told[name] for name in names))
+    overrides |= {"track": told["track"], "horizon": told["horizon"]}
+    place = Store(told["store"] or DEFAULT_STORE)
+    until = rule(told["until"]) if told["until"] else None
+    asked = ask(
+        genomes,
+        place,
+        seeds=told["seeds"],
+        fresh=told["fresh"],
+        groups=told["groups"],
+        by_group=(told["by"] or ("group" if told["groups"] else "genome")) == "group",
+        blocks=told["blocks"],
+        overrides=overrides,
+    )
+    planned = plan(asked, place)
+    click.echo(plan_text(asked, planned), err=as_json)
+    if only_plan:
+        if as_json:
+            print_json(plan_document(planned))
+        return
+    with (
+        stop_signals() as stop,
+        _bars(as_json) as tell,
+        executor_for(asked.config, trials=planned.to_compute + 16 * asked.blocks) as executor,
+    ):
+        done = validate(
+            asked,
+            place,
+            executor,
+            until=until,
+            reference=told["against"],
+            tell=tell,
+            stop=stop,
+        )
+    if done.found is None:
+        click.echo("stopped; what has finished is stored; the same command goes on", err=True)
+        sys.exit(130)
+    folder = out or Path(place.uri if "://" not in place.uri else ".") / "validation"
+    written = _write_validation(
+        done.found, asked, document(asked, done), place, folder, figures
+    )
+    if as_json:
+        print_json(document(asked, done))
+    else:
+        for sentence in done.said:
+            say(sentence)
+        _show_validation(done.found, written)
+    if show:
+        import webbrowser
+
+        webbrowser.open((folder / "validation.html").resolve().as_uri())
+
+
+def _write_validation(
+    found: Validation,
+    asked: Asked,
+    told: dict[str, Any],
+    place: Store,
+    folder: Path,
+    figures: str | None,
+) -> list[Path]:
+    """Page, tables and JSON, and pictures where they are wanted."""
+    from dashboards.export import pictures
+    from dashboards.validation import report as write
+
+    from speciation.tables.files import LocalFiles
+
+    folder.mkdir(parents=True, exist_ok=True)
+    written = write(found, place, told, asked.config.kind, folder)
+    body = json.dumps(told, indent=2, ensure_ascii=False) + "\n"
+    LocalFiles(folder.absolute()).replace("validation.json", body.encode("utf-8"))
+    if figures:
+        written += pictures(folder / "validation.html", folder, figures)
+    return [*written, folder / "validation.json"]
+
+
+def _show_validation(found: Validation, written: list[Path]) -> None:
+    from cluster.validate_text import (
+        HEADER,
+        SHRINK_HEADER,
+        SPLIT_HEADER,
+        rows,
+        sentences,
+        shrink_rows,
+        split_rows,
+    )
+
+    _show_table(f"at {found.horizon:,} steps", HEADER, rows(found))
+    if found.shrinkage:
+        _show_table(
+            "what was selected beside what is confirmed", SHRINK_HEADER, shrink_rows(found)
+        )
+    if found.components:
+        _show_table("where luck comes from", SPLIT_HEADER, split_rows(dict(found.components)))
+    for sentence in sentences(found):
+        say(sentence)
+    for path in written:
+        say(f"wrote  {path}")
+
+
+def _show_published(path: Path, as_json: bool) -> None:
+    from cluster.validate_text import published_sentences
+    from speciation.analysis.comparison import TYPICAL_SPREAD
+    from speciation.analysis.validation import published
+
+    found = published(path)
+    if as_json:
+        luck = _plain(found.luck) | {"plausible": found.luck.plausible}
+        print_json({"genomes": len(found.table), "variation": found.variation, "luck": luck})
+        return
+    top = found.table.head(10)
+    listed = [
+        [str(own), f"{steps:,.0f}"]
+        for own, steps in zip(top["hash"], top["steps"], strict=True)
+    ]
+    _show_table(f"published figures of {path}", ["genome", "steps"], listed)
+    for sentence in published_sentences(found, TYPICAL_SPREAD):
         say(sentence)
 
 

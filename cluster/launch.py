@@ -35,12 +35,15 @@ class LaunchError(ValueError):
 
 
 @contextmanager
-def executor_for(config: RunConfig, devices: float = math.inf) -> Iterator[Executor]:
+def executor_for(
+    config: RunConfig, devices: float = math.inf, trials: int | None = None
+) -> Iterator[Executor]:
     """The executor that a run wants, closed in the end whatever happens.
 
     Args:
         config: The run.
         devices: How many GPUs (or cores, without any) of a Ray cluster it may use at most.
+        trials: How many will be trained at once at most; as many as the run has by default.
     """
     plan = engine_plan(config)
     executor: Executor
@@ -51,7 +54,7 @@ def executor_for(config: RunConfig, devices: float = math.inf) -> Iterator[Execu
         from cluster.ray_executor import RayExecutor
 
         evolution = config.evolution
-        most = max(evolution.population * evolution.seeds, config.confirm.seeds)
+        most = trials or max(evolution.population * evolution.seeds, config.confirm.seeds)
         most = int(max(min(most, devices), 1))
         executor = RayExecutor(
             plan,

@@ -198,7 +198,7 @@ def _named(ancestor: Ancestor | str, config: RunConfig, store: Store) -> list[Ge
     # Half of the places, so that there is room for their children.
     places = max(config.evolution.population // 2, 1)
     if ancestor == HALL_OF_FAME:
-        ids = _hall_of_fame(config, store)
+        ids = admitted(config, store)
         if not ids:
             raise ConfigError(
                 f"ancestors: the Hall of Fame of {store.uri} has no {config.kind} genome for "
@@ -206,7 +206,7 @@ def _named(ancestor: Ancestor | str, config: RunConfig, store: Store) -> list[Ge
             )
     else:
         run = ancestor.removeprefix(RUN_PREFIX)
-        ids = _last_generation(run, store)
+        ids = last_generation(run, store)
         if not ids:
             raise ConfigError(
                 f"ancestors: {store.uri} has no closed generation of a run {run!r}; "
@@ -217,7 +217,7 @@ def _named(ancestor: Ancestor | str, config: RunConfig, store: Store) -> list[Ge
     return [genomes[own] for own in ids[:places] if own in genomes]
 
 
-def _hall_of_fame(config: RunConfig, store: Store) -> list[str]:
+def admitted(config: RunConfig, store: Store) -> list[str]:
     """Genome ids of the store's Hall of Fame for this task and model, best first."""
     task, model = config.the_task(), config.the_model()
     wanted = task.as_dict() | {"batch": task.batch or 0} | model.as_dict()
@@ -232,7 +232,7 @@ def _hall_of_fame(config: RunConfig, store: Store) -> list[str]:
     return [str(own) for own in hall["genome_id"]]
 
 
-def _last_generation(run: str, store: Store) -> list[str]:
+def last_generation(run: str, store: Store) -> list[str]:
     """Genome ids of a run's last closed generation, best first."""
     frame = generations_frame(store, run)
     if frame.empty:

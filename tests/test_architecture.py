@@ -41,6 +41,8 @@ MAY_ENTER: dict[str, tuple[str, ...]] = {
         "dashboards.report",
         "dashboards.fidelity",
         "dashboards.bench",
+        "dashboards.validation",
+        "dashboards.export",
     ),
     # Looking on means reading what was written, never running it.
     "dashboards": (

@@ -240,6 +240,7 @@ def of_rows(
     *,
     reference: str | None = None,
     selected: pa.Table | None = None,
+    compared: bool = True,
 ) -> Validation:
     """Validate rows of ``trials``.
 
@@ -249,6 +250,7 @@ def of_rows(
         groups: What is put together and how it is called; every genome alone by default.
         reference: Arm that the others are held against; the best by default.
         selected: Trials of the same genomes that evolution chose by.
+        compared: Compare the arms with one another.
 
     Raises:
         ValidationError: There are no scientific rows, rows are of several experiments, or a
@@ -266,7 +268,7 @@ def of_rows(
         asked=horizon,
         arms=arms,
         summaries=summarise(arms),
-        comparison=compare(arms, reference),
+        comparison=compare(arms, reference) if compared else None,
         shrinkage=_shrinkages(groups, trials, trials_of(selected), at)
         if selected is not None and len(selected)
         else (),

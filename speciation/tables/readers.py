@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from speciation.genome.genome import Genome, GenomeError, kind_named
 from speciation.tables.files import StoreError
 from speciation.tables.schema import MILESTONES, Row
 from speciation.tables.store import Store, table_spec
-from speciation.trial.trial import Trial, answers
+from speciation.trial.trial import Outcome, Trial, answers
 
 
 def read(
@@ -159,6 +161,21 @@ def known_answers(store: Store, trials: Sequence[Trial]) -> dict[str, Row]:
             row["outcome"], row["steps_to_grok"], row["steps_run"], horizons[row["trial_id"]]
         )
     }
+
+
+def answered(rows: pa.Table, horizon: int) -> NDArray[np.bool_]:
+    """Which rows of ``trials`` say what happens up to a horizon: ``answers``, row by row.
+
+    Args:
+        rows: With ``outcome, steps_to_grok, steps_run``, at least.
+        horizon: In steps.
+    """
+    outcome = rows["outcome"]
+    within = pc.fill_null(pc.less_equal(rows["steps_to_grok"], horizon), False)
+    ended = pc.or_(within, pc.greater_equal(rows["steps_run"], horizon))
+    ended = pc.or_(ended, pc.equal(outcome, Outcome.DIVERGED.value))
+    science = pc.not_equal(outcome, Outcome.FAILED.value)
+    return np.asarray(pc.and_(ended, science).to_numpy())
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:

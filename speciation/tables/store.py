@@ -2,6 +2,7 @@
 
     <root>/<table>/<sha256 of the bytes>.parquet     immutable parts
     <root>/runs/<run>/manifest.json                  what each run was
+    <root>/groups/<group>.json                       genomes that are looked at as one
     <root>/quarantine/<table>/…                      parts that were not what their names say
 
 Parts are only ever added. Writing a fact twice is harmless, the union of two stores is a store,
@@ -25,7 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.fs as pafs
 
-from speciation.tables import manifests, parts, upkeep
+from speciation.tables import groups, manifests, parts, upkeep
 from speciation.tables.files import (
     StoreError,
     StoreFull,
@@ -247,7 +248,7 @@ class Store:
         )
 
     def merge(self, other: Store) -> Merged:
-        """Take over all facts of another store, and the manifests of runs unknown here.
+        """Take over all facts of another store, and manifests and groups unknown here.
 
         Tables of a newer program are taken too.
         """
@@ -267,6 +268,11 @@ class Store:
                 continue
             self.write_manifest(run, manifest)
             new_runs += 1
+        for group in sorted(set(other.groups()) - set(self.groups())):
+            try:
+                self.write_group(group, other.read_group(group))
+            except StoreError as error:
+                damaged.append(str(error))
         return Merged(copied, present, new_runs, tuple(sorted(bad)), tuple(damaged))
 
     # -- Manifests ----------------------------------------------------------------------
@@ -291,6 +297,28 @@ class Store:
     def runs(self) -> tuple[str, ...]:
         """Runs that have a manifest, sorted by name."""
         return manifests.runs(self._files)
+
+    # -- Groups ---------------------------------------------------------------------------
+
+    def write_group(self, name: str, genome_ids: Sequence[str]) -> None:
+        """Write or replace a named group of genomes.
+
+        Raises:
+            StoreError: The name or an id is not one, there are none, or writing failed.
+        """
+        groups.write_group(self._files, name, genome_ids)
+
+    def read_group(self, name: str) -> tuple[str, ...]:
+        """Genome ids of a group, sorted.
+
+        Raises:
+            StoreError: There is no such group, or its file is damaged.
+        """
+        return groups.read_group(self._files, name)
+
+    def groups(self) -> tuple[str, ...]:
+        """Names of the groups, sorted."""
+        return groups.groups(self._files)
 
     # -- Inside -------------------------------------------------------------------------
 

@@ -1,0 +1,149 @@
+"""Which genomes somebody means: by file, folder, id, prefix, Hall of Fame, run, species, group.
+
+What is typed comes first as a file or folder, then as one of the words with a colon, then as
+the beginning of an id in the store, then as a genome of the project's library.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster.config import HALL_OF_FAME, PROJECT, RUN_PREFIX, RunConfig
+from cluster.manifest import find_run, manifest_of
+from cluster.plan import admitted, last_generation
+from speciation.genome.genome import Genome, GenomeError
+from speciation.genome.library import StoredGenome, load_folder, read_stored
+from speciation.tables.readers import genome_of_row, genomes_frame, read
+from speciation.tables.store import Store
+
+LIBRARY = PROJECT / "genomes"
+GROUP_PREFIX, SPECIES_PREFIX = "group:", "species:"
+SHORT_ID = 8
+_ID = re.compile(r"[0-9a-f]{4,32}")
+
+
+class NamingError(ValueError):
+    """Words that name no genome, or several: one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Genomes that a word means.
+
+    Args:
+        genomes: Display name → genome, in order.
+        group: What the word calls all of them together; None for single genomes.
+    """
+
+    genomes: dict[str, Genome]
+    group: str | None = None
+
+
+def named(word: str, store: Store, config: RunConfig) -> Named:
+    """The genomes that a word means.
+
+    Args:
+        word: What somebody typed.
+        store: Where ids, runs and groups are looked up.
+        config: The experiment, which decides who is in the Hall of Fame.
+
+    Raises:
+        NamingError: It means nothing, or too much.
+        GenomeError: A file is not a genome.
+        ConfigError: There is no such run.
+        StoreError: There is no such group, or the store cannot be read.
+    """
+    path = Path(word)
+    if path.is_dir():
+        return Named(_of_files(load_folder(path), word), path.name)
+    if path.suffix == ".json" or path.is_file():
+        return Named(_of_files([read_stored(path)], word))
+    if word == HALL_OF_FAME:
+        ids = admitted(config, store)
+        if not ids:
+            raise NamingError(
+                f"the Hall of Fame of {store.uri} is empty for this task and model"
+            )
+        return Named(_of_ids(ids, store), HALL_OF_FAME)
+    if word.startswith(RUN_PREFIX):
+        return _of_run(word.removeprefix(RUN_PREFIX), store)
+    if word.startswith(GROUP_PREFIX):
+        name = word.removeprefix(GROUP_PREFIX)
+        return Named(_of_ids(store.read_group(name), store), name)
+    if word.startswith(SPECIES_PREFIX):
+        return _of_species(word.removeprefix(SPECIES_PREFIX), store)
+    return _of_prefix(word, store)
+
+
+def _of_files(files: Sequence[StoredGenome], word: str) -> dict[str, Genome]:
+    if not files:
+        raise NamingError(f"{word}: the folder holds no genome files (*.json)")
+    return {stored.path.stem: stored.genome for stored in files}
+
+
+def _of_ids(ids: Iterable[str], store: Store) -> dict[str, Genome]:
+    """Genomes by id, from the store or else from the library."""
+    wanted = list(dict.fromkeys(ids))
+    rows = store.select("genomes", wanted).table.to_pylist()
+    found = {row["genome_id"]: genome_of_row(row) for row in rows}
+    missing = [own for own in wanted if own not in found]
+    if missing:
+        found |= {g.genome.id: g.genome for g in _library() if g.genome.id in missing}
+    if lost := [own for own in wanted if own not in found]:
+        raise NamingError(f"the genes of genome {lost[0]} are not in {store.uri}")
+    return {own[:SHORT_ID]: found[own] for own in wanted}
+
+
+def _of_run(text: str, store: Store) -> Named:
+    """A run's champion and the genomes of its last closed generation, best first."""
+    run = find_run(store, text)
+    champion = (manifest_of(store, run) or {}).get("champion")
+    ids = last_generation(run, store)
+    if isinstance(champion, dict) and isinstance(champion.get("genome"), dict):
+        ids = [str(champion["genome"].get("id")), *ids]
+    if not ids:
+        raise NamingError(f"the run {run} has no closed generation yet, so it has no genomes")
+    return Named(_of_ids(ids, store), run)
+
+
+def _of_species(name: str, store: Store) -> Named:
+    """A species as the latest generations call it, or else as a group of that name."""
+    table = read(store, "generations", ["genome_id", "species"]).to_pandas()
+    ids = sorted(set(table.loc[table["species"] == name, "genome_id"]))
+    return Named(_of_ids(ids or store.read_group(name), store), name)
+
+
+def _of_prefix(word: str, store: Store) -> Named:
+    if _ID.fullmatch(word):
+        frame = genomes_frame(store)
+        ids = [str(own) for own in frame["genome_id"] if str(own).startswith(word)]
+        if not ids:
+            ids = [g.genome.id for g in _library() if g.genome.id.startswith(word)]
+        if len(set(ids)) > 1:
+            raise NamingError(
+                f"{word} is the beginning of {len(set(ids))} genome ids, such as {ids[0]} and "
+                f"{ids[1]}; type more of it"
+            )
+        if ids:
+            return Named(_of_ids(ids[:1], store))
+    if stored := [own for own in _library() if own.path.stem == word]:
+        return Named({word: stored[0].genome})
+    raise NamingError(
+        f"{word!r} is no genome: give a JSON file or a folder of them, an id or its beginning "
+        f"(4 digits or more), {HALL_OF_FAME}, {RUN_PREFIX}NAME, {SPECIES_PREFIX}NAME, "
+        f"{GROUP_PREFIX}NAME, or a genome of {LIBRARY.name}/"
+    )
+
+
+def _library() -> list[StoredGenome]:
+    """Genomes that come with the project, and one's own beside them; unreadable ones apart."""
+    found = []
+    for path in sorted(LIBRARY.glob("*/*.json")):
+        try:
+            found.append(read_stored(path))
+        except GenomeError:
+            continue
+    return found

@@ -1,0 +1,201 @@
+"""A validation in words and plain values: tables for a terminal, a document for programs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from cluster.summary import plain
+from cluster.validate import Asked, Outcomes, Plan
+from speciation.analysis.components import Components
+from speciation.analysis.estimates import Estimate, Summary
+from speciation.analysis.validation import Published, Validation
+
+HEADER = ["", "seeds", "mean steps, 95 %", "grokked, 95 %", "steps a success", "median", "best"]
+SHRINK_HEADER = ["", "selected", "confirmed", "shrinkage, 95 %", "seeds"]
+SPLIT_HEADER = ["", "split", "init", "order", "dropout", "together", "s.d., steps"]
+MOST_ROWS = 40
+FORMAT, VERSION = "speciation-validation", 1
+
+
+def rows(found: Validation) -> list[list[str]]:
+    """A row an arm under :data:`HEADER`, the fastest first; of many, the first ones."""
+    best = found.comparison.best if found.comparison else {}
+    ranked = sorted(found.summaries, key=lambda own: (own.rmst.value, own.name))
+    return [_row(own, found, best.get(own.name)) for own in ranked[:MOST_ROWS]]
+
+
+def _row(own: Summary, found: Validation, best: float | None) -> list[str]:
+    steps = found.always_valid.get(own.name, own.rmst)
+    failed = f" +{own.failed:,} failed" if own.failed else ""
+    return [
+        own.name,
+        f"{own.seeds:,}{failed}",
+        steps_text(steps),
+        f"{100 * own.success.value:.1f} % "
+        f"({100 * own.success.low:.1f}–{100 * own.success.high:.1f})",
+        steps_text(own.ert),
+        number(own.median.value),
+        "–" if best is None else f"{100 * best:.0f} %",
+    ]
+
+
+def steps_text(own: Estimate) -> str:
+    """``612 (598–641)``."""
+    if not math.isfinite(own.value):
+        return f"more than {number(own.low)}"
+    if not math.isfinite(own.low) or not math.isfinite(own.high):
+        return number(own.value)
+    return f"{number(own.value)} ({number(own.low)}–{number(own.high)})"
+
+
+def number(value: float) -> str:
+    """Whole steps; a dash where nothing is known."""
+    if math.isnan(value):
+        return "–"
+    return "not reached" if math.isinf(value) else f"{value:,.0f}"
+
+
+def shrink_rows(found: Validation) -> list[list[str]]:
+    """A row an arm that evolution had tried, under :data:`SHRINK_HEADER`."""
+    return [
+        [
+            own.name,
+            steps_text(own.selected.rmst),
+            steps_text(own.confirmed.rmst),
+            f"{own.steps.value:+,.0f} ({own.steps.low:+,.0f} to {own.steps.high:+,.0f})",
+            f"{own.selected.seeds:,} and {own.confirmed.seeds:,}",
+        ]
+        for own in found.shrinkage[:MOST_ROWS]
+    ]
+
+
+def split_rows(parts: dict[str, Components]) -> list[list[str]]:
+    """Where luck comes from, a row a genome, under :data:`SPLIT_HEADER`."""
+    return [
+        [
+            name,
+            *(_share(share) for share in (*own.shares.values(), own.together)),
+            f"{own.deviation:,.0f}",
+        ]
+        for name, own in parts.items()
+    ]
+
+
+def _share(own: Estimate) -> str:
+    if math.isnan(own.value):
+        return "–"
+    return f"{100 * own.value:.0f} % ({100 * own.low:.0f}–{100 * own.high:.0f})"
+
+
+def sentences(found: Validation) -> list[str]:
+    """What is to be said beside the table."""
+    said = []
+    if found.horizon < found.asked:
+        said.append(
+            f"some trials ran only to {found.horizon:,} steps, so everything is said at that "
+            f"horizon instead of {found.asked:,}"
+        )
+    if any(own.success.value < 1 for own in found.summaries):
+        said.append(
+            f"a trial that does not grok counts with {found.horizon:,} steps in the mean"
+        )
+    if found.always_valid:
+        said.append("intervals of the mean hold however often one looked")
+    if found.comparison is None:
+        return said
+    groups, luck = found.comparison.groups, found.comparison.luck
+    said.append(
+        f"log-rank test of all {len(found.arms)} curves at once: χ² {groups.statistic:,.1f}, "
+        f"{groups.degrees} degrees of freedom, p {p_text(groups.p)}"
+    )
+    if luck is not None:
+        verdict = "luck alone would do" if luck.plausible else "more than luck"
+        said.append(
+            f"the best of as many equal arms would show {luck.expected_best:,.0f} steps on "
+            f"{luck.seeds:,} seeds, this one shows {luck.best:,.0f}: p {p_text(luck.p)}, "
+            f"{verdict}"
+        )
+    if found.comparison.advice:
+        said.append(found.comparison.advice)
+    if len(found.arms) > 2:
+        said.append(
+            "the best of many looks better than it is: confirm it with --fresh before it is "
+            "published"
+        )
+    return said
+
+
+def p_text(p: float) -> str:
+    """A p-value in three digits."""
+    return f"{p:.3f}" if p >= 0.001 else "below 0.001"
+
+
+def published_sentences(found: Published, typical: Sequence[float]) -> list[str]:
+    """What a table of published figures is worth."""
+    luck, count = found.luck, len(found.table)
+    verdict = "compatible with luck" if luck.plausible else "more than luck explains"
+    low, high = typical
+    return [
+        f"{count:,} genomes with one figure each: best {luck.best:,.0f} steps, median "
+        f"{found.table['steps'].median():,.0f}",
+        f"were all equal, the best of {count:,} would show {luck.expected_best:,.0f} on the mean, "
+        f"and {luck.best:,.0f} or less with a probability of {luck.p:.2f}: the ranking is "
+        f"{verdict}",
+        f"the figures vary by {100 * found.variation:.0f} %; single trials of one genome "
+        f"usually vary by {100 * low:.0f} to {100 * high:.0f} % from seed to seed",
+    ]
+
+
+def document(asked: Asked, done: Outcomes) -> dict[str, Any]:
+    """Everything for programs: what was asked, planned and found."""
+    found, config = done.found, asked.config
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "task": config.the_task().as_dict(),
+        "model": config.the_model().as_dict(),
+        "precision": config.engine.precision,
+        "seeds": {"count": len(asked.seeds), "first": asked.seeds[0], "pool": "B"},
+        "plan": plan_document(done.plan),
+        "trained": done.trained,
+        "looks": list(done.said),
+        **({} if found is None else _found(found)),
+    }
+
+
+def plan_document(planned: Plan) -> dict[str, Any]:
+    """A plan as plain values."""
+    return {
+        "asked": planned.asked,
+        "found": planned.found,
+        "to_compute": planned.to_compute,
+        "extended": planned.extended,
+        "steps": planned.steps,
+        "slot_seconds": planned.slot_seconds,
+    }
+
+
+def _found(found: Validation) -> dict[str, Any]:
+    comparison = found.comparison
+    return {
+        "horizon": found.horizon,
+        "asked_horizon": found.asked,
+        "arms": plain(found.summaries),
+        "always_valid": {name: plain(own) for name, own in found.always_valid.items()},
+        "shrinkage": plain(found.shrinkage),
+        "components": {name: plain(own) for name, own in found.components.items()},
+        "outcomes": found.outcomes.to_dict("records"),
+        "classes": found.classes.to_dict("records"),
+        "comparison": None
+        if comparison is None
+        else {
+            "differences": plain(comparison.differences),
+            "log_rank": plain(comparison.groups),
+            "probability_best": comparison.best,
+            "luck": plain(comparison.luck),
+            "advice": comparison.advice,
+        },
+        "sentences": sentences(found),
+    }
