@@ -1063,7 +1063,6 @@ def _write_validation(
     """Page, tables and JSON, and pictures where they are wanted."""
     from dashboards.export import pictures
     from dashboards.validation import report as write
-
     from speciation.tables.files import LocalFiles
 
     folder.mkdir(parents=True, exist_ok=True)

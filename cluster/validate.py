@@ -56,6 +56,7 @@ class Asked:
         arms: Name → ids of its genomes.
         seeds: Of pool B, shared by all genomes.
         blocks: Blocks of the crossed design, for variance components; 0 for none.
+        member_of: Arm → named group that it belongs to, where arms are single genomes.
     """
 
     config: RunConfig
@@ -63,6 +64,7 @@ class Asked:
     arms: dict[str, tuple[str, ...]]
     seeds: tuple[int, ...]
     blocks: int = 0
+    member_of: dict[str, str] = field(default_factory=dict)
 
     @property
     def crossed_seeds(self) -> tuple[int, ...]:
@@ -153,7 +155,8 @@ def ask(
     if fresh:
         start = max(start, _first_fresh(store))
     arms = _by_group(found) if by_group else _by_genome(found)
-    return Asked(config, genomes, arms, pool_b(seeds, start), blocks)
+    member_of = {} if by_group else _memberships(found, arms)
+    return Asked(config, genomes, arms, pool_b(seeds, start), blocks, member_of)
 
 
 def _members(groups: Sequence[str]) -> list[str]:
@@ -215,6 +218,16 @@ def _by_group(found: Sequence[Named]) -> dict[str, tuple[str, ...]]:
     alone = [own for own in found if own.group is None]
     rest = {n: i for n, i in _by_genome(alone).items() if i[0] not in grouped}
     return arms | rest
+
+
+def _memberships(found: Sequence[Named], arms: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """Arm → the first group that its genome was named in."""
+    groups: dict[str, str] = {}
+    for own in found:
+        for genome in own.genomes.values():
+            if own.group is not None:
+                groups.setdefault(genome.id, own.group)
+    return {name: groups[ids[0]] for name, ids in arms.items() if ids[0] in groups}
 
 
 def _free(name: str, genome_id: str, taken: Mapping[str, object]) -> str:
@@ -461,6 +474,7 @@ def judged(
         selected=_selected(asked, store) if compared else None,
         compared=compared,
     )
+    found = replace(found, member_of=asked.member_of)
     if asked.blocks and compared:
         found = replace(found, components=_components(asked, store))
     return found

@@ -145,14 +145,16 @@ addEventListener("afterprint", () => plots.forEach((plot) =>
 """
 
 
-def page(title: str, *body: object) -> bytes:
+def page(title: str, *body: object, style: str = "", script: str = DRAW) -> bytes:
     """A page, complete.
 
     Args:
         title: Of the window.
         body: Markup, in order.
+        style: What is added to the style of every page.
+        script: Draws the figures.
     """
-    scripts = [Html(get_plotlyjs()), Html(DRAW)]
+    scripts = [Html(get_plotlyjs()), Html(script)]
     policy = (
         "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; "
         f"script-src {' '.join(map(_hash, scripts))}; base-uri 'none'; form-action 'none'"
@@ -163,7 +165,7 @@ def page(title: str, *body: object) -> bytes:
         tag("meta", http_equiv="Content-Security-Policy", content=policy),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("title", title),
-        tag("style", Html(css_variables() + STYLE)),
+        tag("style", Html(css_variables() + STYLE + style)),
     )
     # A number stays with its unit.
     words = Html(join(*body).replace(" %", "\u00a0%"))

@@ -195,6 +195,7 @@ class Validation:
         always_valid: Arm → RMST with an interval that holds however often one looked; of
             arms that were stopped by a rule.
         components: Arm → where its luck comes from, where a crossed design was run.
+        member_of: Arm → named group that it is looked at with.
     """
 
     horizon: int
@@ -208,6 +209,7 @@ class Validation:
     trials: Trials
     always_valid: Mapping[str, Estimate] = field(default_factory=dict)
     components: Mapping[str, Components] = field(default_factory=dict)
+    member_of: Mapping[str, str] = field(default_factory=dict)
 
     def table(self) -> pd.DataFrame:
         """The figures of every arm, one row each: what a paper's table would hold."""

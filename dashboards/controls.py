@@ -1,0 +1,230 @@
+"""Showing, hiding and exporting the figures of a validation, in the page itself.
+
+Above the figures stand arms and their groups, below each figure its layers: every switch works
+for itself. What is hidden is not in the legend either, so a picture or a table that is saved
+holds what was chosen and nothing else. The choice stands in the page's address, so a link
+carries it.
+
+Opened with ``#export=svg`` or ``#export=png`` the page draws every figure once more as a
+picture and writes all of them into itself, for a program that reads them (``export.py``).
+"""
+
+from __future__ import annotations
+
+STYLE = """
+.panel{position:sticky;top:0;z-index:5;background:var(--paper);padding:.6rem 0;
+  border-bottom:1px solid var(--line);margin-top:2rem}
+.panel .row,.switches{display:flex;flex-wrap:wrap;gap:.2rem .9rem;align-items:center;
+  font-size:.8125rem}
+.panel .arms{max-height:9.5rem;overflow-y:auto;margin-top:.35rem}
+.panel label,.switches label{display:inline-flex;align-items:center;gap:.35em;cursor:pointer}
+.panel input[type=search]{font:inherit;padding:.2rem .5rem;border:1px solid var(--line);
+  border-radius:5px;background:var(--raised);color:var(--ink)}
+.mark{width:.75em;height:.75em;border-radius:50%;background:var(--mark)}
+button{font:inherit;padding:.15rem .6rem;border:1px solid var(--line);border-radius:5px;
+  background:var(--raised);color:var(--ink);cursor:pointer}
+button:hover{border-color:var(--accent)}
+button:focus-visible,input:focus-visible{outline:2px solid var(--accent);outline-offset:1px}
+.switches{margin:.5rem 0 .2rem;justify-content:space-between}
+.switches>span{display:flex;flex-wrap:wrap;gap:.2rem .9rem}
+.many td,.many th{white-space:nowrap;padding-right:1.1rem}
+@media print{.panel,.switches{display:none}}
+"""
+
+SCRIPT = r"""
+const plots = [...document.querySelectorAll(".plot")];
+const told = JSON.parse(document.getElementById("arms").textContent);
+const off = new Set(told.hidden), offGroups = new Set(), offLayers = new Set();
+const coarse = matchMedia("(pointer: coarse)").matches;
+const groupOf = Object.fromEntries(told.arms.map((arm) => [arm.name, arm.group]));
+
+function shown(plot, trace) {
+  const {arm, layer} = trace.meta;
+  return !(arm !== null && (off.has(arm) || offGroups.has(groupOf[arm]))) &&
+    !offLayers.has(plot.id + "/" + layer);
+}
+function remember() {
+  const state = {arms: [...off], groups: [...offGroups], layers: [...offLayers]};
+  history.replaceState(null, "", "#" + encodeURIComponent(JSON.stringify(state)));
+}
+function recall() {
+  try {
+    const state = JSON.parse(decodeURIComponent(location.hash.slice(1)));
+    off.clear(); state.arms.forEach((name) => off.add(name));
+    state.groups.forEach((name) => offGroups.add(name));
+    state.layers.forEach((name) => offLayers.add(name));
+  } catch (error) { /* no choice in the address: the page's own stands */ }
+}
+// Of the traces that stand for an arm, the first one that is shown stands in the legend.
+function apply(data, plot) {
+  const named = new Set();
+  for (const trace of data) {
+    trace.visible = shown(plot, trace);
+    if (trace.meta.arm === null) continue;
+    trace.showlegend = trace.visible && !named.has(trace.meta.arm);
+    if (trace.visible) named.add(trace.meta.arm);
+  }
+  return data;
+}
+function redraw(only) {
+  for (const plot of only ? [only] : plots)
+    Plotly.react(plot, apply(plot.data, plot), plot.layout);
+}
+function choose(set, key, on, only) {
+  if (on) set.delete(key); else set.add(key);
+  remember();
+  redraw(only);
+}
+function box(text, on, change, colour) {
+  const label = document.createElement("label"), input = document.createElement("input");
+  input.type = "checkbox"; input.checked = on;
+  input.addEventListener("change", () => change(input.checked));
+  label.append(input);
+  if (colour) {
+    const mark = document.createElement("span");
+    mark.className = "mark"; mark.style.setProperty("--mark", colour);
+    label.append(mark);
+  }
+  label.append(text);
+  return label;
+}
+function button(text, press) {
+  const own = document.createElement("button");
+  own.type = "button"; own.textContent = text;
+  own.addEventListener("click", press);
+  return own;
+}
+function save(name, text) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], {type: "text/csv"}));
+  link.download = name; link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+function cell(value) {
+  const text = value === null || value === undefined ? "" : String(value);
+  const safe = /^[=+@-]/.test(text) && isNaN(text) ? "'" + text : text;
+  return /[",\n]/.test(safe) ? '"' + safe.replaceAll('"', '""') + '"' : safe;
+}
+// The numbers of what is shown, a line each.
+function table(plot) {
+  const lines = ["arm,layer,x,y"];
+  plot.data.forEach((trace, i) => {
+    if (trace.visible === false) return;
+    const full = plot._fullData[i], {arm, layer} = trace.meta;
+    if (full.type === "parcoords") {
+      const axes = full.dimensions, names = axes.map((axis) => axis.label);
+      axes[0].values.forEach((_, row) => axes.forEach((axis, k) =>
+        lines.push([names[k], layer, row, axis.values[row]].map(cell).join(","))));
+    } else if (full.type === "box") {
+      for (const key of ["lowerfence", "q1", "median", "mean", "q3", "upperfence"])
+        lines.push([arm, layer + " " + key, full[key][0], ""].map(cell).join(","));
+    } else {
+      const error = full.error_y && full.error_y.visible ? full.error_y :
+        full.error_x && full.error_x.visible ? full.error_x : null;
+      const middle = error === full.error_x ? full.x : full.y;
+      Array.from(full.x).forEach((x, k) => {
+        lines.push([arm ?? full.name, layer, x, full.y[k]].map(cell).join(","));
+        if (error) for (const [end, sign] of [["low", -1], ["high", 1]]) {
+          const far = sign < 0 ? error.arrayminus ?? error.array : error.array;
+          lines.push([arm ?? full.name, layer + " " + end, x,
+            Number(middle[k]) + sign * far[k]].map(cell).join(","));
+        }
+      });
+    }
+  });
+  return lines.join("\n") + "\n";
+}
+const picture = {width: 900, scale: 3};
+function image(plot, format) {
+  const layout = {...plot.layout, paper_bgcolor: "#ffffff", plot_bgcolor: "#ffffff"};
+  const figure = {data: plot.data.filter((trace) => trace.visible !== false), layout};
+  return Plotly.toImage(figure, {format, width: picture.width,
+    height: plot.layout.height, scale: format === "png" ? picture.scale : 1});
+}
+function download(plot, format) {
+  image(plot, format).then((data) => {
+    const link = document.createElement("a");
+    link.href = data; link.download = plot.id + "." + format; link.click();
+  });
+}
+function switches(plot) {
+  const row = document.createElement("div"), layers = document.createElement("span");
+  row.className = "switches";
+  for (const layer of new Set(plot.data.map((trace) => trace.meta.layer))) {
+    const key = plot.id + "/" + layer;
+    layers.append(box(layer, !offLayers.has(key), (on) => choose(offLayers, key, on, plot)));
+  }
+  const keep = document.createElement("span");
+  for (const format of ["svg", "png"])
+    keep.append(button(format.toUpperCase(), () => download(plot, format)));
+  keep.append(button("CSV", () => save(plot.id + ".csv", table(plot))));
+  row.append(layers, keep);
+  plot.after(row);
+}
+function panel() {
+  const own = document.getElementById("panel"), arms = document.createElement("div");
+  arms.className = "row arms";
+  const boxes = told.arms.map((arm) => {
+    const label = box(arm.name, !off.has(arm.name),
+      (on) => choose(off, arm.name, on), arm.colour);
+    label.dataset.name = arm.name;
+    arms.append(label);
+    return label;
+  });
+  const every = (on) => {
+    for (const label of boxes) {
+      if (label.hidden) continue;
+      label.querySelector("input").checked = on;
+      if (on) off.delete(label.dataset.name); else off.add(label.dataset.name);
+    }
+    remember(); redraw();
+  };
+  const top = document.createElement("div");
+  top.className = "row";
+  top.append(button("all", () => every(true)), button("none", () => every(false)));
+  if (boxes.length > 12) {
+    const search = document.createElement("input");
+    search.type = "search"; search.placeholder = "find an arm";
+    search.setAttribute("aria-label", "find an arm");
+    search.addEventListener("input", () => boxes.forEach((label) => {
+      label.hidden = !label.dataset.name.toLowerCase().includes(search.value.toLowerCase());
+    }));
+    top.append(search);
+  }
+  for (const group of new Set(told.arms.map((arm) => arm.group)))
+    if (group) top.append(box("group " + group, !offGroups.has(group),
+      (on) => choose(offGroups, group, on)));
+  own.append(top, arms);
+}
+const exporting = /^#export=(svg|png)$/.exec(location.hash);
+if (!exporting) recall();
+panel();
+const drawn = plots.map((plot) => {
+  const figure = JSON.parse(document.getElementById(plot.id + "-data").textContent);
+  figure.layout.dragmode = coarse ? false : "zoom";
+  return Plotly.newPlot(plot, apply(figure.data, plot), figure.layout,
+    {responsive: true, displayModeBar: false}).then(() => {
+    switches(plot);
+    plot.on("plotly_legendclick", (event) => {
+      const {arm} = event.data[event.curveNumber].meta;
+      if (arm === null) return true;
+      const label = [...document.querySelectorAll(".arms label")].find(
+        (own) => own.dataset.name === arm);
+      label.querySelector("input").click();
+      return false;
+    });
+  });
+});
+addEventListener("beforeprint", () => plots.forEach((plot) =>
+  Plotly.relayout(plot, {width: 670})));  // A4 less its margins
+addEventListener("afterprint", () => plots.forEach((plot) =>
+  Plotly.relayout(plot, {width: null, autosize: true})));
+if (exporting) Promise.all(drawn).then(async () => {
+  const found = {};
+  for (const plot of plots) found[plot.id] = await image(plot, exporting[1]);
+  const out = document.createElement("script");
+  out.type = "application/json"; out.id = "exported";
+  out.textContent = JSON.stringify(found).replaceAll("<", "\\u003c");
+  document.body.append(out);
+});
+"""

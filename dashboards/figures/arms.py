@@ -1,0 +1,105 @@
+"""What the charts of a validation share: an arm's colour, and what a trace is.
+
+A trace belongs to an *arm* and to a *layer* of its figure (lines, bands, boxes, points, …), and
+says so in its ``meta``: with that the page shows and hides arms, groups and layers
+independently, and exports what is shown. Traces are plain mappings: a validation of 300 genomes
+has thousands of them, and Plotly's objects would take longer to check than to draw.
+"""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from dashboards import theme
+from dashboards.markup import in_figure
+
+FIRST = (
+    theme.BLUE,
+    theme.VERMILION,
+    theme.GREEN,
+    theme.PURPLE,
+    "#a67c00",
+    "#4b6cd0",
+    "#8a5a44",
+)
+_GOLDEN = 0.618034
+
+Trace = dict[str, Any]
+Drawing = dict[str, Any]
+"""A figure as Plotly's JSON has it: ``data`` and ``layout``."""
+
+
+def rows_of(table: pd.DataFrame) -> Iterator[Any]:
+    """Rows by the names of their columns."""
+    yield from table.itertuples(index=False)
+
+
+def colours(names: Sequence[str]) -> dict[str, str]:
+    """Name → colour: people tell the first few apart, whatever their vision."""
+    found = {}
+    for i, name in enumerate(names):
+        if i < len(FIRST):
+            found[name] = FIRST[i]
+        else:
+            rgb = colorsys.hls_to_rgb(i * _GOLDEN % 1, 0.45, 0.55)
+            found[name] = "#" + "".join(f"{round(255 * part):02x}" for part in rgb)
+    return found
+
+
+def trace(arm: str, layer: str, kind: str, *, legend: bool = False, **rest: Any) -> Trace:
+    """One trace.
+
+    Args:
+        arm: Name of the arm.
+        layer: Of the figure, in plural: what its switch is called.
+        kind: Of Plotly's traces.
+        legend: Whether it stands for the arm in the legend.
+        rest: As Plotly has it.
+    """
+    return {
+        "type": kind,
+        "name": in_figure(arm),
+        "legendgroup": arm,
+        "showlegend": legend,
+        "meta": {"arm": arm, "layer": layer},
+        **rest,
+    }
+
+
+def drawing(traces: Sequence[Trace], height: int, **layout: Any) -> Drawing:
+    """Traces on the house's canvas, with a legend that an exported figure keeps."""
+    figure = theme.canvas(height)
+    legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": {"size": 12}}
+    figure.update_layout(showlegend=True, legend=legend, hovermode="closest")
+    figure.update_layout(**layout)
+    return {"data": list(traces), "layout": figure.layout.to_plotly_json()}
+
+
+def checked(found: Drawing) -> go.Figure:
+    """The same as a Plotly figure, which refuses what Plotly does not know."""
+    return go.Figure(found)
+
+
+def around(
+    x: NDArray[np.floating], low: NDArray[np.floating], high: NDArray[np.floating]
+) -> Trace:
+    """Once around a band: forwards along its upper end, back along its lower one."""
+    return {"x": np.concatenate([x, x[::-1]]), "y": np.concatenate([high, low[::-1]])}
+
+
+def band(colour: str) -> Trace:
+    """How a band is drawn."""
+    return {
+        "mode": "lines",
+        "line": {"width": 0},
+        "fill": "toself",
+        "fillcolor": theme.see_through(colour, 0.18),
+        "hoverinfo": "skip",
+    }

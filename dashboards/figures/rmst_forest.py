@@ -1,0 +1,90 @@
+"""How much sooner or later each arm groks than the reference: differences of RMST."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from dashboards import theme
+from dashboards.figures.arms import Drawing, drawing, rows_of, trace
+from dashboards.markup import in_figure
+from speciation.analysis.comparison import PairedDifference
+
+
+def forest_table(differences: Sequence[PairedDifference]) -> pd.DataFrame:
+    """A row an arm, least difference first.
+
+    ``arm, against, seeds, steps, low, high, p, adjusted, needed, separated``.
+    """
+    rows = [
+        {
+            "arm": own.second,
+            "against": own.first,
+            "seeds": own.seeds,
+            "steps": own.steps.value,
+            "low": own.steps.low,
+            "high": own.steps.high,
+            "p": own.p,
+            "adjusted": own.adjusted,
+            "needed": own.needed,
+            "separated": own.separated,
+        }
+        for own in differences
+    ]
+    return pd.DataFrame(rows).sort_values(["steps", "arm"], ignore_index=True)
+
+
+def draw_forest(table: pd.DataFrame, colour: Mapping[str, str]) -> Drawing:
+    """A row an arm; filled where the log-rank test tells it from the reference."""
+    traces = []
+    for place, row in enumerate(rows_of(table)):
+        arm = str(row.arm)
+        ended = bool(np.isfinite(row.low) and np.isfinite(row.high))
+        mark = {"size": 10, "color": colour[arm]}
+        mark |= {"symbol": "square" if row.separated else "square-open"}
+        words = f"{row.steps:+,.0f} steps (95 % {row.low:+,.0f} to {row.high:+,.0f}) on "
+        words += f"{row.seeds:,} shared seeds, log-rank p {row.adjusted:.3f} after Holm"
+        traces += [
+            trace(
+                arm,
+                "intervals",
+                "scatter",
+                x=[row.low, row.high] if ended else [],
+                y=[place, place] if ended else [],
+                mode="lines",
+                line={"color": theme.see_through(colour[arm], 0.6), "width": 3},
+                hoverinfo="skip",
+            ),
+            trace(
+                arm,
+                "points",
+                "scatter",
+                legend=True,
+                x=[row.steps],
+                y=[place],
+                mode="markers",
+                marker=mark,
+                hovertemplate=words,
+            ),
+        ]
+    against = in_figure(table["against"].iloc[0])
+    ticks = len(table) <= 40
+    return drawing(
+        traces,
+        height=int(min(150 + 30 * len(table), 1000)),
+        xaxis={
+            "title": {"text": f"mean steps more than {against}"},
+            "zeroline": True,
+            "zerolinecolor": theme.GREY,
+            "showgrid": True,
+        },
+        yaxis={
+            "tickvals": list(range(len(table))),
+            "ticktext": [in_figure(arm) for arm in table["arm"]],
+            "showticklabels": ticks,
+            "range": [len(table) - 0.4, -0.6],
+            "showgrid": False,
+        },
+    )

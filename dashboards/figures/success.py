@@ -1,0 +1,73 @@
+"""How sure each arm is: its success rate with Wilson's interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from dashboards import theme
+from dashboards.figures.arms import Drawing, drawing, rows_of, trace
+from dashboards.markup import in_figure
+from speciation.analysis.estimates import Estimate, Summary
+
+
+def success_table(summaries: Sequence[Summary]) -> pd.DataFrame:
+    """A row an arm: ``arm, successes, trials, rate, low, high``."""
+    rows = [(own.name, own.successes, own.trials, *_ends(own.success)) for own in summaries]
+    return pd.DataFrame(rows, columns=["arm", "successes", "trials", "rate", "low", "high"])
+
+
+def _ends(own: Estimate) -> tuple[float, float, float]:
+    return own.value, own.low, own.high
+
+
+def draw_success(table: pd.DataFrame, colour: Mapping[str, str]) -> Drawing:
+    """A bar an arm, and its interval upon it."""
+    traces = []
+    for place, row in enumerate(rows_of(table)):
+        arm = str(row.arm)
+        words = f"{row.successes:,} of {row.trials:,}: {row.rate:.1%} "
+        words += f"(95 % {row.low:.1%}–{row.high:.1%})"
+        traces += [
+            trace(
+                arm,
+                "bars",
+                "bar",
+                legend=True,
+                x=[place],
+                y=[row.rate],
+                width=0.66,
+                marker={"color": theme.see_through(colour[arm], 0.75)},
+                hovertemplate=words,
+            ),
+            trace(
+                arm,
+                "intervals",
+                "scatter",
+                x=[place],
+                y=[row.rate],
+                mode="markers",
+                marker={"size": 1, "color": colour[arm]},
+                error_y={
+                    "array": [row.high - row.rate],
+                    "arrayminus": [row.rate - row.low],
+                    "color": theme.LIGHT["muted"],
+                    "thickness": 2,
+                    "width": 5,
+                },
+                hoverinfo="skip",
+            ),
+        ]
+    ticks = len(table) <= 24
+    return drawing(
+        traces,
+        360,
+        xaxis={
+            "tickvals": list(range(len(table))),
+            "ticktext": [in_figure(arm) for arm in table["arm"]],
+            "showticklabels": ticks,
+        },
+        yaxis={"range": [0, 1.04], "tickformat": ".0%", "title": {"text": "grokked"}},
+        barmode="overlay",
+    )
