@@ -15,7 +15,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -993,7 +993,7 @@ def _validate(
     told: dict[str, Any],
 ) -> None:
     from cluster.launch import executor_for, places, stop_signals
-    from cluster.validate import ask, plan, plan_text, validate
+    from cluster.validate import ask, missing_crossed, plan, plan_text, validate
     from cluster.validate_text import document, plan_document
     from speciation.analysis.sequential import rule
     from speciation.tables.store import Store
@@ -1019,11 +1019,9 @@ def _validate(
         if as_json:
             print_json(plan_document(planned))
         return
-    with (
-        stop_signals() as stop,
-        _bars(as_json) as tell,
-        executor_for(asked.config, trials=planned.to_compute + 16 * asked.blocks) as executor,
-    ):
+    missing = planned.to_compute + len(missing_crossed(asked, place))
+    engine = executor_for(asked.config, trials=missing) if missing else nullcontext(None)
+    with stop_signals() as stop, _bars(as_json) as tell, engine as executor:
         done = validate(
             asked,
             place,

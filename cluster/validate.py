@@ -31,7 +31,7 @@ from speciation.analysis.components import Components, crossed
 from speciation.analysis.sequential import Rule
 from speciation.genome.genome import Genome
 from speciation.seeds import pool_b
-from speciation.tables.readers import answered
+from speciation.tables.readers import answered, known_answers
 from speciation.tables.schema import genome_row
 from speciation.tables.store import Store
 from speciation.trial.trial import Outcome, Trial, same_but_seed, seeded
@@ -65,6 +65,7 @@ class Asked:
     seeds: tuple[int, ...]
     blocks: int = 0
     member_of: dict[str, str] = field(default_factory=dict)
+    _ids: dict[str, list[str]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def crossed_seeds(self) -> tuple[int, ...]:
@@ -74,6 +75,12 @@ class Asked:
     def trial(self, genome_id: str) -> Trial:
         """A genome's trial of the first seed: all others differ in the seed alone."""
         return self.config.trials([self.genomes[genome_id]], self.seeds[:1])[0]
+
+    def ids(self, genome_id: str) -> list[str]:
+        """Of a genome's trials, in the order of the seeds."""
+        if genome_id not in self._ids:
+            self._ids[genome_id] = same_but_seed(self.trial(genome_id), self.seeds)
+        return self._ids[genome_id]
 
     def upto(self, count: int) -> Asked:
         """The same on the first so many seeds."""
@@ -236,7 +243,7 @@ def _free(name: str, genome_id: str, taken: Mapping[str, object]) -> str:
 
 def _first_fresh(store: Store) -> int:
     """How many seeds of pool B lie before the first that no trial in the store has."""
-    seeds = store.scan("trials").table["seed"].to_numpy()
+    seeds = store.scan("trials", ["seed"]).table["seed"].to_numpy()
     odd = seeds[seeds % 2 == 1]
     return int(odd.max()) // 2 + 1 if len(odd) else 0
 
@@ -256,8 +263,7 @@ def plan(asked: Asked, store: Store, only: Sequence[str] | None = None) -> Plan:
         StoreError: The store cannot be read.
     """
     wanted = tuple(only if only is not None else asked.genomes)
-    ids = {own: same_but_seed(asked.trial(own), asked.seeds) for own in wanted}
-    every = pa.array([trial for own in ids.values() for trial in own], pa.string())
+    every = pa.array([trial for own in wanted for trial in asked.ids(own)], pa.string())
     rows = store.select("trials", every, ROWS).table
     horizon = asked.config.the_horizon()
     known = answered(rows, horizon)
@@ -291,6 +297,8 @@ def _cost(
     usual = float(ran.mean()) if len(ran) else float(horizon)
     steps = 0.0
     for own, seeds in missing.items():
+        if not seeds:
+            continue
         mine = ran[ids == own] if len(ran) else ran
         steps += len(seeds) * (float(mine.mean()) if len(mine) else usual)
     seconds = pc.fill_null(found["wall_seconds"], 0.0).to_numpy()
@@ -322,7 +330,7 @@ class Outcomes:
 def validate(
     asked: Asked,
     store: Store,
-    executor: Executor,
+    executor: Executor | None,
     *,
     until: Rule | None = None,
     reference: str | None = None,
@@ -334,7 +342,8 @@ def validate(
     Args:
         asked: What is wanted.
         store: Where rows are and go.
-        executor: Where trials are trained. It is closed if ``stop`` asks to stop.
+        executor: Where trials are trained, closed if ``stop`` asks to stop. None will do where
+            the plan misses nothing.
         until: Stop at fewer seeds, once this is known.
         reference: Arm that others are held against.
         tell: Told a phase, how many of its trials have ended, and of how many.
@@ -356,12 +365,15 @@ def validate(
     def watch(campaign: Campaign, work: Work) -> None:
         tell(phase[0], work.trials - campaign.total + campaign.done, work.trials)
 
-    trainer = Trainer(store, executor, RUN, watch, stop)
+    trainer = None if executor is None else Trainer(store, executor, RUN, watch, stop)
 
     def fill(missing: Sequence[Trial], pool: str, name: str) -> None:
+        if not missing:
+            return
+        if trainer is None:
+            raise ValidateError("trials are missing, and there is nowhere to train them")
         phase[0] = name
-        if missing:
-            trainer.train(missing, None, pool)
+        trainer.train(missing, None, pool)
         tell(name, len(missing), len(missing))
 
     said: list[str] = []
@@ -372,17 +384,24 @@ def validate(
         else:
             counts = _race(asked, store, until, fill, said)
         if asked.blocks:
-            fill(crossed_trials(asked), "C", "crossed")
+            fill(missing_crossed(asked, store), "C", "crossed")
     except StoppedEarlyError:
-        return Outcomes(None, begun, trainer.tally.finished, tuple(said))
+        return Outcomes(None, begun, _trained(trainer), tuple(said))
     except BaseException:
-        trainer.save()
+        if trainer is not None:
+            trainer.save()
         raise
-    found = judged(asked, store, counts, reference)
+    complete = until is None and not begun.to_compute
+    rows = begun.found_rows if complete else None
+    found = judged(asked, store, counts, reference, rows=rows)
     if until is not None:
         valid = {arm.name: sequential.always_valid(arm) for arm in found.arms}
         found = replace(found, always_valid=valid)
-    return Outcomes(found, begun, trainer.tally.finished, tuple(said))
+    return Outcomes(found, begun, _trained(trainer), tuple(said))
+
+
+def _trained(trainer: Trainer | None) -> int:
+    return 0 if trainer is None else trainer.tally.finished
 
 
 def _race(
@@ -426,6 +445,13 @@ def crossed_trials(asked: Asked) -> list[Trial]:
     ]
 
 
+def missing_crossed(asked: Asked, store: Store) -> list[Trial]:
+    """Those of :func:`crossed_trials` that the store does not answer."""
+    trials = crossed_trials(asked) if asked.blocks else []
+    known = known_answers(store, trials) if trials else {}
+    return [trial for trial in trials if trial.id not in known]
+
+
 def register(asked: Asked, store: Store) -> None:
     """Put genomes that the store does not know among its genomes, so that an id finds them."""
     known = store.select("genomes", list(asked.genomes)).table["genome_id"].to_pylist()
@@ -446,6 +472,7 @@ def judged(
     counts: Mapping[str, int] | None = None,
     reference: str | None = None,
     *,
+    rows: pa.Table | None = None,
     compared: bool = True,
 ) -> validation.Validation:
     """What the store shows of what is asked.
@@ -455,6 +482,7 @@ def judged(
         store: Where rows are.
         counts: Arm → how many of the seeds it has; all by default.
         reference: Arm that others are held against.
+        rows: Of ``trials``, where they are known already.
         compared: Compare arms, and look at pool A.
 
     Raises:
@@ -463,9 +491,10 @@ def judged(
     """
     wanted: list[str] = []
     for name, ids in asked.arms.items():
-        seeds = asked.seeds[: (counts or {}).get(name, len(asked.seeds))]
-        wanted += [trial for own in ids for trial in same_but_seed(asked.trial(own), seeds)]
-    rows = store.select("trials", wanted, ROWS).table
+        count = (counts or {}).get(name, len(asked.seeds))
+        wanted += [trial for own in ids for trial in asked.ids(own)[:count]]
+    if rows is None:
+        rows = store.select("trials", wanted, ROWS).table
     found = validation.of_rows(
         rows,
         asked.config.the_horizon(),
@@ -489,8 +518,7 @@ def _selected(asked: Asked, store: Store) -> pa.Table:
     chosen = pc.is_in(pc.field("genome_id"), value_set=pa.array(list(asked.genomes)))
     for column, value in wanted.items():
         chosen &= pc.field(column) == value
-    rows = store.scan("trials").table.filter(chosen)
-    return rows.select(list(ROWS))
+    return store.scan("trials", (*ROWS, "pool")).table.filter(chosen)
 
 
 def _components(asked: Asked, store: Store) -> dict[str, Components]:

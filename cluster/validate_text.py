@@ -137,12 +137,12 @@ def published_sentences(found: Published, typical: Sequence[float]) -> list[str]
     luck, count = found.luck, len(found.table)
     verdict = "compatible with luck" if luck.plausible else "more than luck explains"
     low, high = typical
+    chance = f"{luck.best:,.0f} or less with a probability of {luck.p:.2f}"
     return [
         f"{count:,} genomes with one figure each: best {luck.best:,.0f} steps, median "
         f"{found.table['steps'].median():,.0f}",
         f"were all equal, the best of {count:,} would show {luck.expected_best:,.0f} on "
-        f"average, and {luck.best:,.0f} or less with a probability of {luck.p:.2f}: the ranking is "
-        f"{verdict}",
+        f"average, and {chance}: the ranking is {verdict}",
         f"the figures vary by {100 * found.variation:.0f} %; single trials of one genome "
         f"usually vary by {100 * low:.0f} to {100 * high:.0f} % from seed to seed",
     ]

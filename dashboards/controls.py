@@ -55,15 +55,19 @@ function recall() {
     state.layers.forEach((name) => offLayers.add(name));
   } catch (error) { /* no choice in the address: the page's own stands */ }
 }
-// Of the traces that stand for an arm, the first one that is shown stands in the legend.
+// Of the traces of an arm that are shown one stands in the legend: the one that is meant to, if
+// it is shown, and else the first.
 function apply(data, plot) {
-  const named = new Set();
+  const named = new Map();
   for (const trace of data) {
     trace.visible = shown(plot, trace);
     if (trace.meta.arm === null) continue;
-    trace.showlegend = trace.visible && !named.has(trace.meta.arm);
-    if (trace.visible) named.add(trace.meta.arm);
+    trace.showlegend = false;
+    const {key, legend} = trace.meta;
+    if (trace.visible && (legend ? !named.get(key)?.meta.legend : !named.has(key)))
+      named.set(key, trace);
   }
+  named.forEach((trace) => { trace.showlegend = true; });
   return data;
 }
 function redraw(only) {
@@ -206,8 +210,8 @@ const drawn = plots.map((plot) => {
     {responsive: true, displayModeBar: false}).then(() => {
     switches(plot);
     plot.on("plotly_legendclick", (event) => {
-      const {arm} = event.data[event.curveNumber].meta;
-      if (arm === null) return true;
+      const {arm, key} = event.data[event.curveNumber].meta;
+      if (arm === null || key !== arm) return false;
       const label = [...document.querySelectorAll(".arms label")].find(
         (own) => own.dataset.name === arm);
       label.querySelector("input").click();

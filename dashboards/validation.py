@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 from plotly.io.json import to_json_plotly
 
 from dashboards import controls, words
@@ -47,6 +48,11 @@ from speciation.tables.store import Store
 SHOWN = 8  # arms that are on when the page opens, fastest first
 POINTS = 12_000  # of all phase curves together
 MOST_ROWS = 300
+JUDGED_BY = (
+    *("trial_id", "genome_id", "outcome", "steps_to_grok", "steps_run"),
+    "best_validation_accuracy",
+)
+TOLD = (*JUDGED_BY, *SETTINGS, "kind")
 
 
 class Chart(NamedTuple):
@@ -194,7 +200,8 @@ def _learning(
             "Medians over seeds with 95 % bands from order statistics. Dotted is train, solid "
             "is validation. A trial that has ended keeps its last value.",
         )
-    table = class_bars.class_table(found.classes)
+    classes = found.classes.set_index("name").loc[[arm.name for arm in own]].reset_index()
+    table = class_bars.class_table(classes)
     yield Chart(
         "classes",
         "How they learn",
@@ -219,16 +226,8 @@ def _learning(
 
 def _trial_ids(found: Validation) -> dict[str, list[str]]:
     trials = found.trials
-    ends = np.searchsorted(trials.genome, np.arange(len(trials.genome_ids) + 1))
-    place = {own: i for i, own in enumerate(trials.genome_ids)}
     return {
-        arm.name: [
-            trial
-            for own in arm.genomes
-            if own in place
-            for trial in trials.trial_id[ends[place[own]] : ends[place[own] + 1]].tolist()
-        ]
-        for arm in found.arms
+        arm.name: trials.trial_id[trials.rows_of(arm.genomes)].tolist() for arm in found.arms
     }
 
 
@@ -243,6 +242,7 @@ def importance_charts(store: Store, found: Validation, kind: str) -> Iterator[Ch
     if learned is None or learned.forecast <= 0:
         return
     leading = [own.genes[0] for own in learned.genes]
+    shown = f"{100 * learned.forecast:.0f} %"
     yield Chart(
         "importance",
         "Which genes matter",
@@ -250,9 +250,9 @@ def importance_charts(store: Store, found: Validation, kind: str) -> Iterator[Ch
         importance.draw_importance(learned),
         "Importance of genes and of pairs of genes for the mean steps.",
         f"A forest of trees learned from {learned.genomes:,} genomes how genes go with mean "
-        f"steps; on genomes that it had not seen it forecasts {100 * learned.forecast:.0f} % of "
-        "the variance. Bars are what that forecast loses when a gene is shuffled, and on the "
-        "right what two genes say only together: co-adapted genes. Bars ± a standard error.",
+        f"steps; on genomes new to it, it forecasts {shown} of the variance. Bars are "
+        "what that forecast loses when a gene is shuffled, and on the right what two genes say "
+        "only together: co-adapted genes. Bars ± a standard error.",
     )
     yield Chart(
         "slices",
@@ -274,16 +274,12 @@ def importance_charts(store: Store, found: Validation, kind: str) -> Iterator[Ch
 
 def _by_genome(store: Store, found: Validation, kind: str) -> pd.DataFrame:
     """A row a genome: id, mean of min(T, H), trials, and a unit coordinate a gene."""
-    rows = store.scan("trials").table
-    columns = [
-        *("trial_id", "genome_id", "outcome", "steps_to_grok", "steps_run"),
-        *("best_validation_accuracy", *SETTINGS),
-    ]
-    known = rows.select(columns).filter(rows["kind"].to_numpy() == kind).to_pandas()
-    sample = known[known["trial_id"] == (found.trials.trial_id[0] if len(found.trials) else "")]
+    rows = store.scan("trials", TOLD).table
+    sample = rows.filter(pc.equal(rows["trial_id"], found.trials.trial_id[0])).to_pylist()
+    chosen = pc.field("kind") == kind
     for column in SETTINGS:
-        if len(sample):
-            known = known[known[column] == sample[column].iloc[0]]
+        chosen &= pc.field(column) == sample[0][column]
+    known = rows.filter(chosen).select([*JUDGED_BY]).to_pandas()
     fitness = fitness_table(known, found.horizon)
     fitness = fitness[fitness["trials"] > 0][["genome_id", "rmst", "trials"]]
     genomes = genomes_frame(store, genome_ids=fitness["genome_id"])
@@ -414,7 +410,8 @@ def _row(own: Summary, found: Validation, best: float | None) -> Html:
         _with(_steps(rmst), _range(rmst)),
         _with(
             f"{100 * rate.value:.1f} %",
-            f"{own.successes:,} of {own.trials:,}, {100 * rate.low:.1f}–{100 * rate.high:.1f} %",
+            f"{own.successes:,} of {own.trials:,}, {100 * rate.low:.1f}–"
+            f"{100 * rate.high:.1f} %",
         ),
         _with(_steps(own.ert), _range(own.ert)),
         _with(_steps(own.median), _range(own.median)),
@@ -488,8 +485,6 @@ def _csv(table: pd.DataFrame) -> bytes:
     safe = table.copy()
     for column in safe.columns:
         if safe[column].dtype == object or pd.api.types.is_string_dtype(safe[column]):
-            safe[column] = [
-                f"'{text}" if isinstance(text, str) and text.startswith(tuple("=+-@")) else text
-                for text in safe[column]
-            ]
+            risky = [v for v in safe[column].unique() if str(v).startswith(tuple("=+-@"))]
+            safe[column] = safe[column].replace({value: f"'{value}" for value in risky})
     return safe.to_csv(index=False).encode("utf-8")

@@ -53,22 +53,31 @@ def colours(names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def trace(arm: str, layer: str, kind: str, *, legend: bool = False, **rest: Any) -> Trace:
+def trace(
+    arm: str,
+    layer: str,
+    kind: str,
+    *,
+    legend: bool = False,
+    key: str | None = None,
+    **rest: Any,
+) -> Trace:
     """One trace.
 
     Args:
         arm: Name of the arm.
         layer: Of the figure, in plural: what its switch is called.
         kind: Of Plotly's traces.
-        legend: Whether it stands for the arm in the legend.
+        legend: Whether it stands for the arm in the legend, where it is shown.
+        key: What it stands for in the legend, if not for its arm.
         rest: As Plotly has it.
     """
     return {
         "type": kind,
-        "name": in_figure(arm),
-        "legendgroup": arm,
+        "name": in_figure(key or arm),
+        "legendgroup": key or arm,
         "showlegend": legend,
-        "meta": {"arm": arm, "layer": layer},
+        "meta": {"arm": arm, "layer": layer, "key": key or arm, "legend": legend},
         **rest,
     }
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from dashboards import theme
-from dashboards.figures.arms import Drawing, Trace, drawing
+from dashboards.figures.arms import Drawing, Trace, drawing, rows_of, trace
 from dashboards.markup import in_figure
 
 COLOURS = {
@@ -22,8 +21,12 @@ COLOURS = {
 
 def class_table(classes: pd.DataFrame) -> pd.DataFrame:
     """A row an arm and class: ``arm, learning_class, count, share``."""
+    order = {name: place for place, name in enumerate(COLOURS)}
     long = classes.rename(columns={"name": "arm"}).melt(
         "arm", var_name="learning_class", value_name="count"
+    )
+    long = long.sort_values(
+        "learning_class", key=lambda names: names.map(order), kind="stable", ignore_index=True
     )
     totals = long.groupby("arm")["count"].transform("sum")
     return long.assign(share=long["count"] / totals.where(totals > 0, 1))
@@ -33,28 +36,26 @@ def draw_classes(table: pd.DataFrame) -> Drawing:
     """A bar an arm, a colour a class: here the legend is of classes."""
     arms = list(dict.fromkeys(table["arm"]))
     traces: list[Trace] = []
-    for name, colour in COLOURS.items():
-        own = table[table["learning_class"] == name].set_index("arm").reindex(arms)
-        if not own["count"].sum():
-            continue
+    for row in rows_of(table[table["count"] > 0].rename(columns={"count": "number"})):
         traces.append(
-            {
-                "type": "bar",
-                "name": name,
-                "orientation": "h",
-                "y": np.arange(len(arms)),
-                "x": own["share"].to_numpy(dtype=np.float64),
-                "customdata": own["count"].to_numpy(dtype=np.float64),
-                "marker": {"color": colour},
-                "meta": {"arm": None, "layer": f"{name} bars"},
-                "hovertemplate": "%{customdata:,} trials, %{x:.1%}",
-            }
+            trace(
+                row.arm,
+                f"{row.learning_class} bars",
+                "bar",
+                legend=True,
+                key=row.learning_class,
+                orientation="h",
+                x=[row.share],
+                y=[arms.index(row.arm)],
+                marker={"color": COLOURS[row.learning_class]},
+                hovertemplate=f"{row.number:,} trials, {row.share:.1%}",
+            )
         )
     return drawing(
         traces,
         height=int(min(130 + 34 * len(arms), 900)),
         barmode="stack",
-        xaxis={"tickformat": ".0%", "title": {"text": "share of trials"}, "range": [0, 1]},
+        xaxis={"tickformat": ".0%", "title": {"text": "share of trials"}, "range": [0, 1.01]},
         yaxis={
             "tickvals": list(range(len(arms))),
             "ticktext": [in_figure(arm) for arm in arms],

@@ -16,24 +16,26 @@ LEAST_LOSS = 1e-9  # of a log scale
 
 
 def phase_table(found: Mapping[str, Phase]) -> pd.DataFrame:
-    """A row an arm, measure and step: ``arm, trials, measure, step, median, low, high``."""
-    parts = [
-        pd.DataFrame(
-            {
-                "arm": arm,
-                "trials": own.trials,
-                "measure": measure,
-                "step": own.step,
-                "median": own.bands[measure].median,
-                "low": own.bands[measure].low,
-                "high": own.bands[measure].high,
-            }
-        )
-        for arm, own in found.items()
-        for measure in MEASURES
-    ]
-    columns = ["arm", "trials", "measure", "step", "median", "low", "high"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    """A row an arm, measure and step: ``arm, trials, measure, step, median, low, high``.
+
+    Args:
+        found: At least one arm.
+    """
+    told = [(arm, own, measure) for arm, own in found.items() for measure in MEASURES]
+    count = [len(own.step) for _, own, _ in told]
+    ends = {
+        end: np.concatenate([getattr(own.bands[measure], end) for _, own, measure in told])
+        for end in ("median", "low", "high")
+    }
+    return pd.DataFrame(
+        {
+            "arm": np.repeat(np.array([arm for arm, _, _ in told], dtype=object), count),
+            "trials": np.repeat([own.trials for _, own, _ in told], count),
+            "measure": np.repeat(np.array([name for *_, name in told], dtype=object), count),
+            "step": np.concatenate([own.step for _, own, _ in told]),
+            **ends,
+        }
+    )
 
 
 def draw_phase(found: Mapping[str, Phase], colour: Mapping[str, str]) -> Drawing:

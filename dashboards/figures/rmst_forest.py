@@ -77,6 +77,7 @@ def draw_forest(table: pd.DataFrame, colour: Mapping[str, str]) -> Drawing:
         xaxis={
             "title": {"text": f"mean steps more than {against}"},
             "zeroline": True,
+            "rangemode": "tozero",
             "zerolinecolor": theme.GREY,
             "showgrid": True,
         },

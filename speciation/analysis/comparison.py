@@ -130,10 +130,9 @@ def compare(arms: Sequence[Arm], reference: str | None = None) -> Comparison | N
     first = names.index(reference) if reference is not None else int(means.argmin())
     times = [Times(arm.capped, arm.grokked) for arm in arms]
     raw, adjusted = pairwise_p(times)
-    differences = tuple(
-        difference(arms[first], arm, p=raw[first, i], adjusted=adjusted[first, i])
-        for i, arm in enumerate(arms)
-        if i != first
+    rest = [i for i in range(len(arms)) if i != first]
+    differences = differences_from(
+        arms[first], [arms[i] for i in rest], raw[first, rest], adjusted[first, rest]
     )
     shared = by_shared_seed(arms)
     return Comparison(
@@ -173,32 +172,52 @@ def by_shared_seed(arms: Sequence[Arm]) -> Floats:
     return np.stack([seed_means(arm)[np.searchsorted(arm.seeds, shared)] for arm in arms])
 
 
-def difference(first: Arm, second: Arm, p: float, adjusted: float) -> PairedDifference:
-    """Second less first over their shared seeds, by paired bootstrap (Efron 1979).
+def differences_from(
+    first: Arm, others: Sequence[Arm], p: Floats, adjusted: Floats
+) -> tuple[PairedDifference, ...]:
+    """Other arms less the first, over the seeds that both have, by paired bootstrap.
 
-    The percentile interval is widened as Student's would be (Hesterberg 2015).
+    The percentile interval (Efron 1979) is widened as Student's would be (Hesterberg 2015).
+
+    Args:
+        first: What is held against.
+        others: What is looked at.
+        p: Of the log-rank test of each, ``(A,)``.
+        adjusted: The same for being many.
     """
-    one, other = by_shared_seed([first, second])
-    gained = other - one
-    return PairedDifference(
-        first=first.name,
-        second=second.name,
-        seeds=len(gained),
-        steps=_mean_gain(gained),
-        p=float(p),
-        adjusted=float(adjusted),
-        needed=seeds_to_separate(gained),
+    gained = []
+    for other in others:
+        one, two = by_shared_seed([first, other])
+        gained.append(two - one)
+    steps: dict[int, Estimate] = {}
+    for count in {len(own) for own in gained}:
+        places = [i for i, own in enumerate(gained) if len(own) == count]
+        drawn = resampled(np.stack([gained[i] for i in places])) if count > 1 else None
+        for row, i in enumerate(places):
+            steps[i] = _mean_gain(gained[i], None if drawn is None else drawn[row] / count)
+    return tuple(
+        PairedDifference(
+            first=first.name,
+            second=other.name,
+            seeds=len(gained[i]),
+            steps=steps[i],
+            p=float(p[i]),
+            adjusted=float(adjusted[i]),
+            needed=seeds_to_separate(gained[i]),
+        )
+        for i, other in enumerate(others)
     )
 
 
-def _mean_gain(gained: Floats) -> Estimate:
+def _mean_gain(gained: Floats, drawn: Floats | None) -> Estimate:
     n = len(gained)
-    if n < 2:
+    if drawn is None:
         return Estimate(float(gained.mean()) if n else math.nan, -math.inf, math.inf)
     value = float(gained.mean())
-    low, high = np.quantile(resampled(gained[None])[0] / n, (ALPHA / 2, 1 - ALPHA / 2))
+    low, high = np.quantile(drawn, (ALPHA / 2, 1 - ALPHA / 2))
     wider = stats.t.isf(ALPHA / 2, n - 1) / stats.norm.isf(ALPHA / 2) * math.sqrt(n / (n - 1))
-    return Estimate(value, value - wider * (value - low), value + wider * (high - value))
+    ends = (value - wider * (value - low), value + wider * (high - value))
+    return Estimate(value, float(ends[0]), float(ends[1]))
 
 
 def seeds_to_separate(gained: Floats) -> int | None:
@@ -227,8 +246,9 @@ def advice(differences: Sequence[PairedDifference]) -> str:
     nearest = min(rivals, key=lambda d: abs(d.steps.value))
     pair = f"{nearest.second} from {nearest.first}"
     if nearest.separated:
-        told = f" and so are {len(rivals) - 1} others" if len(rivals) > 1 else ""
-        return f"{nearest.second} is told apart from {nearest.first}{told}."
+        told = sum(d.separated for d in rivals)
+        rest = f", as are {told:,} of {len(rivals):,} in all" if len(rivals) > 1 else ""
+        return f"{nearest.second} is told apart from {nearest.first}{rest}."
     if nearest.needed is None or nearest.needed > MANY_SEEDS:
         return f"No number of seeds up to a million would tell {pair}: they are alike so far."
     more = max(nearest.needed - nearest.seeds, 1)
@@ -265,7 +285,7 @@ def luck_of_seeds(times: Floats) -> Luck:
     """
     rng = generator(0, Purpose.BOOTSTRAP, generation=times.shape[1], index=1)
     best = float(times.mean(axis=1).min())
-    shuffles = min(SHUFFLES, max(200, 40_000_000 // times.size))
+    shuffles = min(SHUFFLES, max(100, 20_000_000 // times.size))
     least = np.array([rng.permuted(times, axis=0).mean(axis=1).min() for _ in range(shuffles)])
     p = (1 + int((least <= best + 1e-9).sum())) / (shuffles + 1)
     return Luck(best, float(least.mean()), p, times.shape[1])

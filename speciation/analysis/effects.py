@@ -16,7 +16,7 @@ Axes: P genomes, G genes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -71,13 +71,11 @@ def effects(names: Sequence[str], unit: Floats, rmst: Floats, weight: Floats) ->
     rng = generator(0, Purpose.BOOTSTRAP, generation=len(rmst), index=2)
     folds = np.array_split(rng.permutation(len(rmst)), FOLDS)
     seen = [_Fold(unit, rmst, weight, fold) for fold in folds]
-    every = range(len(names))
-    alone: _Losses = {(i,): np.array([fold.loss((i,)) for fold in seen]) for i in every}
-    leading = sorted(every, key=lambda i: -alone[(i,)].mean())[:LEADING]
-    pairs: _Losses = {
-        (i, j): alone[(i,)] + alone[(j,)] - np.array([fold.loss((i, j)) for fold in seen])
-        for i, j in combinations(sorted(leading), 2)
-    }
+    alone = _together([(i,) for i in range(len(names))], seen)
+    leading = sorted(range(len(names)), key=lambda i: -alone[(i,)].mean())[:LEADING]
+    chosen: list[tuple[int, ...]] = list(combinations(sorted(leading), 2))
+    both = _together(chosen, seen)
+    pairs: _Losses = {(i, j): alone[(i,)] + alone[(j,)] - loss for (i, j), loss in both.items()}
     return Effects(
         genomes=len(rmst),
         forecast=float(np.mean([fold.forecast for fold in seen])),
@@ -86,7 +84,13 @@ def effects(names: Sequence[str], unit: Floats, rmst: Floats, weight: Floats) ->
     )
 
 
-_Losses = dict[tuple[int, ...], Floats]
+_Losses = Mapping[tuple[int, ...], Floats]
+
+
+def _together(keys: Sequence[tuple[int, ...]], seen: Sequence[_Fold]) -> _Losses:
+    """What each fold's forecast loses without each of these sets of genes."""
+    losses = np.stack([fold.losses(keys) for fold in seen], axis=1)
+    return dict(zip(keys, losses, strict=True))
 
 
 def _ranked(losses: _Losses, names: Sequence[str]) -> tuple[Importance, ...]:
@@ -119,18 +123,20 @@ class _Fold:
         self._variance = (
             float(np.average((self._rmst - mean) ** 2, weights=self._weight)) or 1.0
         )
-        self.forecast = self._r2(self._unit)
+        self.forecast = float(self._r2(self._unit))
 
-    def loss(self, genes: tuple[int, ...]) -> float:
-        """R² that is lost when these genes are shuffled among genomes, all in one order."""
+    def losses(self, keys: Sequence[tuple[int, ...]]) -> Floats:
+        """R² that is lost when each set of genes is shuffled among genomes, in one order."""
         rng = generator(0, Purpose.BOOTSTRAP, generation=len(self._rmst), index=3)
-        shuffled = np.tile(self._unit, (SHUFFLES, 1, 1))
-        for own in shuffled:
-            own[:, genes] = own[rng.permutation(len(own))][:, genes]
-        return self.forecast - self._r2(shuffled)
+        orders = [rng.permutation(len(self._rmst)) for _ in range(SHUFFLES)]
+        shuffled = np.tile(self._unit, (len(keys), SHUFFLES, 1, 1))
+        for place, genes in enumerate(keys):
+            for own, order in zip(shuffled[place], orders, strict=True):
+                own[:, genes] = own[order][:, genes]
+        return self.forecast - self._r2(shuffled).mean(axis=1)
 
-    def _r2(self, unit: Floats) -> float:
-        """Of genomes ``(…, P, G)``, the mean over what stands in front of P."""
+    def _r2(self, unit: Floats) -> Floats:
+        """Of genomes ``(…, P, G)``: shape ``(…)``."""
         forecast = self._forest.predict(unit.reshape(-1, unit.shape[-1]))
         off = (self._rmst - forecast.reshape(unit.shape[:-1])) ** 2
-        return 1 - float(np.average(off, axis=-1, weights=self._weight).mean()) / self._variance
+        return np.asarray(1 - off @ self._weight / self._weight.sum() / self._variance)

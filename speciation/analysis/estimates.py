@@ -160,13 +160,24 @@ class Summary:
 
 
 def summarise(arms: Sequence[Arm]) -> tuple[Summary, ...]:
-    """Every arm, in their order."""
-    return tuple(map(summary, arms))
+    """Every arm, in their order; arms of as many seeds are resampled together."""
+    told = [_steps_and_hits(arm) for arm in arms]
+    drawn: dict[int, Floats] = {}
+    for count in {own.shape[1] for own in told}:
+        places = [i for i, own in enumerate(told) if own.shape[1] == count]
+        sums = resampled(np.concatenate([told[i] for i in places]))
+        drawn |= dict(zip(places, sums.reshape(-1, 2, sums.shape[1]), strict=True))
+    return tuple(_summary(arm, told[i], drawn[i]) for i, arm in enumerate(arms))
 
 
-def summary(arm: Arm) -> Summary:
-    """One arm."""
-    success, mean = success_rate(arm), _mean_steps(arm)
+def _steps_and_hits(arm: Arm) -> Floats:
+    """Steps of successful trials of each seed, and their number: ``(2, s)``."""
+    steps = arm.by_seed(np.where(arm.grokked, arm.steps, 0.0))
+    return np.stack([steps, arm.by_seed(arm.grokked.astype(np.float64))])
+
+
+def _summary(arm: Arm, told: Floats, drawn: Floats) -> Summary:
+    success, mean = success_rate(arm), _expanded(*told, *drawn)
     spread = float(arm.capped.std(ddof=1)) if arm.size > 1 else math.nan
     return Summary(
         name=arm.name,
@@ -218,13 +229,7 @@ def _design_effect(arm: Arm, rate: float) -> float:
 # -- The mean steps of those that did ---------------------------------------------------------
 
 
-def _mean_steps(arm: Arm) -> Estimate:
-    """The mean steps of successful trials with the bootstrap's interval over seeds."""
-    steps = arm.by_seed(np.where(arm.grokked, arm.steps, 0.0))
-    return _expanded(steps, arm.by_seed(arm.grokked.astype(np.float64)))
-
-
-def _expanded(total: Floats, hit: Floats) -> Estimate:
+def _expanded(total: Floats, hit: Floats, drawn_total: Floats, drawn_hit: Floats) -> Estimate:
     """The ratio Σ total / Σ hit with its expanded percentile interval (Hesterberg 2015).
 
     The percentile interval of few values is too narrow, as a normal interval with the biased
@@ -233,6 +238,8 @@ def _expanded(total: Floats, hit: Floats) -> Estimate:
     Args:
         total: Steps of successful trials of each seed, ``(s,)``.
         hit: Their number, ``(s,)``.
+        drawn_total: Sum of the former in each resample, ``(B,)``.
+        drawn_hit: Sum of the latter.
     """
     successes = float(hit.sum())
     if not successes:
@@ -241,7 +248,6 @@ def _expanded(total: Floats, hit: Floats) -> Estimate:
     told = int((hit > 0).sum())
     if told < 2:
         return Estimate(value, -math.inf, math.inf)
-    drawn_total, drawn_hit = resampled(np.stack([total, hit]))
     known = drawn_hit > 0
     drawn = drawn_total[known] / drawn_hit[known]
     tail = (1 - CONFIDENCE) / 2

@@ -65,7 +65,7 @@ def phases(
         StoreError: The store cannot be read.
     """
     ids = [own for trials in arms.values() for own in trials]
-    rows = store.select("curves", ids, ("step", *MEASURES)).table
+    rows = store.select("curves", ids, ("step", *MEASURES), ordered=False).table
     rows = rows.filter(pc.greater(pc.list_value_length(rows["step"]), 0)).combine_chunks()
     if not len(rows):
         return {}

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ from numpy.typing import NDArray
 
 from speciation.analysis.comparison import Comparison, Luck, compare, luck_of_figures
 from speciation.analysis.components import COMBINATIONS, Components, components, crossed
-from speciation.analysis.estimates import Arm, Estimate, Summary, summarise, summary
+from speciation.analysis.estimates import Arm, Estimate, Summary, summarise
 from speciation.analysis.survival import Floats
 from speciation.tables.store import Store
 from speciation.trial.grokking import learning_class
@@ -101,6 +102,20 @@ class Trials:
             getattr(self, name)[rows] for name in self.__dataclass_fields__ if name != _IDS
         ]
         return Trials(self.genome_ids, *columns)
+
+    def rows_of(self, ids: Iterable[str]) -> NDArray[np.int64]:
+        """Places of the rows of some genomes."""
+        places = [self._place[own] for own in ids if own in self._place]
+        spans = [np.arange(self._starts[i], self._starts[i + 1]) for i in sorted(set(places))]
+        return np.concatenate([np.zeros(0, np.int64), *spans])
+
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        return {own: i for i, own in enumerate(self.genome_ids)}
+
+    @cached_property
+    def _starts(self) -> NDArray[np.int64]:
+        return np.searchsorted(self.genome, np.arange(len(self.genome_ids) + 1))
 
     @property
     def failed(self) -> NDArray[np.bool_]:
@@ -341,12 +356,11 @@ def _common_horizon(trials: Trials, horizon: int) -> int:
 
 
 def _arm(name: str, ids: Sequence[str], trials: Trials, horizon: int) -> Arm:
-    known = [place for place, own in enumerate(trials.genome_ids) if own in set(ids)]
-    rows = np.isin(trials.genome, known)
-    own = trials.take(rows & ~trials.failed)
+    every = trials.take(trials.rows_of(ids))
+    own = every.take(~every.failed)
     if not len(own):
         raise ValidationError(f"{name} has no finished trial on seeds of pool B")
-    return _arm_of(name, own, horizon, tuple(ids), int((rows & trials.failed).sum()))
+    return _arm_of(name, own, horizon, tuple(ids), len(every) - len(own))
 
 
 def _arm_of(name: str, own: Trials, horizon: int, ids: tuple[str, ...], failed: int) -> Arm:
@@ -374,14 +388,15 @@ def _classes(trials: Trials, horizon: int) -> NDArray[np.object_]:
     def known(value: float) -> float | None:
         return None if np.isnan(value) else value
 
-    rows = zip(
-        trials.grokked_at.tolist(),
-        trials.memorised_at.tolist(),
-        trials.validation_at_memorise.tolist(),
-        trials.least_after_grok.tolist(),
-        _outcomes(trials, horizon).tolist(),
-        strict=True,
-    )
+    columns = {
+        "grok": trials.grokked_at,
+        "memorise": trials.memorised_at,
+        "then": trials.validation_at_memorise,
+        "least": trials.least_after_grok,
+        "ended": _outcomes(trials, horizon),
+    }
+    # Many trials are alike in all of this, and each kind is looked at once.
+    places, kinds = pd.MultiIndex.from_arrays(list(columns.values())).factorize()
     found = [
         learning_class(
             Milestones(
@@ -393,9 +408,10 @@ def _classes(trials: Trials, horizon: int) -> NDArray[np.object_]:
             Outcome(ended),
             horizon,
         )
-        for grok, memorise, then, least, ended in rows
+        for grok, memorise, then, least, ended in kinds
     ]
-    return np.array(["" if own is None else own.value for own in found], dtype=object)
+    names = np.array(["" if own is None else own.value for own in found], dtype=object)
+    return names[places]
 
 
 def _counts(
@@ -417,13 +433,13 @@ def _shrinkages(
 ) -> tuple[Shrinkage, ...]:
     found = []
     for name, ids in groups.items():
-        chosen = seen.take(np.isin(np.asarray(seen.genome_ids)[seen.genome], list(ids)))
+        chosen = seen.take(seen.rows_of(ids))
         if not (~chosen.failed).any():
             continue
         at = chosen.answered_up_to(horizon)
         if at < 1:
             continue
-        pools = [summary(_arm(name, ids, pool, at)) for pool in (chosen, trials)]
+        pools = summarise([_arm(name, ids, pool, at) for pool in (chosen, trials)])
         found.append(Shrinkage(name, at, pools[0], pools[1], _gap(*pools)))
     return tuple(found)
 

@@ -85,8 +85,8 @@ class Store:
         self._folders = {name: PartFolder(self._files, name) for name in TABLES}
         self._cache_bytes = cache_bytes
         self._lock = threading.RLock()
-        # Table → the parts in its union, and the union.
-        self._unions: dict[str, tuple[frozenset[str], pa.Table]] = {}
+        # Table and columns → the parts in their union, and the union.
+        self._unions: dict[tuple[str, ...], tuple[frozenset[str], pa.Table]] = {}
         # Table → part → the part's first key column.
         self._keys: dict[str, dict[str, pa.ChunkedArray | None]] = {t: {} for t in TABLES}
         self._bad: dict[tuple[str, str], BadPart] = {}
@@ -132,23 +132,28 @@ class Store:
 
     # -- Facts out ----------------------------------------------------------------------
 
-    def scan(self, table: str) -> Scan:
+    def scan(self, table: str, columns: Sequence[str] | None = None) -> Scan:
         """A whole table: one row a key, sorted by key.
+
+        Args:
+            table: Which table.
+            columns: Which columns to read besides those that tell rows apart; all by default.
 
         Raises:
             NewerPart: A part was written by a newer version of this program.
             StoreError: The store cannot be read.
         """
-        spec = table_spec(table)
+        spec = _only(table_spec(table), columns)
+        place = (table, *sorted(spec.columns)) if columns else (table,)
         bad: list[BadPart] = []
         fetched: dict[str, pa.Table | None] = {}
 
         def read(name: str) -> pa.Table | None:
-            return self._read(spec, name, None, bad)
+            return self._read(spec, name, columns and list(spec.columns), bad)
 
         with self._lock:
             nothing = (frozenset[str](), spec.empty())
-            names, known = self._unions.get(table, nothing)
+            names, known = self._unions.get(place, nothing)
             there = self._fetch(spec, fetched, read, names)
             if not names <= there:
                 # A part of the union is gone, so its rows may be too: start over.
@@ -157,11 +162,16 @@ class Store:
             new = {name: fetched[name] for name in there - names}
             good = {name: rows for name, rows in new.items() if rows is not None}
             rows = union([known, *good.values()], spec) if good else known
-            self._remember(table, names | good.keys(), rows)
+            self._remember(place, names | good.keys(), rows)
         return Scan(rows, tuple(sorted(bad)))
 
     def select(
-        self, table: str, keys: Iterable[str] | pa.Array, columns: Sequence[str] | None = None
+        self,
+        table: str,
+        keys: Iterable[str] | pa.Array,
+        columns: Sequence[str] | None = None,
+        *,
+        ordered: bool = True,
     ) -> Scan:
         """The rows whose first key column (a trial's, genome's or run's id) is one of some.
 
@@ -172,6 +182,7 @@ class Store:
             table: Which table.
             keys: Values of the first key column.
             columns: Which columns to read besides those that tell rows apart; all by default.
+            ordered: Sort rows by key.
 
         Raises:
             NewerPart: A part was written by a newer version of this program.
@@ -191,7 +202,7 @@ class Store:
 
                 if _load([name for name in hits if name not in found], read, found):
                     rows = [rows for rows in found.values() if rows is not None]
-                    return Scan(union(rows, spec), tuple(sorted(bad)))
+                    return Scan(union(rows, spec, ordered=ordered), tuple(sorted(bad)))
         raise self._restless(table)
 
     # -- Upkeep -------------------------------------------------------------------------
@@ -376,11 +387,11 @@ class Store:
         keys = pa.concat_tables([spec.empty().select(spec.key), *tables])
         return keys.group_by(list(spec.key)).aggregate([])
 
-    def _remember(self, table: str, names: frozenset[str], rows: pa.Table) -> None:
+    def _remember(self, place: tuple[str, ...], names: frozenset[str], rows: pa.Table) -> None:
         if rows.nbytes <= self._cache_bytes:
-            self._unions[table] = (names, rows)
+            self._unions[place] = (names, rows)
         else:
-            self._unions.pop(table, None)
+            self._unions.pop(place, None)
 
     def _damaged_manifests(self) -> Iterable[str]:
         for run in self.runs():

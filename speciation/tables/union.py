@@ -22,21 +22,25 @@ Bools = NDArray[np.bool_]
 _MIX_PLACE, _MIX_VALUE = np.uint64(0x9E3779B97F4A7C15), np.uint64(0x6A09E667F3BCC909)
 
 
-def union(tables: Iterable[pa.Table], spec: TableSpec) -> pa.Table:
+def union(tables: Iterable[pa.Table], spec: TableSpec, *, ordered: bool = True) -> pa.Table:
     """One row a key out of many tables.
 
     Args:
         tables: Each with exactly the columns of the spec.
         spec: The table that they are of.
+        ordered: Sort rows by key. Without it, rows without rivals stay where they are, which
+            is much cheaper where rows are long lists.
 
     Returns:
-        Rows sorted by key.
+        Rows sorted by key, if so asked.
     """
     together = pa.concat_tables([spec.empty(), *tables])
     order = _order(together, spec.key)
     repeats = _repeats(together.select(spec.key), order)
     if repeats.any():
         order = order[_winners(together, order, repeats, spec)]
+    elif not ordered:
+        return together
     elif _is_sorted(order):
         return together.combine_chunks()  # as compaction leaves it
     return together.take(pa.array(order)).combine_chunks()
