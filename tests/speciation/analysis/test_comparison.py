@@ -1,0 +1,198 @@
+"""Arms together: SciPy is the oracle, luck is recognised, and advice is true."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from speciation.analysis.comparison import (
+    compare,
+    differences_from,
+    luck_of_figures,
+    luck_of_seeds,
+    pairwise_p,
+    probability_best,
+    seeds_to_separate,
+)
+from speciation.analysis.survival import (
+    Times,
+    log_rank,
+    log_rank_groups,
+    log_rank_pairs,
+)
+from tests.speciation.analysis.arms import HORIZON, arm, draw
+
+
+def times(steps):
+    return Times(np.minimum(steps, HORIZON), np.isfinite(steps))
+
+
+def some(count, n=40, seed=0, **how):
+    rng = np.random.default_rng(seed)
+    return [draw(rng, (n,), **how) for _ in range(count)]
+
+
+def test_every_pair_is_tested_as_it_would_be_alone():
+    steps = [times(own) for own in some(4, rate=0.8)]
+    z = log_rank_pairs(steps)
+    for i in range(4):
+        for j in range(4):
+            alone = log_rank([(steps[i], steps[j])]).z if i != j else 0.0
+            assert z[i, j] == pytest.approx(alone, abs=1e-9)
+
+
+def test_two_arms_are_tested_as_scipy_tests_them():
+    one, other = some(2, rate=0.7)
+    found = log_rank([(times(one), times(other))])
+    censored = [
+        stats.CensoredData.right_censored(np.minimum(own, HORIZON), ~np.isfinite(own))
+        for own in (one, other)
+    ]
+    theirs = stats.logrank(*censored)
+    assert abs(found.z) == pytest.approx(abs(theirs.statistic), rel=1e-9)
+    assert found.p == pytest.approx(theirs.pvalue, rel=1e-9)
+
+
+def test_the_test_of_two_groups_is_the_test_of_two_arms():
+    one, other = (times(own) for own in some(2, rate=0.7))
+    groups = log_rank_groups([one, other])
+    assert groups.statistic == pytest.approx(log_rank([(one, other)]).z ** 2)
+    assert groups.degrees == 1
+
+
+def test_three_groups_by_hand():
+    """Machin, Cheung and Parmar's arithmetic on six trials, two of each arm."""
+    arms = [Times(np.array(t, dtype=float), np.ones(2, bool)) for t in ([1, 4], [2, 5], [3, 6])]
+    excess, covariance = np.zeros(3), np.zeros((3, 3))
+    for at in range(1, 7):
+        risk = np.array([(own.step >= at).sum() for own in arms], dtype=float)
+        died = np.array([(own.step == at).sum() for own in arms], dtype=float)
+        share = risk / risk.sum()
+        excess += died - share
+        covariance += np.diag(share) - np.outer(share, share)
+    chi2 = excess[:2] @ np.linalg.inv(covariance[:2, :2]) @ excess[:2]
+    found = log_rank_groups(arms)
+    assert found.statistic == pytest.approx(chi2)
+    assert found.p == pytest.approx(stats.chi2.sf(chi2, 2))
+
+
+def test_arms_that_never_grok_are_not_told_apart():
+    never = Times(np.full(5, 2500.0), np.zeros(5, bool))
+    assert log_rank_groups([never, never]).p == 1
+    assert pairwise_p([never, never])[0][0, 1] == 1
+
+
+def test_a_paired_difference_knows_that_seeds_are_shared():
+    """A seed that is hard for both tells nothing about which is better."""
+    rng = np.random.default_rng(1)
+    hard = rng.normal(0, 300, 50)
+    one = arm(np.round(900 + hard), "one")
+    other = arm(np.round(950 + hard + rng.normal(0, 5, 50)), "other")
+    found = differences_from(one, [other], np.zeros(1), np.zeros(1))[0]
+    assert found.steps.value == pytest.approx(50, abs=3)
+    assert found.steps.width < 5
+    assert found.seeds == 50
+
+
+def test_only_shared_seeds_are_compared():
+    one, other = arm(np.full(10, 500.0), "one"), arm(np.full(30, 700.0), "other")
+    found = differences_from(one, [other], np.zeros(1), np.zeros(1))[0]
+    assert (found.seeds, found.steps.value) == (10, 200)
+
+
+@pytest.mark.slow
+def test_intervals_of_differences_cover_the_truth():
+    rng, hits = np.random.default_rng(2), []
+    for _ in range(2000):
+        one = arm(draw(rng, (60,), rate=0.9), "one")
+        other = arm(draw(rng, (60,), rate=0.9, mean=700), "other")
+        found = differences_from(one, [other], np.zeros(1), np.zeros(1))[0].steps
+        hits.append(found.low <= -90.0 <= found.high)  # 0.9 of 100 steps
+    assert 0.93 <= np.mean(hits) <= 0.97
+
+
+def test_as_many_seeds_as_advised_separate_in_eight_of_ten_cases():
+    rng = np.random.default_rng(3)
+    pilot = rng.normal(30, 200, 10_000)
+    needed = seeds_to_separate(pilot)
+    assert needed is not None
+    p = [stats.ttest_1samp(rng.normal(30, 200, needed), 0).pvalue for _ in range(400)]
+    assert 0.74 <= np.mean(np.array(p) < 0.05) <= 0.87
+
+
+def test_of_no_difference_no_number_of_seeds_is_advised():
+    assert seeds_to_separate(np.zeros(5)) is None
+    assert seeds_to_separate(np.array([3.0])) is None
+
+
+def test_the_probability_of_being_best_is_shared_by_equals():
+    one = np.linspace(400, 900, 30)
+    p = probability_best(np.stack([one, one, one + 500]))
+    assert p.tolist() == [0.5, 0.5, 0]
+
+
+def test_equal_arms_are_luck_and_a_better_one_is_not():
+    rng = np.random.default_rng(4)
+    equal = np.minimum(draw(rng, (20, 30)), HORIZON)
+    assert luck_of_seeds(equal).plausible
+    equal[7] -= 200
+    found = luck_of_seeds(equal)
+    assert not found.plausible
+    assert found.best < found.expected_best
+
+
+@pytest.mark.slow
+def test_luck_of_equal_arms_is_uniform():
+    rng = np.random.default_rng(5)
+    p = [luck_of_seeds(rng.normal(800, 100, (6, 8))).p for _ in range(200)]
+    assert stats.kstest(p, "uniform").pvalue > 0.01
+
+
+def test_one_figure_each_is_judged_by_its_own_spread():
+    """The best of 68 normal numbers, 2.7 standard deviations below the mean."""
+    rng = np.random.default_rng(6)
+    p = [luck_of_figures(rng.normal(1800, 150, 68)).p for _ in range(300)]
+    assert 0.35 < np.mean(p) < 0.65
+    found = luck_of_figures(np.array([*np.linspace(1790, 1810, 67), 900.0]))
+    assert not found.plausible
+
+
+@pytest.mark.slow
+def test_log_rank_p_is_uniform_under_the_null():
+    rng = np.random.default_rng(7)
+    two, three = [], []
+    for _ in range(2000):
+        arms = [times(draw(rng, (60,), rate=0.85)) for _ in range(3)]
+        two.append(log_rank(((arms[0], arms[1]),)).p)
+        three.append(log_rank_groups(arms).p)
+    assert stats.kstest(two, "uniform").pvalue > 0.01
+    assert stats.kstest(three, "uniform").pvalue > 0.01
+
+
+def test_the_comparison_says_all_of_it():
+    arms = [arm(own, f"g{i}") for i, own in enumerate(some(3, rate=0.9))]
+    found = compare(arms)
+    assert found is not None
+    assert sum(found.best.values()) == pytest.approx(1)
+    assert len(found.differences) == 2
+    assert {own.first for own in found.differences} == {max(found.best, key=found.best.get)}
+    assert np.allclose(found.all_p, found.all_p.T)
+    assert found.advice
+    assert compare(arms[:1]) is None
+
+
+def test_advice_names_the_number_of_seeds_that_are_missing():
+    rng = np.random.default_rng(8)
+    one = arm(np.round(rng.normal(800, 100, 20)), "one")
+    other = arm(np.round(rng.normal(820, 100, 20)), "other")
+    found = compare([one, other])
+    assert found is not None
+    needed = found.differences[0].needed
+    assert f"About {needed - 20:,} more seeds would tell" in found.advice
+
+
+def test_an_unknown_reference_is_refused():
+    arms = [arm(own, f"g{i}") for i, own in enumerate(some(2))]
+    with pytest.raises(ValueError, match="there are g0, g1"):
+        compare(arms, "g7")
