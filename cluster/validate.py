@@ -28,7 +28,7 @@ from cluster.naming import Named, named
 from cluster.training import StoppedEarlyError, Trainer, Work
 from speciation.analysis import sequential, validation
 from speciation.analysis.components import Components, crossed
-from speciation.analysis.sequential import Rule
+from speciation.analysis.sequential import Rule, Separated
 from speciation.genome.genome import Genome
 from speciation.seeds import pool_b
 from speciation.tables.readers import answered, known_answers
@@ -358,6 +358,8 @@ def validate(
     if reference is not None and reference not in asked.arms:
         known = ", ".join(asked.arms)
         raise ValidateError(f"--against is {reference!r}, but the arms are {known}")
+    if isinstance(until, Separated) and len(asked.arms) < 2:
+        raise ValidateError("--until separated compares genomes; name at least two of them")
     begun = plan(asked, store)
     register(asked, store)
     phase = [""]

@@ -153,3 +153,17 @@ def test_bands_of_the_curve_cover_the_truth(at):
         i = np.searchsorted(curve.step, at, side="right") - 1
         hits.append(curve.low[i] <= true <= curve.high[i])
     assert 0.93 <= np.mean(hits) <= 0.97
+
+
+@pytest.mark.slow
+def test_the_plain_bootstrap_does_not_know_of_failures_that_have_not_happened():
+    """Why the interval of the mean has two parts: see docs/decisions.md."""
+    rng, how, hits = np.random.default_rng(7), {"rate": 0.97}, []
+    true = truth(**how)["rmst"]
+    for steps in draw(rng, (1000, 20), **how):
+        drawn = rng.choice(np.minimum(steps, HORIZON), (1000, 20)).mean(axis=1)
+        low, high = np.quantile(drawn, (0.025, 0.975))
+        hits.append(low <= true <= high)
+    assert np.mean(hits) < 0.85
+    found = summarise([arm(steps) for steps in draw(rng, (1000, 20), **how)])
+    assert np.mean([s.rmst.low <= true <= s.rmst.high for s in found]) > 0.92

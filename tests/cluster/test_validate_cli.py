@@ -1,0 +1,112 @@
+"""``speciation validate`` as people meet it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cluster.cli import main
+from cluster.local_executor import LocalExecutor
+from tests.cluster.validations import FAST, genome_files
+
+
+@pytest.fixture
+def call(monkeypatch, capsys, tmp_path):
+    """Run the program in this process, on synthetic engines, in a folder of its own."""
+    monkeypatch.setattr(
+        "cluster.local_executor.LocalExecutor", lambda plan: LocalExecutor(plan, FAST)
+    )
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        given = ["speciation", "validate", *words]
+        if not words[0].endswith(".csv"):
+            given += ["--executor", "local"]
+        monkeypatch.setattr("sys.argv", given)
+        with pytest.raises(SystemExit) as end:
+            main()
+        return int(end.value.code or 0), *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def files(tmp_path) -> list[str]:
+    return genome_files(tmp_path / "mine", 3)
+
+
+def test_the_plan_is_said_first_and_files_are_left_behind(call, files, tmp_path):
+    code, out, _ = call(*files, "--seeds", "8", "--horizon", "1000")
+    assert code == 0
+    assert out.splitlines()[0].startswith("asked 8 seeds of 3 genomes to 1,000 steps: found 0")
+    assert "genome-0" in out
+    for name in ("validation.html", "validation.json", "arms.csv", "speed.csv"):
+        assert (tmp_path / "results" / "validation" / name).is_file()
+        assert str(Path("results") / "validation" / name) in out
+    _, again, _ = call(*files, "--seeds", "8", "--horizon", "1000")
+    assert "found 24, will compute 0" in again
+
+
+def test_json_is_all_that_stands_on_standard_output(call, files):
+    code, out, err = call(*files, "--seeds", "6", "--horizon", "1000", "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert found["trained"] == 18
+    assert "will compute 18" in err
+
+
+def test_a_plan_alone_computes_nothing(call, files, tmp_path):
+    code, out, _ = call(*files, "--plan", "--json", "--horizon", "1000")
+    assert code == 0
+    assert json.loads(out)["to_compute"] == 600
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_rule_says_what_it_saw(call, files):
+    code, out, _ = call(*files, "--until", "separated", "--horizon", "1000")
+    assert code == 0
+    assert "after 16 seeds:" in out
+    assert "however often one looked" in out
+
+
+def test_groups_and_crossed_blocks(call, files):
+    group = f"pair={files[0]},{files[1]}"
+    code, out, _ = call(
+        *(files[2], "--group", group, "--seeds", "6"),
+        *("--components", "2", "--against", "pair", "--horizon", "1000"),
+    )
+    assert code == 0
+    assert "where luck comes from" in out
+    code, out, _ = call("group:pair", "--seeds", "6", "--horizon", "1000", "--by", "group")
+    assert code == 0
+    assert "found 12, will compute 0" in out
+
+
+def test_published_figures_are_judged_as_they_are(call, tmp_path):
+    path = tmp_path / "figures.csv"
+    path.write_text("hash,steps\na,1000\nb,1100\nc,1200\n")
+    code, out, _ = call(str(path))
+    assert code == 0
+    assert "the ranking is compatible with luck" in out
+    code, out, _ = call(str(path), "--json")
+    assert json.loads(out)["luck"]["plausible"] is True
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["nobody"], "'nobody' is no genome"),
+        (["tuned-adamw", "--until", "soon"], "--until is 'soon', but must be"),
+        (["tuned-adamw", "--until", "separated"], "name at least two"),
+        (["tuned-adamw", "--seeds", "0"], "--seeds must be at least 1"),
+        (["tuned-adamw", "--track", "nowhere"], "track"),
+        (["tuned-adamw", "--against", "x"], "--against is 'x'"),
+        (["none.csv"], "none.csv"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(call, words, sentence):
+    code, _, err = call(*words)
+    assert code == 2
+    assert sentence in " ".join(err.split())
