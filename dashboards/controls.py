@@ -34,7 +34,7 @@ button:focus-visible,input:focus-visible{outline:2px solid var(--accent);outline
 SCRIPT = r"""
 const plots = [...document.querySelectorAll(".plot")];
 const told = JSON.parse(document.getElementById("arms").textContent);
-const off = new Set(told.hidden), offGroups = new Set(), offLayers = new Set();
+const off = new Set(told.hidden), offGroups = new Set(), offLayers = new Set(told.layers);
 const coarse = matchMedia("(pointer: coarse)").matches;
 const groupOf = Object.fromEntries(told.arms.map((arm) => [arm.name, arm.group]));
 
@@ -50,7 +50,7 @@ function remember() {
 function recall() {
   try {
     const state = JSON.parse(decodeURIComponent(location.hash.slice(1)));
-    off.clear(); state.arms.forEach((name) => off.add(name));
+    off.clear(); offLayers.clear(); state.arms.forEach((name) => off.add(name));
     state.groups.forEach((name) => offGroups.add(name));
     state.layers.forEach((name) => offLayers.add(name));
   } catch (error) { /* no choice in the address: the page's own stands */ }
@@ -70,9 +70,40 @@ function apply(data, plot) {
   named.forEach((trace) => { trace.showlegend = true; });
   return data;
 }
+// Arms that are shown move together, so that hidden ones leave no holes.
+function arrange(data, layout, plot) {
+  if (!layout.meta?.rows) return;
+  const {rows, axis, base, each} = layout.meta;
+  const here = new Set(data.filter((trace) => trace.visible).map((trace) => trace.meta.arm));
+  const names = rows.filter((name) => here.has(name));
+  const place = new Map(rows.map((name, i) => [name, i]));
+  const now = new Map(names.map((name, i) => [name, i]));
+  for (const trace of data) {
+    const {arm} = trace.meta;
+    if (!now.has(arm)) continue;
+    trace.meta.first ??= Array.from(trace[axis]);
+    trace[axis] = trace.meta.first.map((value) => value - place.get(arm) + now.get(arm));
+  }
+  const own = layout[axis + "axis"], ends = [-0.6, Math.max(names.length, 1) - 0.4];
+  own.range = axis === "y" ? ends.reverse() : ends;
+  own.autorange = false;
+  own.tickmode = "array";
+  own.tickvals = names.map((_, i) => i);
+  own.ticktext = names.map((name) => name.replaceAll("&", "&amp;").replaceAll("<", "&lt;"));
+  if (each) {
+    layout.height = base + each * Math.max(names.length, 1);
+    plot.style.height = layout.height + "px";
+  }
+}
+function settle(plot, data, layout) {
+  apply(data, plot);
+  arrange(data, layout, plot);
+}
 function redraw(only) {
-  for (const plot of only ? [only] : plots)
-    Plotly.react(plot, apply(plot.data, plot), plot.layout);
+  for (const plot of only ? [only] : plots) {
+    settle(plot, plot.data, plot.layout);
+    Plotly.react(plot, plot.data, plot.layout);
+  }
 }
 function choose(set, key, on, only) {
   if (on) set.delete(key); else set.add(key);
@@ -115,11 +146,7 @@ function table(plot) {
   plot.data.forEach((trace, i) => {
     if (trace.visible === false) return;
     const full = plot._fullData[i], {arm, layer} = trace.meta;
-    if (full.type === "parcoords") {
-      const axes = full.dimensions, names = axes.map((axis) => axis.label);
-      axes[0].values.forEach((_, row) => axes.forEach((axis, k) =>
-        lines.push([names[k], layer, row, axis.values[row]].map(cell).join(","))));
-    } else if (full.type === "box") {
+    if (full.type === "box") {
       for (const key of ["lowerfence", "q1", "median", "mean", "q3", "upperfence"])
         lines.push([arm, layer + " " + key, full[key][0], ""].map(cell).join(","));
     } else {
@@ -206,7 +233,8 @@ panel();
 const drawn = plots.map((plot) => {
   const figure = JSON.parse(document.getElementById(plot.id + "-data").textContent);
   figure.layout.dragmode = coarse ? false : "zoom";
-  return Plotly.newPlot(plot, apply(figure.data, plot), figure.layout,
+  settle(plot, figure.data, figure.layout);
+  return Plotly.newPlot(plot, figure.data, figure.layout,
     {responsive: true, displayModeBar: false}).then(() => {
     switches(plot);
     plot.on("plotly_legendclick", (event) => {

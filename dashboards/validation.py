@@ -46,6 +46,9 @@ from speciation.tables.readers import genomes_frame
 from speciation.tables.store import Store
 
 SHOWN = 8  # arms that are on when the page opens, fastest first
+FEW = 3  # arms whose bars and bands can lie upon each other
+CROWDED = ("steps/bars", "phase/train bands", "phase/train lines")
+"""Layers that are off when the page opens with more arms than that."""
 POINTS = 12_000  # of all phase curves together
 MOST_ROWS = 300
 JUDGED_BY = (
@@ -267,8 +270,9 @@ def importance_charts(store: Store, found: Validation, kind: str) -> Iterator[Ch
         "All genes at once",
         table[["genome_id", "rmst", "trials", *leading]],
         importance.draw_parallel(table, leading),
-        "A line a genome through all genes, coloured by mean steps.",
-        "Draw along an axis to keep only genomes in that range. Blue is fast.",
+        "A line a genome through all genes, coloured by fifths of mean steps.",
+        "Each gene from the low to the high end of its own scale, the most important on the "
+        "left; blue is fast. Where lines of one colour run together, that range matters.",
     )
 
 
@@ -320,6 +324,7 @@ def _page(
             for own in ranked
         ],
         "hidden": [own.name for own in ranked[SHOWN:]],
+        "layers": list(CROWDED) if len(ranked) > FEW else [],
     }
     data = Html(json.dumps(listed).replace("<", "\\u003c"))
     return page(

@@ -82,6 +82,21 @@ def trace(
     }
 
 
+def rows(names: Sequence[str], axis: str, base: int, each: int) -> dict[str, Any]:
+    """What a figure's layout says where each arm has a place of its own: 0, 1, 2 and so on.
+
+    The page moves arms together when some are hidden, and makes the figure as high as they
+    need: so nothing that is saved has holes.
+
+    Args:
+        names: Of the arms, in their places.
+        axis: ``x`` or ``y``, on which they stand.
+        base: Height of a figure without arms.
+        each: Height that an arm adds; 0 on ``x``.
+    """
+    return {"rows": list(names), "axis": axis, "base": base, "each": each}
+
+
 def drawing(traces: Sequence[Trace], height: int, **layout: Any) -> Drawing:
     """Traces on the house's canvas, with a legend that an exported figure keeps."""
     figure = theme.canvas(height)

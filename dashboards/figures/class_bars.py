@@ -5,8 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from dashboards import theme
-from dashboards.figures.arms import Drawing, Trace, drawing, rows_of, trace
-from dashboards.markup import in_figure
+from dashboards.figures.arms import Drawing, Trace, drawing, rows, rows_of, trace
 
 COLOURS = {
     "Smooth Learner": theme.BLUE,
@@ -53,14 +52,12 @@ def draw_classes(table: pd.DataFrame) -> Drawing:
         )
     return drawing(
         traces,
-        height=int(min(130 + 34 * len(arms), 900)),
+        height=130 + 34 * len(arms),
         barmode="stack",
         xaxis={"tickformat": ".0%", "title": {"text": "share of trials"}, "range": [0, 1.01]},
         yaxis={
-            "tickvals": list(range(len(arms))),
-            "ticktext": [in_figure(arm) for arm in arms],
-            "showticklabels": len(arms) <= 40,
-            "autorange": "reversed",
+            "range": [len(arms) - 0.4, -0.6],
             "showgrid": False,
         },
+        meta=rows(arms, "y", base=130, each=34),
     )

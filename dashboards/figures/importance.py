@@ -14,6 +14,8 @@ from speciation.analysis.effects import Effects, Importance
 
 LEADING = 6
 MOST_LINES = 400
+FIFTHS = ("fastest fifth", "second", "third", "fourth", "slowest fifth")
+SHADES = (theme.BLUE, "#6aa5c9", theme.GREY, "#dd9a66", theme.VERMILION)
 
 
 def importance_table(found: Effects) -> pd.DataFrame:
@@ -103,26 +105,34 @@ def draw_slices(genomes: pd.DataFrame, genes: Sequence[str]) -> Drawing:
 
 
 def draw_parallel(genomes: pd.DataFrame, genes: Sequence[str]) -> Drawing:
-    """A line a genome through all genes, coloured by its mean steps."""
-    keep = genomes.sort_values("rmst", ascending=False)
-    keep = keep.iloc[evenly(len(keep), MOST_LINES)]
-    dimensions = [
-        {"label": gene.replace("_", " "), "values": keep[gene].to_numpy(), "range": [0, 1]}
-        | {"tickvals": [0, 1], "ticktext": ["low", "high"]}
-        for gene in genes
-    ]
-    dimensions.append({"label": "mean steps", "values": keep["rmst"].to_numpy()})
-    line: Trace = {
-        "type": "parcoords",
-        "dimensions": dimensions,
-        "line": {
-            "color": keep["rmst"].to_numpy(dtype=np.float64),
-            "colorscale": [[0, theme.VERMILION], [0.5, "#b9b9b9"], [1, theme.BLUE]],
-            "showscale": True,
-            "colorbar": {"title": {"text": "mean steps"}, "thickness": 12},
+    """A line a genome through all genes; each fifth of mean steps is a layer of its own."""
+    keep = genomes.sort_values("rmst").iloc[evenly(len(genomes), MOST_LINES)]
+    places = np.append(np.arange(len(genes), dtype=np.float64), np.nan)
+    traces: list[Trace] = []
+    for fifth, own in reversed(list(enumerate(np.array_split(np.arange(len(keep)), 5)))):
+        unit = keep[list(genes)].to_numpy(dtype=np.float64)[own]
+        gap = np.full((len(own), 1), np.nan)
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "x": np.tile(places, len(own)),
+                "y": np.hstack([unit, gap]).ravel(),
+                "name": FIFTHS[fifth],
+                "line": {"width": 1, "color": theme.see_through(SHADES[fifth], 0.5)},
+                "meta": {"arm": None, "layer": FIFTHS[fifth]},
+                "hoverinfo": "skip",
+            }
+        )
+    return drawing(
+        traces,
+        440,
+        legend={"traceorder": "reversed"},
+        xaxis={
+            "tickvals": list(range(len(genes))),
+            "ticktext": [gene.replace("_", " ") for gene in genes],
+            "tickangle": -40,
+            "showgrid": True,
         },
-        "labelangle": -35,
-        "labelfont": {"size": 11},
-        "meta": {"arm": None, "layer": "lines"},
-    }
-    return drawing([line], 460, showlegend=False, margin={"l": 60, "r": 30, "t": 110, "b": 20})
+        yaxis={"tickvals": [0, 1], "ticktext": ["low", "high"], "range": [-0.03, 1.03]},
+    )

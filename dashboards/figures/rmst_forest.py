@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from dashboards import theme
-from dashboards.figures.arms import Drawing, drawing, rows_of, trace
+from dashboards.figures.arms import Drawing, drawing, rows, rows_of, trace
 from dashboards.markup import in_figure
 from speciation.analysis.comparison import PairedDifference
 
@@ -70,10 +70,9 @@ def draw_forest(table: pd.DataFrame, colour: Mapping[str, str]) -> Drawing:
             ),
         ]
     against = in_figure(table["against"].iloc[0])
-    ticks = len(table) <= 40
     return drawing(
         traces,
-        height=int(min(150 + 30 * len(table), 1000)),
+        height=150 + 30 * len(table),
         xaxis={
             "title": {"text": f"mean steps more than {against}"},
             "zeroline": True,
@@ -82,10 +81,8 @@ def draw_forest(table: pd.DataFrame, colour: Mapping[str, str]) -> Drawing:
             "showgrid": True,
         },
         yaxis={
-            "tickvals": list(range(len(table))),
-            "ticktext": [in_figure(arm) for arm in table["arm"]],
-            "showticklabels": ticks,
             "range": [len(table) - 0.4, -0.6],
             "showgrid": False,
         },
+        meta=rows(list(table["arm"]), "y", base=150, each=30),
     )

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from dashboards import theme
-from dashboards.figures.arms import Drawing, drawing, trace
-from dashboards.markup import in_figure
+from dashboards.figures.arms import Drawing, drawing, rows, trace
 from speciation.analysis.validation import Shrinkage
 
 
@@ -78,13 +77,11 @@ def draw_shrinkage(table: pd.DataFrame, colour: Mapping[str, str]) -> Drawing:
         )
     return drawing(
         traces,
-        height=int(min(150 + 44 * len(table), 900)),
+        height=150 + 44 * len(table),
         xaxis={"title": {"text": "mean steps"}, "showgrid": True},
         yaxis={
-            "tickvals": list(range(len(table))),
-            "ticktext": [in_figure(arm) for arm in table["arm"]],
-            "showticklabels": len(table) <= 40,
             "range": [len(table) - 0.4, -0.6],
             "showgrid": False,
         },
+        meta=rows(list(table["arm"]), "y", base=150, each=44),
     )

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dashboards import theme
-from dashboards.figures.arms import Drawing, Trace, drawing, trace
+from dashboards.figures.arms import Drawing, Trace, drawing, rows, trace
 from dashboards.thinning import evenly
 from speciation.analysis.estimates import Arm
 
@@ -37,10 +37,11 @@ def draw_speed(arms: Sequence[Arm], colour: Mapping[str, str]) -> Drawing:
     horizon = max(own.horizon for own in arms)
     return drawing(
         traces,
-        height=int(min(150 + 46 * len(arms), 900)),
+        height=150 + 46 * len(arms),
         xaxis={"title": {"text": "steps to grok, at most the horizon"}, "showgrid": True}
         | {"range": [0, 1.04 * horizon]},
-        yaxis={"showticklabels": False, "showgrid": False, "autorange": "reversed"},
+        yaxis={"showgrid": False, "range": [len(arms) - 0.4, -0.6]},
+        meta=rows([own.name for own in arms], "y", base=150, each=46),
     )
 
 
@@ -55,7 +56,7 @@ def _traces(own: Arm, row: Mapping[Any, Any], place: int, colour: str) -> list[T
             "violins",
             "scatter",
             x=np.concatenate([x, x[::-1]]),
-            y=place + np.concatenate([-0.42 * density, 0.42 * density[::-1]]),
+            y=(place + np.concatenate([-0.42 * density, 0.42 * density[::-1]])).tolist(),
             mode="lines",
             line={"width": 1, "color": theme.see_through(colour, 0.6)},
             fill="toself",
@@ -85,7 +86,7 @@ def _traces(own: Arm, row: Mapping[Any, Any], place: int, colour: str) -> list[T
             "points",
             "scatter",
             x=points,
-            y=place + 0.3 * np.sin(2.4 * rng),  # apart, and the same each time
+            y=(place + 0.3 * np.sin(2.4 * rng)).tolist(),  # apart, and the same each time
             mode="markers",
             marker={
                 "size": 4,

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from dashboards import theme
-from dashboards.figures.arms import Drawing, drawing, rows_of, trace
-from dashboards.markup import in_figure
+from dashboards.figures.arms import Drawing, drawing, rows, rows_of, trace
 from speciation.analysis.estimates import Estimate, Summary
 
 
@@ -59,15 +58,11 @@ def draw_success(table: pd.DataFrame, colour: Mapping[str, str]) -> Drawing:
                 hoverinfo="skip",
             ),
         ]
-    ticks = len(table) <= 24
     return drawing(
         traces,
         360,
-        xaxis={
-            "tickvals": list(range(len(table))),
-            "ticktext": [in_figure(arm) for arm in table["arm"]],
-            "showticklabels": ticks,
-        },
+        xaxis={"range": [-0.6, len(table) - 0.4]},
+        meta=rows(list(table["arm"]), "x", base=360, each=0),
         yaxis={"range": [0, 1.04], "tickformat": ".0%", "title": {"text": "grokked"}},
         barmode="overlay",
     )
