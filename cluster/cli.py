@@ -208,6 +208,7 @@ def resume(
 )
 @click.option("--track", metavar="NAME", help="The task and its horizon, by name.")
 @click.option("--horizon", type=int, metavar="STEPS", help="In place of the track's.")
+@click.option("--precision", help="Of training; that of the presets by default.")
 @click.option(
     "--group",
     "groups",
@@ -1000,7 +1001,8 @@ def _validate(
 
     names = ("store", "executor", "address", "device", "slots")
     overrides = places(*(told[name] for name in names))
-    overrides |= {"track": told["track"], "horizon": told["horizon"]}
+    overrides |= {name: told[name] for name in ("track", "horizon")}
+    overrides |= {"engine.precision": told["precision"]}
     place = Store(told["store"] or DEFAULT_STORE)
     until = rule(told["until"]) if told["until"] else None
     asked = ask(

@@ -25,7 +25,8 @@ def genome_files(folder: Path, count: int) -> list[str]:
 
 def asked(store: Store, words: list[str], seeds: int = 12, **rest: Any) -> Asked:
     """What somebody wants of some genomes, to 1,000 steps unless said."""
-    overrides = {"horizon": 1000, "executor": "local"} | rest.pop("overrides", {})
+    overrides = {"horizon": 1000, "executor": "local", "engine.precision": "float32"}
+    overrides |= rest.pop("overrides", {})
     return ask(words, store, seeds=seeds, overrides=overrides, **rest)
 
 

@@ -269,7 +269,7 @@ def test_without_a_browser_a_sentence_says_what_to_do(made, tmp_path, monkeypatc
 
 
 def test_a_browser_that_does_not_draw_is_a_sentence(made, tmp_path):
-    with pytest.raises(export.ExportError, match="did not draw validation.html"):
+    with pytest.raises(export.ExportError, match=r"did not draw validation\.html"):
         export.pictures(made[3] / "validation.html", tmp_path, "svg", browser="/bin/true")
 
 

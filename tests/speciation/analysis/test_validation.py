@@ -9,7 +9,7 @@ import pytest
 from speciation.analysis import validation
 from speciation.analysis.validation import ValidationError
 from speciation.seeds import pool_a, pool_b
-from speciation.tables.schema import TABLES, result_rows
+from speciation.tables.schema import result_rows
 from speciation.tables.store import Store
 from speciation.trial.trial import ModelShape, Outcome, Trial, failed
 from tests.cluster.synthetic import MODEL, TASK, genome, result
@@ -22,12 +22,7 @@ def rows(genomes=(0, 1), seeds=None, pool="B", horizon=HORIZON, model=MODEL) -> 
     done = [
         result(Trial(genome(i), TASK, model, seed, horizon)) for i in genomes for seed in seeds
     ]
-    return table(result_rows(done, "r", None, pool)[0])
-
-
-def table(found) -> pa.Table:
-    schema = TABLES["trials"].schema
-    return pa.table({n: [r.get(n) for r in found] for n in schema.names}, schema=schema)
+    return result_rows(done, "r", None, pool)[0]
 
 
 def test_every_genome_is_an_arm_of_its_own_unless_told():
@@ -41,7 +36,7 @@ def test_every_genome_is_an_arm_of_its_own_unless_told():
 
 def test_failures_of_the_machine_are_shown_and_left_out():
     lost = [failed(Trial(genome(0), TASK, MODEL, s, HORIZON), "lost") for s in (101, 103)]
-    every = pa.concat_tables([rows((0,)), table(result_rows(lost, "r", None, "B")[0])])
+    every = pa.concat_tables([rows((0,)), result_rows(lost, "r", None, "B")[0]])
     found = validation.of_rows(every, HORIZON)
     clean = validation.of_rows(rows((0,)), HORIZON)
     assert found.summaries[0].failed == 2
@@ -109,7 +104,7 @@ def test_a_store_without_fresh_trials_is_a_sentence(tmp_path):
 def test_of_failures_alone_nothing_is_said():
     lost = [failed(Trial(genome(0), TASK, MODEL, 1, HORIZON), "lost")]
     with pytest.raises(ValidationError, match="no finished trial"):
-        validation.of_rows(table(result_rows(lost, "r", None, "B")[0]), HORIZON)
+        validation.of_rows(result_rows(lost, "r", None, "B")[0], HORIZON)
 
 
 def test_what_happened_after_the_horizon_has_not_happened():

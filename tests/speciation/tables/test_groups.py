@@ -47,7 +47,7 @@ def test_what_is_no_id_is_refused(tmp_path, ids):
 def test_a_group_that_is_not_there_is_a_sentence(tmp_path):
     store = Store(tmp_path)
     store.write_group("fast", [ONE])
-    with pytest.raises(StoreError, match="no group 'slow' in .*; its groups are: fast"):
+    with pytest.raises(StoreError, match=r"no group 'slow' in .*; its groups are: fast"):
         store.read_group("slow")
 
 
