@@ -731,11 +731,11 @@ def run_job(store: str, job: str, attempt: int, devices: float) -> None:
 
     Example:  [bold cyan]speciation run-job --store results --job ID --attempt 1 --devices 1[/]
     """
-    from cluster.driver import RunError
     from cluster.executor import ExecutorError
     from cluster.job_queue import JobQueue
     from cluster.launch import existing_store
     from cluster.log_lines import LogReporter, json_lines, log_as_json
+    from cluster.training import RunError
     from speciation.tables.files import StoreError
 
     tell = json_lines(sys.stdout, job=job, attempt=attempt)
