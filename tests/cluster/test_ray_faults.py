@@ -109,6 +109,7 @@ def test_a_machine_that_is_drained_gets_nothing_new_and_nobody_is_blamed(machine
     assert accepted
     before = executor._roster.queued
     until(executor, lambda _: gone not in executor._places)
+    collect(executor, 20)
     assert executor._roster.queued < before  # the other one went on
     assert executor.actors == 1
     machines.remove_node(node)
