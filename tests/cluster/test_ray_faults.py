@@ -48,6 +48,7 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             "_system_config": {
                 "health_check_initial_delay_ms": 0,
                 "health_check_period_ms": 500,
+                "health_check_timeout_ms": 1000,
                 "health_check_failure_threshold": 3,
             },
         },
