@@ -2,15 +2,15 @@
 
     python benchmarks/racing.py [runs] [population] [generations] [seeds]
 
-A genome's median time to grok depends on its distance, on the unit scale of genes, to an optimum
-that nobody knows; a trial's own time is lognormal around it with a coefficient of variation of
-25 %, as measured ones have (science: 13 to 30 %), and beyond the horizon it is censored. Each run
-is evolved twice from the same run seed, with and without a race, by the project's own evolution.
-Printed are trial-steps and the true mean of each final best genome, both as ratios race / no race
-over paired runs with a 95 % interval of the mean of their logarithms.
+A genome's median time to grok depends on its distance, on the unit scale of genes, to an
+optimum that nobody knows; a trial's own time is lognormal around it with a coefficient of
+variation of 25 %, as measured ones have (13 to 30 %), and beyond the horizon it is censored.
+Each run is evolved twice from the same run seed, with and without a race, by the project's own
+evolution. Printed are trial-steps and the true median of each final best genome, both as ratios
+race / no race over paired runs with a 95 % interval of the mean of their logarithms.
 
 It does not show what real landscapes do: here noise is the same everywhere, genes do not
-interact, and a genome that groks at all groks always. Only paired runs on real trials show that.
+interact, and a genome that groks at all groks always. Only paired runs of real trials do.
 """
 
 from __future__ import annotations

@@ -230,7 +230,8 @@ class RayExecutor:
         """What happened; see the protocol."""
         if not self._open:
             raise ExecutorError("this executor is closed; make a new one to go on")
-        self._look()
+        if gone := self._look():
+            return gone
         for place in list(self._places.values()):
             self._feed(place)
         if not any(place.call for place in self._places.values()):
@@ -263,15 +264,18 @@ class RayExecutor:
 
     # -- Actors -------------------------------------------------------------------------
 
-    def _look(self) -> None:
+    def _look(self) -> list[Event]:
         """Give every device that Ray has an actor. Machines may join and leave at any time."""
         if self._clock() - self._looked_at < LOOK_SECONDS:
-            return
+            return []
         self._looked_at = self._clock()
         kind = "gpu" if self._uses_gpus else "cpu"
-        leaving, devices = _machines(kind.upper())
-        for place in self._places.values():
+        alive, leaving, devices = _machines(kind.upper())
+        events: list[Event] = []
+        for place in list(self._places.values()):
             place.leaving = place.node in leaving
+            if place.node is not None and place.node not in alive:
+                events += self._lose(place, "its machine is gone", Cause.LEFT)
         each = self._gpus if self._uses_gpus else 1.0
         wanted = int(devices / each + 1e-9) - len(self._broken)
         wanted = min(max(wanted, 0), self._most_actors)
@@ -287,6 +291,7 @@ class RayExecutor:
             place = _Place(next(free))
             self._places[place.name] = place
             self._start(place)
+        return events
 
     def _start(self, place: _Place) -> None:
         self._starts[place.name] += 1
@@ -525,11 +530,12 @@ def _resource(name: str) -> float:
     return float(ray.cluster_resources().get(name, 0.0))
 
 
-def _machines(kind: str) -> tuple[set[str], float]:
-    """Ids of the machines that are being drained, and how many devices the others have."""
+def _machines(kind: str) -> tuple[set[str], set[str], float]:
+    """Ids of machines, of those being drained, and how many devices the others have."""
     leaving = set(ray._private.state.state.get_draining_nodes())
-    staying = [n for n in ray.nodes() if n["Alive"] and n["NodeID"] not in leaving]
-    return leaving, sum(float(node["Resources"].get(kind, 0.0)) for node in staying)
+    alive = {n["NodeID"]: n["Resources"] for n in ray.nodes() if n["Alive"]}
+    staying = [resources for node, resources in alive.items() if node not in leaving]
+    return set(alive), leaving, sum(float(each.get(kind, 0.0)) for each in staying)
 
 
 def _cause(error: Exception) -> Cause:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from collections import Counter
@@ -309,6 +310,15 @@ def test_suspects_on_a_machine_that_leaves_are_tried_again_as_they_were():
     assert campaign.handle(lost(a, b))[0] == Suspect(
         (Pack((a,), 0, 2, "out of memory"), Pack((b,), 0, 2, "out of memory"))
     )
+
+
+def test_losses_with_a_result_between_them_never_end_a_campaign():
+    work = trials(3 * MAX_BARREN_ROUNDS)
+    campaign = Campaign(work, max_in_flight=2)
+    campaign.start()
+    for one, other in itertools.pairwise(work):
+        assert not any(isinstance(x, Abandon) for x in campaign.handle(left(one, other)))
+        campaign.handle(finished(one))
 
 
 def test_machines_that_leave_for_ever_are_abandoned_in_the_end():

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from cluster.campaign import ActorLost, Append, Campaign, Cause, Close, Submit
 from cluster.executor import EnginePlan, Executor, ExecutorError
 from cluster.local_executor import LocalExecutor
 from tests.cluster.synthetic import PLAN, Behaviour, SyntheticEngine, trials
@@ -41,3 +42,45 @@ def test_steps_of_a_lost_engine_still_count():
     executor.submit([bad])
     assert executor.wait(0.1)[0].reason.startswith("RuntimeError: CUDA error")
     assert executor.trial_steps == sum(r.steps_run for r in results)
+
+
+class Hungry(SyntheticEngine):
+    """Has memory for two trials, and no more."""
+
+    def advance(self):
+        if self.occupied > 2:
+            raise MemoryError("no memory left for 3 slots")
+        return super().advance()
+
+
+def test_where_memory_runs_out_slots_are_halved_and_no_trial_is_blamed():
+    def make(plan: EnginePlan) -> SyntheticEngine:
+        return Hungry(Behaviour(slots=8 >> plan.halvings))
+
+    executor = LocalExecutor(PLAN, make)
+    campaign = Campaign(trials(12), max_in_flight=100)
+    commands, stored, losses = campaign.start(), [], []
+    while not any(isinstance(command, Close) for command in commands):
+        for command in commands:
+            assert isinstance(command, Submit | Append)
+            if isinstance(command, Submit):
+                assert not command.apart
+                executor.submit(command.trials)
+        events = executor.wait(0.0)
+        losses += [event for event in events if isinstance(event, ActorLost)]
+        commands = [command for event in events for command in campaign.handle(event)]
+        stored += [r.trial for c in commands if isinstance(c, Append) for r in c.results]
+    assert sorted(t.id for t in stored) == sorted(t.id for t in trials(12))
+    assert [(loss.cause, loss.innocent) for loss in losses] == [(Cause.MEMORY, True)] * 2
+    assert executor.capacity == 2
+
+
+def test_a_trial_that_does_not_fit_alone_is_to_blame():
+    class Starving(SyntheticEngine):
+        def advance(self):
+            raise MemoryError("not even one")
+
+    executor = LocalExecutor(PLAN, lambda plan: Starving(Behaviour(slots=1)))
+    executor.submit(trials(1))
+    (loss,) = executor.wait(0.0)
+    assert (loss.cause, loss.innocent) == (Cause.MEMORY, False)

@@ -41,6 +41,23 @@ def test_scarce_work_is_shared_evenly_with_actors_that_have_not_asked_yet():
     assert len(r.take("b", slots=32)) == 5
 
 
+def test_scarce_work_goes_to_actors_in_proportion_to_their_pace():
+    r = roster("fast", "slow", "new")
+    r.pace("fast", 30_000.0)
+    r.pace("slow", 10_000.0)
+    r.add(WORK[:12])
+    assert len(r.take("slow", slots=32)) == 2
+    assert len(r.take("fast", slots=32)) == 6
+    assert len(r.take("new", slots=32)) == 4  # an average one, while nobody knows
+
+
+def test_no_work_is_kept_back_for_an_actor_that_does_not_start():
+    r = roster("here", "pending")
+    r.pace("pending", 0.0)
+    r.add(WORK[:10])
+    assert len(r.take("here", slots=32)) == 10
+
+
 def test_plenty_of_work_fills_slots_and_the_reserve():
     r = roster("a", "b")
     r.add(WORK)

@@ -1,0 +1,155 @@
+"""Machines that leave, hang and run out of memory, on several Rays of one host.
+
+A cluster of three pretended machines, with ports and folders of its own, is shared by the
+module: it takes long to start.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+ray = pytest.importorskip("ray", reason="the executor on Ray needs ray")
+
+from ray.cluster_utils import Cluster  # noqa: E402
+
+from cluster import ray_address  # noqa: E402
+from cluster.campaign import ActorLost, Cause, Finished  # noqa: E402
+from cluster.ray_executor import RayExecutor, _Listening  # noqa: E402
+from tests.cluster.synthetic import PLAN, Behaviour, trials  # noqa: E402
+from tests.contracts.executor import collect, until  # noqa: E402
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.filterwarnings("ignore"),  # Ray's own, of processes that are killed
+]
+
+
+@pytest.fixture(scope="module")
+def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    patch = pytest.MonkeyPatch()
+    patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+    patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    patch.delenv("RAY_ADDRESS", raising=False)
+    ray_address.ensure_token()
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={
+            "num_cpus": 1,
+            "num_gpus": 1,
+            "include_dashboard": False,
+            "_system_config": {
+                "health_check_initial_delay_ms": 0,
+                "health_check_period_ms": 500,
+                "health_check_timeout_ms": 1000,
+                "health_check_failure_threshold": 3,
+            },
+        },
+    )
+    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+    patch.undo()
+
+
+@pytest.fixture
+def executor(machines: Cluster) -> Iterator[RayExecutor]:
+    made = RayExecutor(PLAN, make=Behaviour(slots=4, seconds=0.02), work_seconds=0.2)
+    yield made
+    made.close()
+
+
+def ready(executor: RayExecutor, count: int) -> None:
+    until(executor, lambda _: executor.actors == count)
+
+
+def on_node(executor: RayExecutor, node: Any) -> str:
+    return next(p.name for p in executor._places.values() if p.node == node.node_id)
+
+
+def test_a_machine_that_joins_is_used_and_one_that_is_lost_costs_its_unfinished_steps(
+    machines, executor
+):
+    ready(executor, 1)
+    node = machines.add_node(num_cpus=1, num_gpus=1)
+    ready(executor, 2)
+    executor.submit(trials(4000))
+    collect(executor, 20)
+    gone = on_node(executor, node)
+    machines.remove_node(node, allow_graceful=False)
+    began = time.monotonic()
+    events = until(executor, lambda events: any(isinstance(e, ActorLost) for e in events))
+    assert time.monotonic() - began < 10
+    loss = next(e for e in events if isinstance(e, ActorLost))
+    assert (loss.actor, loss.cause, loss.innocent) == (gone, Cause.LEFT, True)
+    assert loss.trials
+    executor.submit(loss.trials)
+    done = {r.trial.id for e in events if isinstance(e, Finished) for r in e.results}
+    assert not done & {t.id for t in loss.trials}
+    collect(executor, 100)
+    assert executor.actors == 1
+
+
+def test_a_machine_that_is_drained_gets_nothing_new_and_nobody_is_blamed(machines, executor):
+    node = machines.add_node(num_cpus=1, num_gpus=1)
+    ready(executor, 2)
+    executor.submit(trials(20_000))
+    collect(executor, 20)
+    gone = on_node(executor, node)
+    accepted, _ = ray._private.worker.global_worker.gcs_client.drain_node(
+        node.node_id, 2, "preempted", int(time.time() * 1000) + 600_000
+    )
+    assert accepted
+    before = executor._roster.queued
+    until(executor, lambda _: gone not in executor._places)
+    collect(executor, 20)
+    assert executor._roster.queued < before  # the other one went on
+    assert executor.actors == 1
+    machines.remove_node(node)
+
+
+def test_a_machine_that_freezes_is_noticed_in_seconds(machines, executor):
+    node = machines.add_node(num_cpus=1, num_gpus=1)
+    ready(executor, 2)
+    executor.submit(trials(20_000))
+    collect(executor, 20)
+    pids = [p.process.pid for each in node.all_processes.values() for p in each]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    events = until(executor, lambda events: any(isinstance(e, ActorLost) for e in events))
+    assert time.monotonic() - began < 15
+    loss = next(e for e in events if isinstance(e, ActorLost))
+    assert loss.innocent
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    machines.remove_node(node, allow_graceful=False)
+
+
+def test_a_driver_that_was_stopped_blames_nobody_for_being_late():
+    now = [0.0]
+    clock = _Listening(lambda: now[0])
+    began = clock()
+    now[0] += 3600  # a pause
+    assert clock() - began <= 5
+    for _ in range(40):
+        now[0] += 0.5
+        clock()
+    assert clock() - began == pytest.approx(25)
+
+
+def test_a_clock_that_goes_back_takes_nothing_away():
+    now = [100.0]
+    clock = _Listening(lambda: now[0])
+    now[0] = 50.0
+    assert clock() == 0
+    now[0] = 51.0
+    assert clock() == 1
