@@ -139,7 +139,9 @@ class _Driver:
             closed, before = self._trainer.insist(self._replay)
             self._generations = max(self._generations, closed)
             for generation in range(closed, self._generations):
-                plan = self._trainer.insist(partial(self._plan, generation, before))
+                plan_it = partial(self._plan, generation, before)
+                # A run of which nothing is there yet is refused rather than kept waiting.
+                plan = plan_it() if before is None else self._trainer.insist(plan_it)
                 if generation == closed:  # not sooner: there may have been no founders
                     self._write_manifest("running", closed)
                 before = self._close(plan, self._try(plan))
