@@ -10,8 +10,9 @@ where the tree has its widest gap within that band; the rank with the widest gap
 *clearest*. HDBSCAN, which knows nothing of the tree, is heard as a second opinion, and a
 bootstrap (Hennig 2007) says how surely each species would be found again.
 
-Space, names and colours are kept when data grows: a taxonomy made with the one before it takes
-over the axes, and each species its name and colour from the one it overlaps most.
+Space, names and colours are kept when data grows. A few new genomes join the species of their
+nearest kin. Once there are more of them than :data:`GROWTH` allows, a new tree is grown, on the
+same axes, and each species takes name and colour from the one it overlaps most.
 
 Axes: N genomes, D coordinates of the unit vector, L leaves of the tree.
 """
@@ -26,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.optimize import linear_sum_assignment
+from scipy.spatial import KDTree
 from sklearn.cluster import HDBSCAN, MiniBatchKMeans
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
@@ -48,6 +50,7 @@ MOST_LEAVES = 1500
 
 MOST_DENSE = 3000  # genomes that HDBSCAN sees
 MOST_RESAMPLED, REPLICATES = 600, 20  # genomes and draws of the bootstrap
+GROWTH = 1.15  # a tree serves until there are so many times the genomes that it grew from
 KEPT_GAP = 0.05  # a cut moves only for a gap so much wider than that of its old place
 KEPT_OVERLAP = 1 / 3  # Jaccard index from which on a species is the one of before
 DEVIANT = 0.35  # in standard deviations of all genomes: less is not worth a word
@@ -149,6 +152,7 @@ class Taxonomy:
         heights: Where the tree was cut for each rank, ``(7,)``, in Ward's distance.
         clearest: The rank at which the tree has its widest gap.
         opinion: The second one.
+        grown_from: How many genomes the tree was grown from; later ones joined.
     """
 
     ids: tuple[str, ...]
@@ -159,6 +163,7 @@ class Taxonomy:
     heights: tuple[float, ...]
     clearest: str
     opinion: Opinion
+    grown_from: int
 
     def at(self, rank: str) -> tuple[Species, ...]:
         """The species of a rank."""
@@ -219,6 +224,8 @@ def classify(
     units = kind_named(own.kind).encode(own)
     space = before.space if before else fit_space(own.kind, units)
     standard = space.standardise(units)
+    if before is not None and _serves(before, known):
+        return _joined(before, known, standard)
     leaf, merges = _tree(standard)
     counts = _counts(merges, before)
     cuts = [fcluster(merges, count, "maxclust") for count in counts]
@@ -233,6 +240,7 @@ def classify(
         heights=tuple(_height(merges, count) for count in counts),
         clearest=RANKS[int(np.argmax([_gap(merges, count) for count in counts]))],
         opinion=_second_opinion(standard, labels),
+        grown_from=len(known),
     )
     if before is not None:
         classified = _inherited(classified, before)
@@ -344,6 +352,11 @@ def _numbered(labels: NDArray[np.int32]) -> NDArray[np.int64]:
 def _species(
     labels: Labels, rank: int, standard: Array, names: Sequence[str]
 ) -> tuple[Species, ...]:
+    return tuple(_named(_counted(labels, rank, standard, names), set()))
+
+
+def _counted(labels: Labels, rank: int, standard: Array, names: Sequence[str]) -> list[Species]:
+    """Species of a rank, which have no names yet."""
     own = labels[:, rank]
     centre, found = standard.mean(axis=0), []
     for number in range(int(own.max()) + 1):
@@ -353,7 +366,7 @@ def _species(
         deviations = tuple((names[i], float(away[i])) for i in order)
         parent = int(labels[members[0], rank - 1]) if rank else -1
         found.append(Species(RANKS[rank], "", number, len(members), parent, deviations))
-    return tuple(_named(found, set()))
+    return found
 
 
 def _named(species: Sequence[Species], taken: set[str]) -> Iterator[Species]:
@@ -405,6 +418,37 @@ def _jaccard(a: Labels, b: Labels, of_a: int, of_b: int) -> Array:
     np.add.at(both, (a, b), 1.0)
     either = both.sum(axis=1)[:, None] + both.sum(axis=0)[None] - both
     return np.divide(both, either, out=np.zeros_like(both), where=either > 0)
+
+
+def _serves(before: Taxonomy, ids: NDArray[np.str_]) -> bool:
+    """Whether a tree still serves: all its genomes are there, and not too many more."""
+    within = len(ids) <= GROWTH * before.grown_from
+    return within and bool(np.isin(np.array(before.ids), ids).all())
+
+
+def _joined(before: Taxonomy, ids: NDArray[np.str_], standard: Array) -> Taxonomy:
+    """New genomes in the species of their nearest kin; everybody else stays."""
+    known = np.isin(ids, np.array(before.ids))
+    labels = np.empty((len(ids), len(RANKS)), dtype=np.int16)
+    labels[known] = before.labels
+    if not known.all():
+        _, kin = KDTree(standard[known]).query(standard[~known])
+        labels[~known] = before.labels[kin]
+    names = gene_labels(before.space.kind, standard.shape[1])
+    species = [
+        tuple(
+            replace(own, name=old.name, colour=old.colour, stability=old.stability)
+            for own, old in zip(_counted(labels, rank, standard, names), olds, strict=True)
+        )
+        for rank, olds in enumerate(before.species)
+    ]
+    return replace(
+        before,
+        ids=tuple(ids.tolist()),
+        places=standard @ before.space.axes.T,
+        labels=labels,
+        species=tuple(species),
+    )
 
 
 # -- Second thoughts ------------------------------------------------------------------------

@@ -41,6 +41,7 @@ def encode(taxonomy: Taxonomy) -> bytes:
         "species": [[dataclasses.asdict(own) for own in r] for r in taxonomy.species],
         "heights": list(taxonomy.heights),
         "clearest": taxonomy.clearest,
+        "grown_from": taxonomy.grown_from,
         "opinion": dataclasses.asdict(taxonomy.opinion),
     }
     text = json.dumps(told, ensure_ascii=False, allow_nan=False)
@@ -107,6 +108,7 @@ def _checked(table: pa.Table, told: dict[str, Any]) -> Taxonomy:
             float(opinion["noise"]),
             tuple(_maybe(value) for value in opinion["agreement"]),
         ),
+        grown_from=int(told["grown_from"]),
     )
 
 

@@ -22,7 +22,9 @@ BIRTHS = pd.DataFrame(
 
 def test_every_ancestor_is_a_mark_in_the_column_of_its_birth():
     lines, *marks = draw_ancestry(ancestry(BIRTHS, "d"), {"a": "<Ada>"}).data
-    placed = {said[0]: x for trace in marks for said, x in zip(trace.customdata, trace.x)}
+    placed = {
+        said[0]: x for trace in marks for said, x in zip(trace.customdata, trace.x, strict=True)
+    }
     assert sorted(placed.values()) == [0, 0, 1, 2]
     assert any("&lt;Ada&gt;" in said for said in placed)
     assert any("from its father: beta1" in said for said in placed)
@@ -37,6 +39,6 @@ def test_bands_stand_upon_each_other_and_sum_to_the_population():
     stream = species_stream(rows, {"a": "A", "b": "B", "c": "B"})
     figure = draw_stream(stream, {"A": 0, "B": 4})
     assert np.sum([trace.y for trace in figure.data], axis=0).tolist() == [3, 3]
-    assert [trace.name for trace in figure.data] == ["A", "B", OTHERS]
+    assert [trace.name for trace in figure.data] == ["B", "A", OTHERS]
     colours = [trace.line.color for trace in figure.data]
-    assert colours == [theme.species_colour(0), theme.species_colour(4), theme.GREY]
+    assert colours == [theme.species_colour(4), theme.species_colour(0), theme.GREY]

@@ -12,6 +12,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from speciation.analysis.taxonomy import (
     BANDS,
+    GROWTH,
     RANKS,
     Taxonomy,
     TaxonomyError,
@@ -127,20 +128,46 @@ def test_a_species_is_named_from_its_most_deviant_genes():
     assert any(name.startswith("High-Dropout / ") for name in names)
 
 
-@pytest.mark.parametrize("clusters", [3, 6, 12])
-def test_names_and_colours_stay_when_data_grows_by_a_tenth(clusters):
-    grown, _ = planted(clusters)
+@pytest.mark.parametrize("growth", [1.1, 1.4], ids=["the same tree", "a new tree"])
+@pytest.mark.parametrize("clusters", [3, 12])
+def test_names_and_colours_stay_when_data_grows(clusters, growth):
+    grown, truth = planted(clusters)
     rows = np.random.default_rng(9).permutation(len(grown))
-    early = classify(grown[rows[: int(len(rows) / 1.1)]])
+    early = classify(grown[rows[: int(len(rows) / growth)]])
     late = classify(grown, early)
+    assert late.grown_from == (len(early.ids) if growth < GROWTH else len(late.ids))
     assert np.array_equal(late.space.axes, early.space.axes)
     assert late.clearest == early.clearest
     assert called(late, early.ids) == called(early, early.ids)
+    assert adjusted_rand_score(truth, late.labels_at(late.clearest)) >= 0.95
 
 
-def called(found: Taxonomy, ids: tuple[str, ...]) -> list[tuple[str, int]]:
-    """Name and colour of each genome's species at the clearest rank."""
-    species, label = found.at(found.clearest), found.labels_at(found.clearest)
+def test_names_stay_under_a_tenth_of_new_data_even_where_there_is_no_structure():
+    genomes = HYPER17.random(220, np.random.default_rng(8))
+    early = classify(genomes[:200])
+    late = classify(genomes, early)
+    assert set(early.ids) < set(late.ids)
+    for rank in RANKS:
+        assert called(late, early.ids, rank) == called(early, early.ids, rank)
+        assert sum(species.size for species in late.at(rank)) == 220
+    assert late.places[[late.ids.index(own) for own in early.ids]] == pytest.approx(
+        early.places
+    )
+
+
+def test_a_tree_serves_only_while_all_its_genomes_are_there():
+    genomes = HYPER17.random(60, np.random.default_rng(8))
+    early = classify(genomes[:55])
+    assert classify(genomes[1:], early).grown_from == 59
+    assert classify(genomes, early).grown_from == 55
+
+
+def called(
+    found: Taxonomy, ids: tuple[str, ...], rank: str | None = None
+) -> list[tuple[str, int]]:
+    """Name and colour of each genome's species, by default at the clearest rank."""
+    rank = rank or found.clearest
+    species, label = found.at(rank), found.labels_at(rank)
     own = [species[label[found.ids.index(name)]] for name in ids]
     return [(one.name, one.colour) for one in own]
 
@@ -148,7 +175,7 @@ def called(found: Taxonomy, ids: tuple[str, ...]) -> list[tuple[str, int]]:
 def test_a_new_species_takes_neither_name_nor_colour_of_another():
     genomes, truth = planted(6)
     ordered = genomes[np.argsort(genomes.ids)]
-    early = classify(ordered[np.flatnonzero(truth < 5)])
+    early = classify(ordered[np.flatnonzero(truth != np.bincount(truth).argmax())])
     late = classify(ordered, early)
     rank = "phylum"
     assert (len(early.at(rank)), len(late.at(rank))) == (5, 6)
