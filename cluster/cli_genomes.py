@@ -1,6 +1,6 @@
-"""Commands on genomes: ``library · forge · taxonomy · lineage · interpret``.
+"""Commands on genomes: ``library · forge · taxonomy · lineage · interpret · lab``.
 
-All but the last work where neither torch nor Ray is installed.
+All but ``interpret`` work where neither torch nor Ray is installed.
 """
 
 from __future__ import annotations
@@ -538,7 +538,56 @@ def interpret(
         show_table("inside", list(HEADER), [row(name, own) for name, own in seen.items()])
 
 
-COMMANDS = (library, forge, taxonomy, lineage, interpret)
+# -- The Lab --------------------------------------------------------------------------------
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(1, 65535), default=8050, show_default=True)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="An address of this machine; beyond loopback the Lab wants a token, which it prints.",
+)
+@root_option
+@store_option
+@click.option("--open", "show", is_flag=True, help="Open it in a browser.")
+def lab(port: int, host: str, root: Path | None, uri: str | None, show: bool) -> None:
+    """Open the Lab: species in three dimensions and the library, in a browser.
+
+    Needs neither torch nor Ray. Ctrl-C closes it.
+
+    Example:  [bold cyan]speciation lab --open[/]
+    """
+    import secrets
+
+    from cluster.doctor import has_extra, install_hint
+    from cluster.launch import LaunchError
+    from cluster.parties import LIBRARY
+
+    if not has_extra("dash"):
+        raise LaunchError(f"the Lab needs dash, which is not installed: {install_hint('lab')}")
+    from dashboards.lab.app import make_app, serve
+    from dashboards.lab.guard import LOOPBACK
+    from dashboards.lab.sources import Sources
+
+    if host in ("0.0.0.0", "::", "[::]"):
+        raise LaunchError(
+            f"--host {host} is every address; name the one it is to be reached by"
+        )
+    if "://" in (uri or ""):
+        raise LaunchError(f"the Lab looks at a folder of this machine, and {uri} is none")
+    token = None if host in LOOPBACK else secrets.token_urlsafe(24)
+    sources = Sources(Path(uri or DEFAULT_STORE), root or LIBRARY)
+    app = make_app(sources, port, host, token)
+    address = f"http://{host}:{port}/" + (f"?token={token}" if token else "")
+    say(f"the Lab is at {address}; Ctrl-C closes it")
+    if show:
+        webbrowser.open(address)
+    serve(app, host, port)
+
+
+COMMANDS = (library, forge, taxonomy, lineage, interpret, lab)
 
 
 # -- Inside of commands ---------------------------------------------------------------------

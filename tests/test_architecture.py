@@ -51,7 +51,15 @@ MAY_ENTER: dict[str, tuple[str, ...]] = {
         "dashboards.anatomy",
         "dashboards.figures.genes",
         "dashboards.forge",
+        "dashboards.lab",
         "dashboards.taxonomy",
+    ),
+    # The Lab names and tags genomes of the library, besides looking on.
+    "dashboards.lab": (
+        "dashboards",
+        "speciation.tables",
+        "speciation.analysis",
+        "speciation.genome",
     ),
     # Looking on means reading what was written, never running it.
     "dashboards": (
@@ -290,6 +298,7 @@ def test_package_file_holds_a_docstring_and_nothing_else(module: str) -> None:
         ("dashboards.anatomy", {"plotly"}),
         ("dashboards.forge", {"plotly", "rich"}),
         ("dashboards.taxonomy", {"plotly", "rich"}),
+        ("dashboards.lab.app", {"dash", "plotly", "rich"}),
         ("cluster.cli", {"click", "plotly", "rich", "rich_click"}),
     ],
 )

@@ -75,16 +75,21 @@ def draw_space(taxonomy: Taxonomy, rank: str, most: int = MOST_POINTS) -> go.Fig
     return figure.update_layout(
         hovermode="closest",
         margin={"l": 0, "r": 0, "t": 0, "b": 0},
-        scene={
-            "dragmode": "turntable",
-            "aspectmode": "cube",
-            "camera": {"eye": {"x": 1.25, "y": 1.15, "z": 0.75}},
-            **{
-                f"{axis}axis": _axis(i, float(taxonomy.space.explained[i]))
-                for i, axis in enumerate("xyz")
-            },
-        },
+        scene=scene(taxonomy),
     )
+
+
+def scene(taxonomy: Taxonomy) -> dict[str, object]:
+    """Axes, camera and manners of a view in three dimensions."""
+    return {
+        "dragmode": "turntable",
+        "aspectmode": "cube",
+        "camera": {"eye": {"x": 1.4, "y": 1.3, "z": 0.8}},
+        **{
+            f"{axis}axis": _axis(i, float(taxonomy.space.explained[i]))
+            for i, axis in enumerate("xyz")
+        },
+    }
 
 
 def keys_of(taxonomy: Taxonomy, rank: str) -> dict[str, str]:

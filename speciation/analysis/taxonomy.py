@@ -257,10 +257,8 @@ def fit_space(kind: str, units: Array) -> Space:
     if standard.any():
         pca = PCA(count, svd_solver="full").fit(standard)
         axes[:count], explained[:count] = pca.components_, pca.explained_variance_ratio_
-    # The sign of an axis is a matter of the linear algebra library's taste; fix it.
-    greatest = np.abs(axes).argmax(axis=1)
-    signs = np.sign(axes[np.arange(3), greatest])
-    return Space(kind, centre, scale, axes * np.where(signs < 0, -1.0, 1.0)[:, None], explained)
+    # Signs are fixed by scikit-learn: the greatest weight of each axis is positive.
+    return Space(kind, centre, scale, axes, explained)
 
 
 def gene_labels(kind: str, dimension: int) -> tuple[str, ...]:

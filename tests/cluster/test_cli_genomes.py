@@ -237,6 +237,8 @@ def test_a_genome_is_looked_into(call):
         (["taxonomy", "--output", "no/t.html"], "there is no folder"),
         (["lineage", "ffffffff"], "no genome in"),
         (["interpret", "nobody"], "'nobody' is no genome"),
+        (["lab", "--host", "0.0.0.0"], "is every address; name the one"),
+        (["lab", "--store", "s3://bucket/x"], "the Lab looks at a folder"),
         (["interpret", "tuned-adamw", "--track", "mine"], "track"),
     ],
 )
