@@ -566,7 +566,7 @@ def lab(port: int, host: str, root: Path | None, uri: str | None, show: bool) ->
     from cluster.parties import LIBRARY
 
     if not has_extra("dash"):
-        raise LaunchError(f"the Lab needs dash, which is not installed: {install_hint('lab')}")
+        raise LaunchError(f"the Lab needs dash, which is not installed: {install_hint('dash')}")
     from dashboards.lab.app import make_app, serve
     from dashboards.lab.guard import LOOPBACK
     from dashboards.lab.sources import Sources

@@ -102,7 +102,7 @@ def test_a_library_goes_out_and_comes_in(call):
     call("library", "merge", "out", "--library", "fresh")
     call("library", "merge", "genomes", "--library", "fresh")
     said = json.loads(call("library", "list", "--library", "fresh", "--json").out)
-    assert len({own["id"] for own in said}) == len(said) == 4
+    assert len({own["id"] for own in said}) == len(said) == 5
 
 
 # -- Forge ------------------------------------------------------------------------------------
