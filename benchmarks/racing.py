@@ -11,15 +11,6 @@ race / no race over paired runs with a 95 % interval of the mean of their logari
 
 It does not show what real landscapes do: here noise is the same everywhere, genes do not
 interact, and a genome that groks at all groks always. Only paired runs of real trials do.
-variation of 25 %, as measured ones have (science: 13 to 30 %), and beyond the horizon it is
-censored. Each run is evolved twice from the same run seed, with and without a race, by the
-project's own evolution. Printed are trial-steps and the true mean of each final best
-genome, both as ratios race / no race over paired runs with a 95 % interval of the mean of
-their logarithms.
-
-It does not show what real landscapes do: here noise is the same everywhere, genes do not
-interact, and a genome that groks at all groks always. Only paired runs on real trials show
-that.
 """
 
 from __future__ import annotations

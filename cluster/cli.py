@@ -8,6 +8,7 @@ exit code is 2.
 from __future__ import annotations
 
 import errno
+import json
 import math
 import os
 import shlex
@@ -1029,7 +1030,7 @@ def _validate(
         return
     missing = planned.to_compute + len(missing_crossed(asked, place))
     engine = executor_for(asked.config, trials=missing) if missing else nullcontext(None)
-    with stop_signals() as stop, _bars(as_json) as tell, engine as executor:
+    with stop_signals() as stop, bars(as_json) as tell, engine as executor:
         done = validate(
             asked,
             place,
@@ -1091,13 +1092,13 @@ def _show_validation(found: Validation, written: list[Path]) -> None:
         split_rows,
     )
 
-    _show_table(f"at {found.horizon:,} steps", HEADER, rows(found))
+    show_table(f"at {found.horizon:,} steps", HEADER, rows(found))
     if found.shrinkage:
-        _show_table(
+        show_table(
             "what was selected beside what is confirmed", SHRINK_HEADER, shrink_rows(found)
         )
     if found.components:
-        _show_table("where luck comes from", SPLIT_HEADER, split_rows(dict(found.components)))
+        show_table("where luck comes from", SPLIT_HEADER, split_rows(dict(found.components)))
     for sentence in sentences(found):
         say(sentence)
     for path in written:
@@ -1119,7 +1120,7 @@ def _show_published(path: Path, as_json: bool) -> None:
         [str(own), f"{steps:,.0f}"]
         for own, steps in zip(top["hash"], top["steps"], strict=True)
     ]
-    _show_table(f"published figures of {path}", ["genome", "steps"], listed)
+    show_table(f"published figures of {path}", ["genome", "steps"], listed)
     for sentence in published_sentences(found, TYPICAL_SPREAD):
         say(sentence)
 

@@ -20,7 +20,7 @@ from speciation.tables.files import StoreError
 from speciation.tables.schema import MILESTONES, Row
 from speciation.tables.store import Store, table_spec
 from speciation.trial.task import Task
-from speciation.trial.trial import ModelShape, Outcome, Trial, answers
+from speciation.trial.trial import ModelShape, Outcome, Streams, Trial, answers
 
 
 def read(
@@ -169,6 +169,7 @@ def trial_of(store: Store, prefix: str) -> Trial | None:
             seed=row["seed"],
             horizon=row["horizon"],
             precision=row["precision"],
+            streams=_streams(row),
         )
     except (ValueError, TypeError) as error:
         raise StoreError(f"trial {found[0]} cannot be trained again: {error}") from error
@@ -177,6 +178,13 @@ def trial_of(store: Store, prefix: str) -> Trial | None:
             f"trial {found[0]} cannot be trained again: its row describes {trial.id}"
         )
     return trial
+
+
+def _streams(row: Row) -> Streams | None:
+    """A seed for each stream, of a trial in a design that crosses them."""
+    if row["init_seed"] is None:
+        return None
+    return Streams(row["seed"], row["init_seed"], row["order_seed"], row["dropout_seed"])
 
 
 def known_answers(store: Store, trials: Sequence[Trial]) -> dict[str, Row]:
