@@ -22,6 +22,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import rich_click as click
 
+from cluster.cli_genomes import COMMANDS
+from cluster.terminal import bars, complain, console, print_json, say, show_table, target
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -84,6 +87,10 @@ def speciation() -> None:
 
     Try it:  [bold cyan]speciation evolve quickstart[/]
     """
+
+
+for command in COMMANDS:
+    speciation.add_command(command)
 
 
 # -- Options that commands share ------------------------------------------------------------
@@ -368,7 +375,7 @@ def fidelity(out: Path, as_json: bool, **settings: Any) -> None:
     from cluster.launch import require, stop_signals
 
     require("torch")
-    with stop_signals() as stop, _bars(as_json) as progress:
+    with stop_signals() as stop, bars(as_json) as progress:
         found = compare(shipped(**settings), out, progress, stop)
     if found is None:
         click.echo("stopped; what was trained is kept; the same command goes on", err=as_json)
@@ -454,13 +461,13 @@ def bench(
         minutes=minutes,
         linear=linear,
     )
-    target = _target(picture) if picture else None
+    drawing = target(picture) if picture else None
     with _saying(as_json) as tell:
         found = bench(asked, tell)
-    if target:
+    if drawing:
         from dashboards.bench import picture as draw
 
-        target.write_text(draw(found), encoding="utf-8")
+        drawing.write_text(draw(found), encoding="utf-8")
     if as_json:
         print_json(found)
     else:
@@ -892,7 +899,7 @@ def info(place: str, as_json: bool) -> None:
         print_json(_plain(found))
         return
     rows = [[t.name, f"{t.parts:,}", f"{t.rows:,}", _size(t.bytes)] for t in found.tables]
-    _show_table(f"store {found.uri}", ["table", "parts", "rows", "size"], rows)
+    show_table(f"store {found.uri}", ["table", "parts", "rows", "size"], rows)
     outcomes = ", ".join(f"{count:,} {name}" for name, count in found.outcomes.items())
     lines = [f"trials  {outcomes or 'none'}", f"genomes  {found.genomes:,}"]
     lines += [f"runs  {', '.join(found.runs) or 'none'}"]
@@ -919,7 +926,7 @@ def verify(place: str, as_json: bool) -> None:
             for t in check.tables
         ]
         header = ["table", "parts", "rows", "damaged", "put aside"]
-        _show_table(f"store {check.uri}", header, rows)
+        show_table(f"store {check.uri}", header, rows)
         sentences = [*check.manifests, *(str(bad) for t in check.tables for bad in t.bad)]
         sentences += [
             f"part {t.name}/{name}: written by a newer version of this program"
@@ -954,7 +961,7 @@ def compact(place: str, as_json: bool) -> None:
         ]
         for t in done
     ]
-    _show_table(f"store {place}", ["table", "parts", "size"], rows)
+    show_table(f"store {place}", ["table", "parts", "size"], rows)
 
 
 @store.command()
@@ -1023,7 +1030,7 @@ def _validate(
         return
     missing = planned.to_compute + len(missing_crossed(asked, place))
     engine = executor_for(asked.config, trials=missing) if missing else nullcontext(None)
-    with stop_signals() as stop, _bars(as_json) as tell, engine as executor:
+    with stop_signals() as stop, bars(as_json) as tell, engine as executor:
         done = validate(
             asked,
             place,
@@ -1085,13 +1092,13 @@ def _show_validation(found: Validation, written: list[Path]) -> None:
         split_rows,
     )
 
-    _show_table(f"at {found.horizon:,} steps", HEADER, rows(found))
+    show_table(f"at {found.horizon:,} steps", HEADER, rows(found))
     if found.shrinkage:
-        _show_table(
+        show_table(
             "what was selected beside what is confirmed", SHRINK_HEADER, shrink_rows(found)
         )
     if found.components:
-        _show_table("where luck comes from", SPLIT_HEADER, split_rows(dict(found.components)))
+        show_table("where luck comes from", SPLIT_HEADER, split_rows(dict(found.components)))
     for sentence in sentences(found):
         say(sentence)
     for path in written:
@@ -1113,7 +1120,7 @@ def _show_published(path: Path, as_json: bool) -> None:
         [str(own), f"{steps:,.0f}"]
         for own, steps in zip(top["hash"], top["steps"], strict=True)
     ]
-    _show_table(f"published figures of {path}", ["genome", "steps"], listed)
+    show_table(f"published figures of {path}", ["genome", "steps"], listed)
     for sentence in published_sentences(found, TYPICAL_SPREAD):
         say(sentence)
 
@@ -1226,48 +1233,13 @@ def write_report(place: Store, run: str, output: Path | None) -> Path:
     if output is None:
         folder = _folder(place, run)
         output = folder / "report.html" if folder else Path(f"{run}.html")
-    write(place, run, _target(output))
+    write(place, run, target(output))
     return output
 
 
 def _folder(place: Store, run: str) -> Path | None:
     """Where a run's manifest is; None if that is not a folder of this machine."""
     return None if "://" in place.uri else Path(place.uri) / "runs" / run
-
-
-def _target(output: Path) -> Path:
-    """Where the links of a path lead: to a regular file, or to nothing yet in a folder."""
-    from cluster.launch import LaunchError
-
-    target = Path(os.path.realpath(output))
-    if os.path.lexists(target) and not target.is_file():  # it would be gone for good
-        raise LaunchError(f"{target} is not a regular file; give the report another path")
-    if not target.parent.is_dir():
-        raise LaunchError(
-            f"there is no folder {target.parent} to write {target.name} to; make it first"
-        )
-    return target
-
-
-@contextmanager
-def _bars(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
-    """What tells how many trials of an arm have ended: bars on a terminal, else lines."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    shown = console()
-    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    live = shown.is_terminal and not quiet
-    with Progress(*columns, console=shown, disable=not live) as bars:
-        tasks = {}
-
-        def tell(arm: str, done: int, total: int) -> None:
-            if arm not in tasks:
-                tasks[arm] = bars.add_task(arm, total=total)
-                if not live and not quiet:
-                    say(f"{arm}: {total - done:,} of {total:,} trials to train")
-            bars.update(tasks[arm], completed=done)
-
-        yield tell
 
 
 @contextmanager
@@ -1282,33 +1254,6 @@ def _saying(quiet: bool) -> Iterator[Callable[[str], None]]:
 
 
 # -- Saying things --------------------------------------------------------------------------
-
-
-def console() -> Console:
-    """Standard output. On a pipe, nobody's window is too narrow for a table."""
-    from rich.console import Console
-
-    shown = Console(highlight=False, emoji=False)
-    return shown if shown.is_terminal else Console(highlight=False, emoji=False, width=1000)
-
-
-def say(sentence: str) -> None:
-    """A sentence on standard output, as it is: a path may look like markup."""
-    click.echo(sentence)
-
-
-def complain(sentence: str) -> None:
-    """A sentence on standard error."""
-    from rich.console import Console
-    from rich.text import Text
-
-    words = Text.assemble(("error ", "bold red"), sentence)
-    Console(stderr=True).print(words, soft_wrap=True)
-
-
-def print_json(value: Any) -> None:
-    """JSON on standard output."""
-    say(json.dumps(value, indent=2))
 
 
 def _on(config: RunConfig) -> str:
@@ -1354,7 +1299,7 @@ def _show_fidelity(found: Found, out: Path) -> None:
     from cluster.fidelity import HEADER, rows
     from dashboards.fidelity import headline
 
-    _show_table(headline(found.fidelity), HEADER, rows(found.fidelity))
+    show_table(headline(found.fidelity), HEADER, rows(found.fidelity))
     for control in found.fidelity.controls:
         say(f"{'caught' if control.caught else 'MISSED'}  {control.name}: {control.fault}")
     say(f"report  {out / 'fidelity.html'}")
@@ -1366,7 +1311,7 @@ def _show_bench(found: dict[str, Any]) -> None:
 
     say(f"{found['device']['name']}, {found['roofline']['threads']} threads")
     for table in tables(found):
-        _show_table(*table)
+        show_table(*table)
     for sentence in sentences(found):
         say(sentence)
 
@@ -1381,19 +1326,6 @@ def _show_checks(checks: list[Any]) -> None:
         table.add_row(Text(*marks[check.state]), check.what, Text(check.found))
         if check.advice:
             table.add_row("", "", Text(check.advice, "bright_black"))
-    console().print(table)
-
-
-def _show_table(title: str, header: list[str], rows: list[list[str]]) -> None:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, header_style="bright_black")
-    for i, name in enumerate(header):
-        table.add_column(name, justify="right" if i else "left")
-    for row in rows:
-        table.add_row(*row)
-    say(title)
     console().print(table)
 
 

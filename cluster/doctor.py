@@ -25,7 +25,8 @@ from cluster.ray_address import TOKEN_FILE, probe, wanted_address
 from speciation.tables.store import Store
 
 NEEDED = ("numpy", "pandas", "pyarrow", "scipy", "pydantic", "plotly")
-EXTRAS = {"torch": "engine", "ray": "ray"}
+EXTRAS = {"torch": "engine", "ray": "ray", "dash": "lab"}
+PURPOSES = {"torch": "to train", "ray": "to train on a cluster", "dash": "for the Lab"}
 LEAST_FREE_BYTES = 2**30
 
 
@@ -70,7 +71,9 @@ def _software() -> Iterator[Check]:
         if has_extra(name):
             yield Check(name, version_of(name) or "installed")
         else:
-            yield Check(name, "not installed", "note", f"to train: {install_hint(name)}")
+            yield Check(
+                name, "not installed", "note", f"{PURPOSES[name]}: {install_hint(name)}"
+            )
 
 
 def _machine() -> Iterator[Check]:
@@ -154,7 +157,7 @@ def _run(config: RunConfig) -> Iterator[Check]:
         "trials",
         f"{trials:,} a generation, {total:,} in all, of at most {config.the_horizon():,} steps",
     )
-    for extra in EXTRAS if config.executor == "ray" else ("torch",):
+    for extra in ("torch", "ray") if config.executor == "ray" else ("torch",):
         if not has_extra(extra):
             yield Check(
                 "executor", f"{config.executor} needs {extra}", "missing", install_hint(extra)

@@ -20,6 +20,21 @@ MONO = "ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 BLUE, VERMILION, GREEN, PURPLE = "#1f83c6", "#d55e00", "#00926b", "#b9649a"
 GREY = "#808993"
 
+SPECIES = (
+    BLUE,
+    VERMILION,
+    GREEN,
+    PURPLE,
+    "#a97f00",
+    "#7b6bd6",
+    "#2f9aa8",
+    "#b0524f",
+    "#6b8e23",
+    "#9a6a3c",
+)
+"""Colours that species are told apart by; from the eleventh on, shapes differ as well."""
+SHAPES = ("circle", "diamond", "square", "cross", "x", "circle-open", "diamond-open")
+
 OUTCOMES = {
     "grokked": BLUE,
     "censored": GREY,
@@ -111,6 +126,16 @@ def generation_axis(last: int) -> dict[str, object]:
         "dtick": 1 if last <= 12 else None,
         "tickformat": ",d",
     }
+
+
+def species_colour(number: int) -> str:
+    """The colour of a species, by the number that stays with it."""
+    return SPECIES[number % len(SPECIES)]
+
+
+def species_shape(number: int) -> str:
+    """The shape of its marks: another for every ten species."""
+    return SHAPES[number // len(SPECIES) % len(SHAPES)]
 
 
 def see_through(colour: str, share: float) -> str:

@@ -53,7 +53,7 @@ def gene_table(places: Mapping[str, tuple[Place, ...]]) -> Html:
 
 def _row(place: Place) -> Html:
     gene, percent = place.gene, 100 * place.position
-    ends = f"{_value(gene, gene.low)} to {_value(gene, gene.high)}"
+    ends = f"{value_in_words(gene, gene.low)} to {value_in_words(gene, gene.high)}"
     line = tag(
         "span",
         tag("i", style=f"left:{percent:.1f}%"),
@@ -65,14 +65,13 @@ def _row(place: Place) -> Html:
     return tag(
         "tr",
         tag("th", gene.name.replace("_", " "), tag("small", gene.meaning), scope="row"),
-        tag("td", _value(gene, place.value)),
+        tag("td", value_in_words(gene, place.value)),
         tag("td", line),
     )
 
 
-def _value(gene: Gene, value: float) -> str:
+def value_in_words(gene: Gene, value: float) -> str:
+    """A gene's value as people say it."""
     if gene.scale == "integer":
         return words.number(value)
-    if gene.scale == "log1m":
-        return f"{value:.5g}"
-    return words.scientific(value)
+    return f"{value:.5g}" if gene.scale == "log1m" else words.scientific(value)

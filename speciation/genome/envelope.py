@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 FORMAT = "speciation-genome"
 VERSION = 1
+MOST_TAGS = 32
+
+_TAG = re.compile(r"[\w][\w.-]{0,39}")
 
 
 class GenomeError(ValueError):
@@ -32,6 +36,11 @@ def check_envelope(document: Mapping[str, Any]) -> None:
             raise GenomeError(f"key {key!r} should be {wanted[0]}, got {got}")
 
 
+def is_tag(value: Any) -> bool:
+    """Whether a value can be a tag: up to 40 letters, digits, dots, dashes, underscores."""
+    return isinstance(value, str) and _TAG.fullmatch(value) is not None
+
+
 def _is_version(value: Any) -> bool:
     return type(value) is int and value == VERSION
 
@@ -48,6 +57,12 @@ _ENVELOPE: dict[str, tuple[str, Any]] = {
     "name": ("null or a string of at most 200 characters", _is_name),
     "genes": ("an object of gene values", lambda value: isinstance(value, Mapping)),
     "provenance": ("an object", lambda value: isinstance(value, Mapping)),
+    "tags": (
+        f"a list of at most {MOST_TAGS} words of letters, digits, dots, dashes, underscores",
+        lambda value: (
+            isinstance(value, list) and len(value) <= MOST_TAGS and all(map(is_tag, value))
+        ),
+    ),
 }
 _REQUIRED = ("format", "version", "kind", "genes")
 

@@ -1,4 +1,4 @@
-"""The ``genomes/`` folder: one JSON file a genome, with where it came from.
+"""Genome files: one JSON a genome, with where it came from.
 
 A genome file may come from anywhere, so reading is bounded in size and depth, and refuses NaN
 and a key that stands twice. What is wrong is said in one sentence that begins with the file.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,14 @@ class StoredGenome:
         genome: The genome, checked.
         provenance: Where it came from, as the file says.
         path: The file.
+        tags: Words that people put on it.
     """
 
     name: str
     genome: Genome
     provenance: Mapping[str, Any]
     path: Path
+    tags: tuple[str, ...] = ()
 
 
 def load_genome(path: str | Path) -> tuple[Genome, dict[str, Any]]:
@@ -61,7 +63,8 @@ def read_stored(path: str | Path) -> StoredGenome:
     except GenomeError as error:
         raise GenomeError(f"{path}: {error}") from None
     name = document.get("name") or path.stem
-    return StoredGenome(name, genome, document.get("provenance", {}), path)
+    tags = tuple(document.get("tags", ()))
+    return StoredGenome(name, genome, document.get("provenance", {}), path, tags)
 
 
 def load_folder(folder: str | Path) -> tuple[StoredGenome, ...]:
@@ -81,6 +84,7 @@ def save_genome(
     genome: Genome,
     provenance: Mapping[str, Any] | None = None,
     name: str | None = None,
+    tags: Sequence[str] = (),
 ) -> None:
     """Write a genome file, whole or not at all; an older file of that name is replaced.
 
@@ -91,6 +95,8 @@ def save_genome(
     path = Path(path)
     try:
         document = kind_named(genome.kind).to_json(genome, provenance, name)
+        if tags:
+            document["tags"] = sorted(set(tags))
         body = _as_bytes(document)
         genome_from_json(parse_json(body))  # whatever is saved can be loaded
         _write_atomically(path, body)

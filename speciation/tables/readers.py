@@ -6,6 +6,7 @@ was left out stands in ``Scan.bad`` and in ``Store.bad_parts``.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -18,7 +19,8 @@ from speciation.genome.genome import Genome, GenomeError, kind_named
 from speciation.tables.files import StoreError
 from speciation.tables.schema import MILESTONES, Row
 from speciation.tables.store import Store, table_spec
-from speciation.trial.trial import Outcome, Trial, answers
+from speciation.trial.task import Task
+from speciation.trial.trial import ModelShape, Outcome, Streams, Trial, answers
 
 
 def read(
@@ -139,6 +141,50 @@ def genome_of_row(row: Row) -> Genome:
     if genome.id != name:
         raise StoreError(f"genome {name} is damaged: its genes have the id {genome.id}")
     return genome
+
+
+def trial_of(store: Store, prefix: str) -> Trial | None:
+    """The trial whose id starts with a prefix, so that it can be trained again; None if none.
+
+    Raises:
+        StoreError: Several ids do, or its row or its genome cannot be read.
+    """
+    ids = store.scan("trials").table["trial_id"]
+    found = ids.filter(pc.starts_with(ids, prefix)).to_pylist() if prefix else []
+    if not found:
+        return None
+    if len(found) > 1:
+        raise StoreError(
+            f"{len(found)} trials, such as {found[0]} and {found[1]}, in {store.uri} have ids "
+            f"that start with {prefix!r}"
+        )
+    row = store.select("trials", found).table.to_pylist()[0]
+    try:
+        task = {field.name: row[field.name] for field in dataclasses.fields(Task)}
+        model = {field.name: row[field.name] for field in dataclasses.fields(ModelShape)}
+        trial = Trial(
+            genome_of(store, row["genome_id"]),
+            Task(**task | {"batch": row["batch"] or None}),
+            ModelShape(**model),
+            seed=row["seed"],
+            horizon=row["horizon"],
+            precision=row["precision"],
+            streams=_streams(row),
+        )
+    except (ValueError, TypeError) as error:
+        raise StoreError(f"trial {found[0]} cannot be trained again: {error}") from error
+    if trial.id != found[0]:
+        raise StoreError(
+            f"trial {found[0]} cannot be trained again: its row describes {trial.id}"
+        )
+    return trial
+
+
+def _streams(row: Row) -> Streams | None:
+    """A seed for each stream, of a trial in a design that crosses them."""
+    if row["init_seed"] is None:
+        return None
+    return Streams(row["seed"], row["init_seed"], row["order_seed"], row["dropout_seed"])
 
 
 def known_answers(store: Store, trials: Sequence[Trial]) -> dict[str, Row]:

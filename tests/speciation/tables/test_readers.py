@@ -6,10 +6,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from speciation.genome.genome import HYPER17
 from speciation.tables import readers
 from speciation.tables.schema import TABLES, genome_row, result_rows
 from speciation.tables.store import Store, StoreError
-from speciation.trial.trial import Milestones, Outcome, failed
+from speciation.trial.task import Task
+from speciation.trial.trial import (
+    Milestones,
+    ModelShape,
+    Outcome,
+    Streams,
+    Trial,
+    TrialResult,
+    failed,
+)
 from tests.speciation.tables import facts
 
 
@@ -295,3 +305,33 @@ def test_a_hundred_thousand_requests_to_a_large_store_take_seconds(store):
     assert len(answers) == 100_000
     assert process_time() - begin < 20
     assert isinstance(readers.trials_frame(store, trial_ids=names[:5]), pd.DataFrame)
+
+
+# -- Trials to train again --------------------------------------------------------------------
+
+
+def again(store, streams=None, **changes):
+    """A trial whose row, changed perhaps, stands in the store."""
+    genome = HYPER17.random(1, np.random.default_rng(0))[0]
+    trial = Trial(genome, Task(batch=None), ModelShape(), 3, horizon=100, streams=streams)
+    rows, _ = result_rows([TrialResult(trial, Outcome.CENSORED, steps_run=100)], "r", 0, "A")
+    store.append("trials", [rows.to_pylist()[0] | changes])
+    store.append("genomes", [genome_row(genome, origin="random", run="r", generation=0)])
+    return trial
+
+
+@pytest.mark.parametrize("streams", [None, Streams(3, 5, 7, 9)])
+def test_a_stored_trial_can_be_asked_for_again(store, streams):
+    trial = again(store, streams)
+    assert readers.trial_of(store, trial.id[:9]) == trial
+    assert readers.trial_of(store, "nothing") is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [({"modulus": 53}, "its row describes"), ({"modulus": 4}, "must be a prime")],
+)
+def test_a_row_that_describes_another_trial_is_not_trained_again(store, changes, sentence):
+    trial = again(store, **changes)
+    with pytest.raises(StoreError, match=sentence):
+        readers.trial_of(store, trial.id)

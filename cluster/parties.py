@@ -1,0 +1,160 @@
+"""Whom somebody means in the forge and the library: a file, a genome of the library, an id.
+
+What is typed comes first as a file, then as a genome of the library, then as the beginning of
+an id in the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cluster.config import PROJECT, RunConfig
+from speciation.analysis.forge import Party
+from speciation.analysis.surrogate import Surrogate, SurrogateError, fit
+from speciation.evolution.fitness import fitness_table
+from speciation.genome.collection import Collection, find, read_collection
+from speciation.genome.envelope import GenomeError
+from speciation.genome.genome import Genome
+from speciation.genome.library import read_stored
+from speciation.tables.files import StoreError
+from speciation.tables.readers import genome_of, genomes_frame, trial_of, trials_frame
+from speciation.tables.store import Store
+from speciation.trial.trial import Trial
+
+LIBRARY = PROJECT / "genomes"
+
+QUESTION = (
+    "operation",
+    "modulus",
+    "train_fraction",
+    "batch",
+    "symmetric",
+    "layers",
+    "d_model",
+    "heads",
+    "d_ff",
+)
+"""What makes two trials of one genome answers to one question, whatever they were kept in."""
+
+
+class PartyError(ValueError):
+    """Words that name no genome: one sentence."""
+
+
+def party(word: str, library: Collection, store: Store | None) -> Party:
+    """The genome that a word means, and what to call it.
+
+    Raises:
+        PartyError: It means none.
+        GenomeError: It is a file that is no genome, or may be several.
+    """
+    path = Path(word)
+    if path.suffix == ".json" or path.is_file():
+        stored = read_stored(path)
+        return Party(stored.name, stored.genome)
+    try:
+        stored = find(library, word)
+        return Party(stored.name, stored.genome)
+    except GenomeError as error:
+        if store is None or " may be " in str(error):
+            raise
+    try:
+        genome = genome_of(store, word)
+    except StoreError:
+        raise PartyError(
+            f"{word[:60]!r} is no genome: it is no file, no genome of the library "
+            f"{library.root}, and no beginning of one id in the store {store.uri}"
+        ) from None
+    return Party(genome.id[:8], genome)
+
+
+def library_at(root: Path | None) -> Collection:
+    """The library of a folder, or that of the project."""
+    return read_collection(root or LIBRARY)
+
+
+def birth(store: Store, genome: Genome) -> dict[str, Any]:
+    """Where a genome of a store came from, as a genome file tells it.
+
+    Run, generation, operator and parents of its birth; figures of seed pool A as *selected*,
+    those of pool B as *confirmed*, each to the longest horizon that all its trials answer.
+    """
+    rows = genomes_frame(store, genome_ids=[genome.id]).to_dict("records")
+    told: dict[str, Any] = {"source": f"taken from the store {store.uri}"}
+    if rows:
+        row = rows[0]
+        told |= {
+            "run": row["run"],
+            "operator": row["origin"],
+            "generation": int(row["generation"]),
+            "parents": [p for p in (row["mother"], row["father"]) if isinstance(p, str)],
+        }
+        if len(row["donor_genes"]):
+            told["donor_genes"] = [str(gene) for gene in row["donor_genes"]]
+    trials = trials_frame(store)
+    trials = trials[trials["genome_id"] == genome.id]
+    for pool, name in (("A", "selected"), ("B", "confirmed")):
+        if figures := _figures(trials[trials["pool"] == pool]):
+            told[name] = figures
+    return told
+
+
+def surrogate(store: Store) -> Surrogate:
+    """A surrogate of the question that most trials of a store answer.
+
+    Raises:
+        SurrogateError: There is too little to learn from.
+    """
+    trials = trials_frame(store)
+    if not len(trials):
+        raise SurrogateError(f"the store {store.uri} has no trials to learn from")
+    asked = trials.groupby(list(QUESTION), dropna=False)["trial_id"].transform("size")
+    usual = trials.iloc[int(asked.to_numpy().argmax())]
+    for column in QUESTION:
+        trials = trials[trials[column] == usual[column]]
+    horizon = int(trials["horizon"].min())
+    return fit(trials, genomes_frame(store), horizon)
+
+
+def trials_named(
+    words: Sequence[str], library: Collection, store: Store | None, config: RunConfig, seed: int
+) -> dict[str, Trial]:
+    """Trials that words mean: beginnings of trial ids in a store, or genomes.
+
+    Args:
+        words: What somebody typed.
+        library: Where names of genomes are looked up.
+        store: Where ids are looked up, if there is one.
+        config: Task, model and horizon for genomes.
+        seed: For genomes.
+
+    Raises:
+        PartyError: A word means nothing.
+    """
+    found: dict[str, Trial] = {}
+    for word in words:
+        stored = trial_of(store, word) if store is not None else None
+        if stored is not None:
+            found[f"trial {stored.id[:8]}"] = stored
+            continue
+        own = party(word, library, store)
+        found[f"{own.name}, seed {seed}"] = config.trials([own.genome], [seed])[0]
+    return found
+
+
+def _figures(trials: pd.DataFrame) -> dict[str, Any] | None:
+    if not len(trials):
+        return None
+    horizon = int(trials["horizon"].min())
+    row = fitness_table(trials, horizon).iloc[0]
+    return {
+        "horizon": horizon,
+        "trials": int(row["trials"]),
+        "successes": int(row["successes"]),
+        "rmst": float(row["rmst"]),
+        "rmst_se": float(row["rmst_se"]) if row["rmst_se"] == row["rmst_se"] else None,
+    }

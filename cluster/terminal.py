@@ -1,0 +1,97 @@
+"""What commands say, and how: sentences, tables, JSON; and where they may write."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def console() -> Console:
+    """Standard output. On a pipe, nobody's window is too narrow for a table."""
+    from rich.console import Console
+
+    shown = Console(highlight=False, emoji=False)
+    return shown if shown.is_terminal else Console(highlight=False, emoji=False, width=1000)
+
+
+def say(sentence: str) -> None:
+    """A sentence on standard output, as it is: a path may look like markup."""
+    click.echo(sentence)
+
+
+def complain(sentence: str) -> None:
+    """A sentence on standard error."""
+    from rich.console import Console
+    from rich.text import Text
+
+    words = Text.assemble(("error ", "bold red"), sentence)
+    Console(stderr=True).print(words, soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """JSON on standard output."""
+    say(json.dumps(value, indent=2))
+
+
+def show_table(title: str, header: list[str], rows: list[list[str]], worded: int = 1) -> None:
+    """A table on standard output: the first columns hold words, the others numbers."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, header_style="bright_black")
+    for i, name in enumerate(header):
+        table.add_column(name, justify="right" if i >= worded else "left")
+    for row in rows:
+        table.add_row(*row)
+    say(title)
+    console().print(table)
+
+
+@contextmanager
+def bars(
+    quiet: bool, unit: str = "trials to train"
+) -> Iterator[Callable[[str, int, int], None]]:
+    """What tells how far something is: bars on a terminal, else lines."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    shown = console()
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    live = shown.is_terminal and not quiet
+    with Progress(*columns, console=shown, disable=not live) as shown_bars:
+        tasks = {}
+
+        def tell(arm: str, done: int, total: int) -> None:
+            if arm not in tasks:
+                tasks[arm] = shown_bars.add_task(arm, total=total)
+                if not live and not quiet:
+                    say(f"{arm}: {total - done:,} of {total:,} {unit}")
+            shown_bars.update(tasks[arm], completed=done)
+
+        yield tell
+
+
+def target(output: Path) -> Path:
+    """Where the links of a path lead: to a regular file, or to nothing yet in a folder.
+
+    Raises:
+        LaunchError: It is something else, or there is no such folder.
+    """
+    from cluster.launch import LaunchError  # help needs no store
+
+    place = Path(os.path.realpath(output))
+    if os.path.lexists(place) and not place.is_file():  # it would be gone for good
+        raise LaunchError(f"{place} is not a regular file; give the report another path")
+    if not place.parent.is_dir():
+        raise LaunchError(
+            f"there is no folder {place.parent} to write {place.name} to; make it first"
+        )
+    return place

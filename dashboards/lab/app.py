@@ -1,0 +1,140 @@
+"""The Lab's window: pages, address, look, and the guard in front of it all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import ModuleType
+from typing import Any
+from urllib.parse import parse_qs
+
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from dashboards.lab import library_page, speciation_page
+from dashboards.lab.guard import LOOPBACK, guard
+from dashboards.lab.sources import Sources
+from dashboards.theme import DARK, LIGHT, css_variables
+
+PAGES: tuple[ModuleType, ...] = (speciation_page, library_page)
+"""Each has ``PATH``, ``TITLE``, ``layout`` and ``connect``."""
+
+_INDEX = """<!DOCTYPE html>
+<html lang="en"><head>{{%metas%}}<title>{{%title%}}</title>{{%favicon%}}
+<style>{style}</style>{{%css%}}</head>
+<body>{{%app_entry%}}<footer>{{%config%}}{{%scripts%}}{{%renderer%}}</footer></body></html>"""
+
+
+def make_app(
+    sources: Sources, port: int, host: str = "127.0.0.1", token: str | None = None
+) -> Dash:
+    """The Lab as a Dash app, guarded.
+
+    Args:
+        sources: What it looks at.
+        port: That it will listen on.
+        host: That it will be reached by; loopback always is.
+        token: What visitors must know; None on loopback only.
+
+    Raises:
+        ValueError: It would be open beyond this machine.
+    """
+    if token is None and host not in LOOPBACK:
+        raise ValueError(f"the Lab on {host} needs a token; on 127.0.0.1 it needs none")
+    app = Dash(
+        "dashboards.lab",
+        assets_folder="assets",
+        title="Speciation Lab",
+        update_title="",
+        suppress_callback_exceptions=True,
+        serve_locally=True,
+        compress=False,
+        index_string=_INDEX.format(style=_style()),
+        meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
+    )
+    app.layout = _frame()
+    for page in PAGES:
+        page.connect(app, sources)
+    _connect(app, sources)
+    guard(app.server, _hosts(port, host), lambda: _hashes(app), token)
+    return app
+
+
+def _frame() -> html.Div:
+    links = [dcc.Link(page.TITLE, href=page.PATH) for page in PAGES]
+    return html.Div(
+        [
+            dcc.Location(id="here", refresh="callback-nav"),
+            html.Header(
+                [
+                    dcc.Link([html.B("Speciation"), " Lab"], href="/", className="brand"),
+                    html.Nav(links, id="pages"),
+                    html.Button(
+                        "Light or dark", id="look", title="Change between light and dark"
+                    ),
+                ]
+            ),
+            html.Main(id="page"),
+            html.Div(id="nothing", hidden=True),
+        ]
+    )
+
+
+def _connect(app: Dash, sources: Sources) -> None:
+    @app.callback(
+        Output("page", "children"),
+        Output("pages", "children"),
+        Input("here", "pathname"),
+        State("here", "href"),
+    )
+    def page(path: Any, href: Any) -> tuple[Any, list[Any]]:
+        shown = next((own for own in PAGES if path == own.PATH), PAGES[0])
+        query = str(href or "").partition("?")[2].partition("#")[0]
+        wanted = {key: values[0] for key, values in parse_qs(query).items()}
+        links = [
+            dcc.Link(own.TITLE, href=own.PATH, className="now" if own is shown else "")
+            for own in PAGES
+        ]
+        return shown.layout(sources, wanted), links
+
+    app.clientside_callback(
+        ClientsideFunction("lab", "look"),
+        Output("nothing", "children"),
+        Input("look", "n_clicks"),
+    )
+
+
+def _hosts(port: int, host: str) -> Iterable[str]:
+    return {f"{name}:{port}" for name in (*LOOPBACK, host)}
+
+
+def _hashes(app: Dash) -> Iterable[str]:
+    return [f"'{own}'" if not own.startswith("'") else own for own in app.csp_hashes()]
+
+
+def _style() -> str:
+    """Paper and ink: as the system wishes, or as somebody chose."""
+
+    def block(name: str, colours: dict[str, str]) -> str:
+        pairs = "".join(f"--{key}:{value};" for key, value in colours.items())
+        return f":root[data-look={name}]{{{pairs}color-scheme:{name}}}"
+
+    return css_variables() + block("light", LIGHT) + block("dark", DARK)
+
+
+def serve(app: Dash, host: str, port: int) -> None:
+    """Answer requests until somebody interrupts it.
+
+    Raises:
+        OSError: The port is taken, or the host is not one of this machine.
+    """
+    server = make_server(
+        host.strip("[]"), port, app.server, threaded=True, request_handler=_Quiet
+    )
+    server.serve_forever()
+
+
+class _Quiet(WSGIRequestHandler):
+    """No line for every request."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing."""

@@ -1,0 +1,31 @@
+// What only a browser can do: the clipboard, and the choice of light or dark.
+const LOOK = "speciation-look";
+
+function dressed(look) {
+  if (look) document.documentElement.dataset.look = look;
+}
+dressed(localStorage.getItem(LOOK));
+
+window.dash_clientside = Object.assign({}, window.dash_clientside, {
+  lab: {
+    look: function (clicks) {
+      if (!clicks) return window.dash_clientside.no_update;
+      const dark = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+      const now = document.documentElement.dataset.look || dark;
+      const next = now === "dark" ? "light" : "dark";
+      localStorage.setItem(LOOK, next);
+      dressed(next);
+      return next;
+    },
+    copy: function (point, list) {
+      const by = window.dash_clientside.callback_context.triggered[0].prop_id;
+      const one = by.startsWith("space");
+      const text = one ? point && point.points[0].customdata : list && list.text;
+      if (!text) return window.dash_clientside.no_update;
+      return navigator.clipboard.writeText(text).then(
+        () => (one ? `${text} copied` : list.said),
+        () => "The browser did not allow the clipboard; the id is " + text.split("\n")[0]
+      );
+    },
+  },
+});

@@ -1,0 +1,170 @@
+"""Library: genomes on their shelves, searched, named and tagged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dash import Dash, Input, Output, State, dcc, html
+from dash.exceptions import PreventUpdate
+
+from dashboards import words
+from dashboards.figures.genes import value_in_words
+from dashboards.lab.sources import Sources
+from speciation.genome.collection import Collection, find, rename, search, tag
+from speciation.genome.envelope import GenomeError
+from speciation.genome.genome import GeneTable, kind_named
+from speciation.genome.library import StoredGenome
+
+PATH, TITLE = "/library", "Library"
+MOST_SHOWN = 500
+
+
+def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
+    """The page; the address's query may hold ``text`` and the ``genome`` to open."""
+    return html.Div(
+        [
+            html.Div(
+                [
+                    html.H1("Library"),
+                    dcc.Input(
+                        id="search",
+                        type="search",
+                        value=wanted.get("text", "")[:200],
+                        placeholder="Search names, tags, sources, ids",
+                        debounce=0.2,
+                        maxLength=200,
+                    ),
+                ],
+                className="head",
+            ),
+            html.Div(
+                [
+                    html.Div(id="shelves", className="shelves"),
+                    html.Div(id="genome", className="genome"),
+                ],
+                className="split wide",
+            ),
+            dcc.Store(id="changed", data=0),
+            dcc.Store(id="chosen", data=wanted.get("genome", "")[:64]),
+        ]
+    )
+
+
+def connect(app: Dash, sources: Sources) -> None:
+    """What happens when somebody does something."""
+
+    @app.callback(
+        Output("shelves", "children"),
+        Input("search", "value"),
+        Input("changed", "data"),
+        Input("chosen", "data"),
+    )
+    def found(text: Any, _: Any, chosen: Any) -> list[Any]:
+        try:
+            place = sources.collection()
+        except GenomeError as error:
+            return [html.P(str(error), className="trouble")]
+        genomes = search(place, text[:200] if isinstance(text, str) else "")
+        return shelves(place, genomes, str(chosen or ""))
+
+    @app.callback(
+        Output("chosen", "data"),
+        Input("here", "search"),
+        prevent_initial_call=True,
+    )
+    def chosen(search_text: Any) -> str:
+        from urllib.parse import parse_qs
+
+        query = parse_qs(str(search_text or "").lstrip("?"))
+        return query.get("genome", [""])[0][:64]
+
+    @app.callback(
+        Output("genome", "children"), Input("chosen", "data"), Input("changed", "data")
+    )
+    def opened(chosen: Any, _: Any) -> list[Any]:
+        if not isinstance(chosen, str) or not chosen:
+            return [html.P("Choose a genome to see its genes.", className="faint")]
+        try:
+            return sheet(find(sources.collection(), chosen))
+        except GenomeError as error:
+            return [html.P(str(error), className="trouble")]
+
+    @app.callback(
+        Output("changed", "data"),
+        Output("trouble", "children"),
+        Input("keep", "n_clicks"),
+        State("chosen", "data"),
+        State("name", "value"),
+        State("tags", "value"),
+        State("changed", "data"),
+        prevent_initial_call=True,
+    )
+    def keep(clicks: Any, chosen: Any, name: Any, tags: Any, changed: Any) -> tuple[int, str]:
+        if not clicks or not all(isinstance(own, str) for own in (chosen, name, tags)):
+            raise PreventUpdate
+        try:
+            stored = find(sources.collection(), chosen)
+            if name.strip() != stored.name:
+                stored = rename(stored, name)
+            wanted = set(tags.replace(",", " ").split())
+            if wanted != set(stored.tags):
+                tag(stored, add=wanted, drop=set(stored.tags) - wanted)
+        except GenomeError as error:
+            return int(changed or 0), str(error)
+        return int(changed or 0) + 1, "Saved."
+
+
+def shelves(place: Collection, genomes: tuple[StoredGenome, ...], chosen: str) -> list[Any]:
+    """A list a shelf; what could not be read stands below."""
+    by_shelf: dict[str, list[Any]] = {}
+    for own in genomes[:MOST_SHOWN]:
+        item = dcc.Link(
+            [
+                html.Span(own.name),
+                html.Code(words.short(own.genome.id)),
+                *(html.Small(word, className="tag") for word in own.tags),
+            ],
+            href=f"{PATH}?genome={own.genome.id}",
+            className="item chosen" if own.genome.id == chosen else "item",
+        )
+        by_shelf.setdefault(place.shelf_of(own), []).append(item)
+    parts: list[Any] = []
+    for shelf, items in by_shelf.items():
+        parts += [html.H2(shelf.replace("_", " ").capitalize()), html.Div(items, role="list")]
+    if not parts:
+        parts = [html.P("No genome matches. Clear the search to see all.", className="faint")]
+    parts += [
+        html.P(f"Left out: {sentence}", className="trouble") for sentence in place.refused
+    ]
+    return parts
+
+
+def sheet(stored: StoredGenome) -> list[Any]:
+    """One genome: name and tags to change, genes to read, where it is from."""
+    kind = kind_named(stored.genome.kind)
+    genes = kind.genes if isinstance(kind, GeneTable) else ()
+    rows = [
+        html.Tr(
+            [
+                html.Th(gene.name.replace("_", " "), scope="row"),
+                html.Td(value_in_words(gene, stored.genome.gene(gene.name))),
+                html.Td(_line(float(gene.to_unit(stored.genome.gene(gene.name))))),
+            ]
+        )
+        for gene in genes
+    ]
+    source = stored.provenance.get("source", "")
+    return [
+        html.Label(["Name", dcc.Input(id="name", value=stored.name, maxLength=200)]),
+        html.Label(["Tags", dcc.Input(id="tags", value=" ".join(stored.tags), maxLength=400)]),
+        html.Button("Save", id="keep", className="action"),
+        html.P(id="trouble", role="status", className="faint"),
+        html.P([html.Code(stored.genome.id)]),
+        html.P(str(source)[:500], className="faint"),
+        html.Table(html.Tbody(rows), className="sheet"),
+    ]
+
+
+def _line(position: float) -> html.Span:
+    dot = html.I(style={"left": f"{100 * position:.1f}%"})
+    return html.Span(dot, className="range", title=f"at {100 * position:.0f} % of its range")

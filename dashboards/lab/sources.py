@@ -1,0 +1,49 @@
+"""What the Lab looks at: a store and a library, read anew only when they changed."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from speciation.analysis.taxonomy import Taxonomy, TaxonomyError
+from speciation.analysis.taxonomy_file import MOST_BYTES, decode
+from speciation.genome.collection import Collection, read_collection
+from speciation.tables.files import LocalFiles, StoreError
+
+
+@dataclass
+class Sources:
+    """Folders, and what was last read of them.
+
+    Args:
+        store: Folder of a store.
+        library: Folder of a library.
+    """
+
+    store: Path
+    library: Path
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _taxonomy: tuple[tuple[int, int], Taxonomy] | None = field(default=None, repr=False)
+
+    def collection(self) -> Collection:
+        """The library as it is now.
+
+        Raises:
+            GenomeError: There is none.
+        """
+        return read_collection(self.library)
+
+    def taxonomy(self) -> Taxonomy | None:
+        """The taxonomy that is kept with the store; None if there is none that can be read."""
+        path = self.store / "taxonomy" / "hyper17.arrow"
+        try:
+            state = path.stat()
+            stamp = (state.st_mtime_ns, state.st_size)
+            with self._lock:
+                if self._taxonomy is None or self._taxonomy[0] != stamp:
+                    data = LocalFiles(path.parent).read(path.name, MOST_BYTES)
+                    self._taxonomy = (stamp, decode(data))
+                return self._taxonomy[1]
+        except (OSError, StoreError, TaxonomyError):
+            return None

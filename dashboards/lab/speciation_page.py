@@ -1,0 +1,201 @@
+"""Speciation: genomes in three dimensions, seven ranks, ids a click away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import plotly.graph_objects as go
+from dash import ALL, ClientsideFunction, Dash, Input, Output, Patch, State, ctx, dcc, html
+from dash.exceptions import PreventUpdate
+
+from dashboards import theme, words
+from dashboards.figures.space import scene
+from dashboards.lab.sources import Sources
+from dashboards.markup import in_figure
+from speciation.analysis.taxonomy import RANKS, Taxonomy
+
+PATH, TITLE = "/speciation", "Speciation"
+MOST_LISTED = 64
+
+
+def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
+    """The page.
+
+    Args:
+        sources: What to look at.
+        wanted: The address's query: ``rank`` is the one to begin with.
+    """
+    taxonomy = sources.taxonomy()
+    if taxonomy is None:
+        return html.Div(
+            [
+                html.H1("No species yet"),
+                html.P(
+                    [
+                        "There is no taxonomy beside this store. Make one, then open this "
+                        "page again: ",
+                        html.Code(f"speciation taxonomy --store {sources.store}"),
+                    ]
+                ),
+            ],
+            className="empty",
+        )
+    rank = wanted.get("rank", "")
+    level = RANKS.index(rank) if rank in RANKS else RANKS.index(taxonomy.clearest)
+    return html.Div(
+        [
+            html.Div(
+                [
+                    html.H1("Speciation"),
+                    html.P(
+                        f"{len(taxonomy.ids):,} genomes; the tree is clearest at the rank of "
+                        f"{taxonomy.clearest}. Click a point to copy its id, a species to copy "
+                        "all of its ids.",
+                        className="lead",
+                    ),
+                    html.Div(
+                        dcc.Slider(
+                            min=0,
+                            max=6,
+                            step=1,
+                            value=level,
+                            marks={i: rank.title() for i, rank in enumerate(RANKS)},
+                            id="rank",
+                            included=False,
+                            allow_direct_input=False,
+                        ),
+                        className="ranks",
+                    ),
+                ],
+                className="head",
+            ),
+            html.Div(
+                [
+                    dcc.Graph(
+                        id="space",
+                        figure=figure(taxonomy, level),
+                        responsive=True,
+                        config={"displayModeBar": False, "scrollZoom": True},
+                        className="space",
+                    ),
+                    html.Div(species(taxonomy, level), id="species", className="species"),
+                ],
+                className="split",
+            ),
+            html.Div(id="copied", role="status"),
+            dcc.Store(id="ids"),
+        ]
+    )
+
+
+def figure(taxonomy: Taxonomy, level: int) -> go.Figure:
+    """All genomes as one trace, so that another rank changes colours and nothing else."""
+    made = theme.canvas(560)
+    made.layout.height = None
+    colours, shapes, names = looks(taxonomy, level)
+    made.add_trace(
+        go.Scatter3d(
+            x=taxonomy.places[:, 0].astype("float32"),
+            y=taxonomy.places[:, 1].astype("float32"),
+            z=taxonomy.places[:, 2].astype("float32"),
+            customdata=list(taxonomy.ids),
+            text=names,
+            mode="markers",
+            marker={
+                "size": 5 if len(taxonomy.ids) < 800 else 3,
+                "color": colours,
+                "symbol": shapes,
+                "opacity": 0.88,
+                "line": {"width": 0},
+            },
+            hovertemplate="%{text}<br>%{customdata}<extra></extra>",
+        )
+    )
+    return made.update_layout(
+        hovermode="closest",
+        margin={"l": 0, "r": 0, "t": 0, "b": 0},
+        scene=scene(taxonomy),
+        uirevision="camera",
+    )
+
+
+def looks(taxonomy: Taxonomy, level: int) -> tuple[list[str], list[str] | str, list[str]]:
+    """Colour, shape and species of every genome at a rank."""
+    own = taxonomy.species[level]
+    labels = taxonomy.labels[:, level].tolist()
+    colour = [theme.species_colour(one.colour) for one in own]
+    shape = [theme.species_shape(one.colour) for one in own]
+    name = [in_figure(one.name) for one in own]
+    shapes: list[str] | str = [shape[i] for i in labels]
+    if len(set(shape)) == 1:
+        shapes = shape[0]
+    return [colour[i] for i in labels], shapes, [name[i] for i in labels]
+
+
+def species(taxonomy: Taxonomy, level: int) -> list[html.Button]:
+    """A button a species, the largest first."""
+    return [
+        html.Button(
+            [
+                html.I(style={"background": theme.species_colour(own.colour)}),
+                html.Span(own.name),
+                html.Small(words.counted(own.size, "genome")),
+            ],
+            id={"kind": "species", "number": i},
+            className="one",
+            title=f"Copy {words.counted(own.size, 'id')}",
+        )
+        for i, own in enumerate(taxonomy.species[level][:MOST_LISTED])
+    ]
+
+
+def connect(app: Dash, sources: Sources) -> None:
+    """What happens when somebody does something."""
+
+    @app.callback(
+        Output("space", "figure"),
+        Output("species", "children"),
+        Output("here", "search"),
+        Input("rank", "value"),
+        prevent_initial_call=True,
+    )
+    def another_rank(level: Any) -> tuple[Patch, list[html.Button], str]:
+        taxonomy = sources.taxonomy()
+        if taxonomy is None or not _is_level(level):
+            raise PreventUpdate
+        patch = Patch()
+        colours, shapes, names = looks(taxonomy, level)
+        patch["data"][0]["marker"]["color"] = colours
+        patch["data"][0]["marker"]["symbol"] = shapes
+        patch["data"][0]["text"] = names
+        return patch, species(taxonomy, level), f"?rank={RANKS[level]}"
+
+    @app.callback(
+        Output("ids", "data"),
+        Input({"kind": "species", "number": ALL}, "n_clicks"),
+        State("rank", "value"),
+        prevent_initial_call=True,
+    )
+    def a_species(clicks: Any, level: Any) -> dict[str, Any]:
+        taxonomy, asked = sources.taxonomy(), ctx.triggered_id
+        if taxonomy is None or not _is_level(level) or not any(clicks or ()):
+            raise PreventUpdate
+        number = asked.get("number") if asked is not None else None
+        own = taxonomy.species[level]
+        if type(number) is not int or not 0 <= number < len(own):
+            raise PreventUpdate
+        ids = taxonomy.members(RANKS[level], own[number].name)
+        return {"text": "\n".join(ids), "said": f"{words.counted(len(ids), 'id')} copied"}
+
+    copy = ClientsideFunction("lab", "copy")
+    app.clientside_callback(
+        copy,
+        Output("copied", "children"),
+        Input("space", "clickData"),
+        Input("ids", "data"),
+        prevent_initial_call=True,
+    )
+
+
+def _is_level(value: Any) -> bool:
+    return type(value) is int and 0 <= value < len(RANKS)

@@ -1,0 +1,192 @@
+"""The Lab as a person uses it, in a real browser."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from werkzeug.serving import make_server
+
+from dashboards.lab.app import make_app
+from dashboards.lab.sources import Sources
+from speciation.analysis.taxonomy import RANKS, Taxonomy, classify
+from speciation.analysis.taxonomy_file import encode
+from speciation.genome.genome import HYPER17
+from speciation.genome.library import read_stored, save_genome
+
+pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
+
+GENOMES = HYPER17.random(40, np.random.default_rng(0))
+DRIVER = ("warning: Canvas2D", "warning: [.WebGL")  # WebGL in software
+PROJECT = """(i) => {
+  const gd = document.querySelector("#space .js-plotly-plot");
+  const scene = gd._fullLayout.scene._scene, trace = gd._fullData[0];
+  const {model, view, projection} = scene.glplot.cameraParams;
+  const at = (m, v) => [0, 1, 2, 3].map(
+    (r) => m[r] * v[0] + m[4 + r] * v[1] + m[8 + r] * v[2] + m[12 + r] * v[3]);
+  const p = ["x", "y", "z"].map((k, a) => trace[k][i] * scene.dataScale[a]);
+  const clip = at(projection, at(view, at(model, [...p, 1])));
+  const box = gd.querySelector(".gl-container canvas").getBoundingClientRect();
+  return [box.left + (clip[0] / clip[3] + 1) / 2 * box.width,
+          box.top + (1 - clip[1] / clip[3]) / 2 * box.height];
+}"""
+CAMERA = """() => JSON.stringify(document.querySelector("#space .js-plotly-plot")
+  ._fullLayout.scene._scene.getCamera())"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory) -> Iterator[tuple[str, Path, Taxonomy]]:
+    """A Lab that listens: its address, its folder, what it shows."""
+    folder = tmp_path_factory.mktemp("lab")
+    found = classify(GENOMES)
+    (folder / "taxonomy").mkdir()
+    (folder / "taxonomy" / "hyper17.arrow").write_bytes(encode(found))
+    (folder / "genomes" / "custom").mkdir(parents=True)
+    save_genome(
+        folder / "genomes/custom/ada.json", GENOMES[0], {"source": "by <b>hand</b>"}, "Ada"
+    )
+    save_genome(folder / "genomes/custom/bob.json", GENOMES[1], {}, "<i>Bob</i>")
+    server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True)
+    server.app = make_app(Sources(folder, folder / "genomes"), server.port).server
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.port}", folder, found
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[object]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        flags = ["--no-sandbox", "--enable-unsafe-swiftshader"]
+        browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium, lab) -> Iterator[object]:
+    """A window; at its end nothing may stand in the console but WebGL's own remarks."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    window, said = context.new_page(), []
+    window.on("console", lambda m: said.append(f"{m.type}: {m.text}"))
+    window.on("pageerror", lambda error: said.append(f"error: {error}"))
+    yield window
+    assert [one for one in said if not one.startswith(DRIVER)] == []
+    context.close()
+
+
+def until(page, expression: str, seconds: float = 10.0) -> None:
+    """Wait for something. Playwright's own way needs ``eval``, which the Lab forbids."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, f"never came: {expression}"
+        page.wait_for_timeout(50)
+
+
+def clipboard(page, by) -> str:
+    """What an action copies."""
+    page.evaluate("navigator.clipboard.writeText('nothing yet')")
+    by()
+    until(page, "navigator.clipboard.readText().then((t) => t !== 'nothing yet')")
+    return page.evaluate("navigator.clipboard.readText()")
+
+
+def speciation(page, lab, rank: str = "phylum") -> Taxonomy:
+    page.goto(f"{lab[0]}/speciation?rank={rank}")
+    page.wait_for_selector("#space canvas")
+    page.wait_for_timeout(1500)
+    return lab[2]
+
+
+def test_clicking_a_point_copies_its_id_ten_of_ten(page, lab):
+    found = speciation(page, lab)
+    spots = [page.evaluate(PROJECT, i) for i in range(len(found.ids))]
+    apart = [
+        i
+        for i, a in enumerate(spots)
+        if min(np.hypot(a[0] - b[0], a[1] - b[1]) for j, b in enumerate(spots) if j != i) > 14
+    ][:10]
+    assert len(apart) == 10
+    right = 0
+    for i in apart:
+        page.mouse.move(*spots[i])
+        page.wait_for_timeout(150)
+        right += clipboard(page, lambda i=i: page.mouse.click(*spots[i])) == found.ids[i]
+    assert right == 10
+
+
+def test_clicking_a_species_copies_all_of_its_ids(page, lab):
+    found = speciation(page, lab, "order")
+    own = found.at("order")[1]
+    text = clipboard(page, lambda: page.click(f".one:has-text('{own.name}')"))
+    assert tuple(text.split()) == found.members("order", own.name)
+
+
+def test_another_rank_changes_colours_address_and_list_but_not_the_camera(page, lab):
+    found = speciation(page, lab, "domain")
+    assert page.locator(".one").count() == len(found.at("domain"))
+    page.mouse.move(400, 500)
+    page.mouse.down()
+    page.mouse.move(520, 470, steps=5)
+    page.mouse.up()
+    page.wait_for_timeout(300)
+    before = page.evaluate(CAMERA)
+    handle = page.locator("#rank [role=slider]")
+    handle.focus()
+    for rank in RANKS[1:]:
+        page.keyboard.press("ArrowRight")
+        until(page, f"location.search === '?rank={rank}'")
+        until(page, f"document.querySelectorAll('.one').length === {len(found.at(rank))}")
+    page.wait_for_timeout(500)
+    assert page.evaluate(CAMERA) == before
+    page.reload()
+    page.wait_for_selector("#space canvas")
+    assert page.locator(".one").count() == len(found.at("genus"))
+
+
+def test_a_genome_is_renamed_and_tagged_and_stays_so(page, lab):
+    url, folder, _ = lab
+    page.goto(f"{url}/library")
+    page.fill("#search", "ada")
+    until(page, "document.querySelectorAll('.item').length === 1")
+    page.click(".item")
+    page.wait_for_selector("#name")
+    assert page.locator("text=by <b>hand</b>").count() == 1
+    page.fill("#name", "Lovelace")
+    page.fill("#tags", "first fast")
+    page.click("#keep")
+    page.fill("#search", "")
+    page.wait_for_selector(".item:has-text('Lovelace')")
+    stored = read_stored(folder / "genomes/custom/ada.json")
+    assert (stored.name, stored.tags) == ("Lovelace", ("fast", "first"))
+    page.goto(f"{url}/library?genome={GENOMES[1].id[:8]}")
+    page.wait_for_selector("#name")
+    assert page.input_value("#name") == "<i>Bob</i>"
+
+
+def test_the_look_is_chosen_and_remembered(page, lab):
+    page.goto(f"{lab[0]}/library")
+    page.wait_for_selector(".item")
+    paper = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(paper)
+    page.click("#look")
+    until(page, f"{paper} !== '{light}'")
+    page.reload()
+    page.wait_for_selector(".item")
+    assert page.evaluate(paper) != light
+
+
+@pytest.mark.parametrize("path", ["/speciation", "/library"])
+def test_on_a_phone_nothing_is_wider_than_the_window(page, lab, path):
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(lab[0] + path)
+    page.wait_for_selector("#page h1")
+    page.wait_for_timeout(800)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
