@@ -25,6 +25,7 @@ from cluster.plan import (
     Plan,
     closed_generations,
     generations_in,
+    generations_without_genomes,
     incomplete_generations,
     judge,
     judged,
@@ -177,10 +178,10 @@ class _Driver:
         return plan or new_plan(self._config, self._store, generation, before)
 
     def _heal(self, closed: int) -> None:
-        """Plans and trials of closed generations that the store has lost."""
-        for generation in sorted(
-            set(range(closed)) - generations_in("plans", self._run, self._store)
-        ):
+        """Plans, genomes and trials of closed generations that the store has lost."""
+        lost = set(range(closed)) - generations_in("plans", self._run, self._store)
+        lost |= set(generations_without_genomes(self._run, self._store)) & set(range(closed))
+        for generation in sorted(lost):
             before = judged(self._config, self._store, generation - 1) if generation else None
             new_plan(self._config, self._store, generation, before)
         for generation in incomplete_generations(self._run, self._store):

@@ -107,7 +107,7 @@ def planned_spec(plan: EnginePlan) -> EngineSpec:
     return EngineSpec(
         task=plan.task,
         model=plan.model,
-        slots=max(slots >> plan.halvings, 1),
+        slots=max(slots >> plan.halvings, min(slots, 1)),  # what is below 1 is refused
         backend=BACKEND if plan.backend == "auto" else plan.backend,
         device=device,
         precision=plan.precision,

@@ -305,6 +305,15 @@ def incomplete_generations(run: str, store: Store) -> list[int]:
     return sorted(asked.loc[~asked["trial_id"].isin(known), "generation"].unique().tolist())
 
 
+def generations_without_genomes(run: str, store: Store) -> list[int]:
+    """Planned generations of which the store lacks the row of a genome."""
+    plans = store.select("plans", [run]).table
+    asked = plans["genome_id"]
+    known = store.select("genomes", asked.to_pylist()).table["genome_id"]
+    lacking = plans.filter(pc.invert(pc.is_in(asked, value_set=known.combine_chunks())))
+    return sorted(set(lacking["generation"].to_pylist()))
+
+
 def judged(config: RunConfig, store: Store, generation: int) -> Judged | None:
     """A closed generation as it was; None if its tables can no longer be read in full."""
     plan = stored_plan(config, store, generation)

@@ -101,8 +101,10 @@ def test_where_and_how_long_a_run_runs_leaves_it_the_same_run(change):
 
 
 def test_every_setting_of_evolution_but_its_length_is_science():
-    told = config().science()["evolution"]
+    told = config(evolution={"racing": {}}).science()["evolution"]
     assert told.keys() == EvolutionSettings.model_fields.keys() - {"generations"}
+    without = config().science()["evolution"]
+    assert without.keys() == told.keys() - {"racing"}, "ids of runs without a race stay"
 
 
 @st.composite

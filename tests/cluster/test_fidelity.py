@@ -118,7 +118,7 @@ def call(monkeypatch, capsys, tmp_path):
 def test_the_same_engine_passes_and_the_broken_one_is_caught(call, machines):
     code, said, _ = call("--seeds", f"{ENOUGH}", "--out", "found")
     assert code == 0
-    assert "fused in float32 is the same experiment as torch in float32" in said
+    assert "fused in fp16 is the same experiment as torch in float32" in said
     assert "caught  later: every trial groks 200 steps later" in said
     document = json.loads(Path("found/fidelity.json").read_text())
     assert document["passed"] is True
@@ -143,7 +143,7 @@ def test_a_broken_engine_in_the_place_of_the_tested_one_fails(call, machines, mo
     monkeypatch.setattr(fidelity, "_honest", lambda spec: next(builds)(spec))
     code, said, _ = call("--seeds", f"{ENOUGH}", "--backend", "graph")
     assert code == 1
-    assert "graph in float32 is not the same experiment as torch in float32" in said
+    assert "graph in fp16 is not the same experiment as torch in float32" in said
 
 
 def test_few_seeds_are_no_proof(call, machines):
