@@ -542,7 +542,13 @@ def interpret(
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(1, 65535), default=8050, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8050,
+    show_default=True,
+    help="Where it listens.",
+)
 @click.option(
     "--host",
     default="127.0.0.1",
