@@ -11,7 +11,7 @@ READY  := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow check format clean
+.PHONY: help run test test-slow test-long check format clean
 
 help: ## list the commands
 	@echo "usage: make COMMAND"
@@ -27,6 +27,9 @@ test: $(READY) ## run the tests (JOBS=2 at a time)
 test-slow: $(READY) ## run the tests that take minutes, and those that open a browser
 	@$(PYTEST) -q -m "(slow or browser) and not gpu" --timeout 600 || \
 	  test $$? -eq 5  # pytest's word for: none is marked so
+
+test-long: $(READY) ## run chaos, lost machines and coverage over thousands of repeats
+	@$(PYTEST) -q -m "long and not gpu" --timeout 1800
 
 check: $(READY) ## formatter, linter, types and import rules; changes nothing
 	@$(BIN)/ruff format --check .

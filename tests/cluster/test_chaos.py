@@ -40,7 +40,7 @@ def survive(
     raise AssertionError("it never ended")
 
 
-SEEDS = [1, 2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 41))]
+SEEDS = [1, 2, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(3, 41))]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -61,7 +61,7 @@ def test_faults_are_counted_in_the_summary(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))]
+    "seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 12))]
 )
 def test_poison_in_chaos_fails_alone(tmp_path, seed):
     own = config(evolution={"generations": 1})
@@ -74,7 +74,7 @@ def test_poison_in_chaos_fails_alone(tmp_path, seed):
     assert set(rows.loc[rows["outcome"] == Outcome.FAILED, "trial_id"]) == {bad}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_drivers_in_chaos_leave_the_tables_of_one(finished, tmp_path):
     """Each through chaos of its own; then their stores are made one."""
     rng = random.Random(5)

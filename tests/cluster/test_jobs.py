@@ -21,7 +21,7 @@ import pytest
 from speciation.tables.readers import generations_frame, trials_frame
 from speciation.tables.store import Store
 
-pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.ray, pytest.mark.timeout(600)]
 
 pytest.importorskip("ray", reason="jobs need ray")
 

@@ -126,7 +126,7 @@ BUGS = {
 MUST_BE_CAUGHT = 0.95
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_planted_bugs_are_caught(tmp_path):
     missed = [bug for bug, change in BUGS.items() if not caught(tmp_path / "copy", *change)]

@@ -26,7 +26,7 @@ from tests.contracts.executor import collect, until  # noqa: E402
 
 pytestmark = [
     pytest.mark.ray,
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.timeout(300),
     pytest.mark.filterwarnings("ignore"),  # Ray's own, of processes that are killed
 ]

@@ -228,7 +228,7 @@ def test_a_mixture_of_rows_gives_the_answer_of_the_clean_store(tmp_path_factory,
     the_answer_is_that_of_the_clean_store(tmp_path_factory, data)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @mixtures(60)
 def test_any_mixture_of_rows_gives_the_answer_of_the_clean_store(tmp_path_factory, data):
     the_answer_is_that_of_the_clean_store(tmp_path_factory, data)

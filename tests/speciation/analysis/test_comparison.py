@@ -101,7 +101,7 @@ def test_only_shared_seeds_are_compared():
     assert (found.seeds, found.steps.value) == (10, 200)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_intervals_of_differences_cover_the_truth():
     rng, hits = np.random.default_rng(2), []
     for _ in range(2000):
@@ -142,7 +142,7 @@ def test_equal_arms_are_luck_and_a_better_one_is_not():
     assert found.best < found.expected_best
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_luck_of_equal_arms_is_uniform():
     rng = np.random.default_rng(5)
     p = [luck_of_seeds(rng.normal(800, 100, (6, 8))).p for _ in range(200)]
@@ -158,7 +158,7 @@ def test_one_figure_each_is_judged_by_its_own_spread():
     assert not found.plausible
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_log_rank_p_is_uniform_under_the_null():
     rng = np.random.default_rng(7)
     two, three = [], []

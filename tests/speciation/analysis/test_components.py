@@ -38,7 +38,7 @@ def test_shares_sum_to_one():
     assert total == pytest.approx(1)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_intervals_of_shares_cover_the_truth():
     rng = np.random.default_rng(2)
     hits = []

@@ -122,7 +122,7 @@ SCENARIOS = [
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("how", "n"), SCENARIOS)
 def test_intervals_cover_the_truth(how, n):
     """93 to 97 % of 95 % intervals, over 2,000 repeats of right-censored data."""
@@ -133,7 +133,7 @@ def test_intervals_cover_the_truth(how, n):
         assert 0.93 <= np.mean(hits) <= 0.97, name
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_where_nothing_ever_fails_intervals_are_wide_rather_than_narrow():
     """Wilson leaves room for failures that do not exist here: never too few, some too many."""
     rng, how = np.random.default_rng(5), {"rate": 1.0, "mean": 800, "spread": 150}
@@ -142,7 +142,7 @@ def test_where_nothing_ever_fails_intervals_are_wide_rather_than_narrow():
     assert 0.95 <= np.mean([s.rmst.low <= true <= s.rmst.high for s in found]) <= 0.995
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("at", [1000.0, 1300.0])
 def test_bands_of_the_curve_cover_the_truth(at):
     rng, how = np.random.default_rng(6), {"rate": 0.8, "mean": 1200, "spread": 300}
@@ -155,7 +155,7 @@ def test_bands_of_the_curve_cover_the_truth(at):
     assert 0.93 <= np.mean(hits) <= 0.97
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_plain_bootstrap_does_not_know_of_failures_that_have_not_happened():
     """Why the interval of the mean has two parts: see docs/decisions.md."""
     rng, how, hits = np.random.default_rng(7), {"rate": 0.97}, []

@@ -132,7 +132,7 @@ def test_what_cannot_be_looked_into_is_one_sentence(changes, steps, sentence):
         observe(trial(**changes), steps)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_grokked_trial_adds_with_few_waves():
     """As Nanda 2023 report: the key waves answer, and without them nothing does."""
     tuned, _ = load_genome(REFERENCE / "tuned-adamw.json")

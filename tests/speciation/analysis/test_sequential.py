@@ -78,7 +78,7 @@ def test_identical_arms_are_never_told_apart():
     assert evidence(np.zeros(1000), HORIZON) == 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("rate", [1.0, 0.97, 0.6])
 def test_a_confidence_sequence_misses_at_any_look_in_at_most_one_of_twenty(rate):
     rng = np.random.default_rng(3)
@@ -94,7 +94,7 @@ def test_a_confidence_sequence_misses_at_any_look_in_at_most_one_of_twenty(rate)
     assert missed / 1000 <= ALPHA
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("rate", [1.0, 0.97, 0.6])
 def test_equal_arms_are_told_apart_at_any_look_in_at_most_one_of_twenty(rate):
     """Looked at after every single seed; where a usual test would err in half of the cases."""
@@ -113,7 +113,7 @@ def test_equal_arms_are_told_apart_at_any_look_in_at_most_one_of_twenty(rate):
     assert usual / 2000 > 2 * ALPHA
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_race_drops_the_best_arm_in_at_most_one_of_twenty():
     rng = np.random.default_rng(5)
     dropped = 0
