@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from cluster import rows
 from cluster.campaign import Campaign
 from cluster.config import RacingSettings, RunConfig
 from cluster.executor import Executor
@@ -32,7 +33,6 @@ from cluster.plan import (
     new_plan,
     stored_plan,
 )
-from cluster.rows import PATIENCE_SECONDS
 from cluster.summary import (
     Champion,
     GenerationSummary,
@@ -67,7 +67,7 @@ def run(
     report_progress: Callable[[Progress], None] = lambda _: None,
     stop: Callable[[], bool] = lambda: False,
     *,
-    patience: float = PATIENCE_SECONDS,
+    patience: float | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> RunSummary:
     """Begin a run or go on with it, until its last generation is closed and its champion known.
@@ -78,7 +78,8 @@ def run(
         executor: Where trials are trained. It is closed if ``stop`` asks to stop.
         report_progress: Told about ten times a second, and at each generation's close.
         stop: Asked as often; once it says yes, what has finished is stored and this returns.
-        patience: Seconds that a store is waited for which is full or does not answer.
+        patience: Seconds that a store is waited for which is full or does not answer; by
+            default ``PATIENCE_SECONDS``.
         clock: Seconds, never going back.
 
     Raises:
@@ -87,6 +88,7 @@ def run(
         ExecutorError: There is nowhere to train.
         StoreError: The store cannot be read or written.
     """
+    patience = rows.PATIENCE_SECONDS if patience is None else patience
     driver = _Driver(config, store, executor, report_progress, stop, patience, clock)
     try:
         driver.check()
@@ -140,9 +142,7 @@ class _Driver:
             closed, before = self._trainer.insist(self._replay)
             self._generations = max(self._generations, closed)
             for generation in range(closed, self._generations):
-                plan_it = partial(self._plan, generation, before)
-                # A run of which nothing is there yet is refused rather than kept waiting.
-                plan = plan_it() if before is None else self._trainer.insist(plan_it)
+                plan = self._trainer.insist(partial(self._plan, generation, before))
                 if generation == closed:  # not sooner: there may have been no founders
                     self._write_manifest("running", closed)
                 before = self._close(plan, self._try(plan))

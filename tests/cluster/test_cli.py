@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import pytest
 from pyarrow.fs import LocalFileSystem
 
+from cluster import rows
 from cluster.cli import main, speciation, write_champion
 from cluster.config import RunConfig
 from cluster.launch import LaunchError
@@ -399,6 +400,7 @@ def test_a_full_disk_is_one_sentence_and_nothing_half_written(
         raise OSError(code, os.strerror(code))
 
     with monkeypatch.context() as patch:
+        patch.setattr(rows, "PATIENCE_SECONDS", 0.0)  # it is waited for, but not for ever
         patch.setattr(os, name, full)
         refused(
             call, "cannot write .*; free some space", "evolve", "run.yaml", "--store", "new"

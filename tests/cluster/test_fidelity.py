@@ -26,7 +26,7 @@ from tests.speciation.engine.making import SMALL
 
 TRACK = TRACKS["add97-mb512"]
 NAMES = ("one", "two")
-ENOUGH = 200
+ENOUGH = 400
 
 
 def stored(number: int, name: str) -> StoredGenome:

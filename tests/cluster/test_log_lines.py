@@ -75,6 +75,7 @@ def loggers() -> Iterator[None]:
 @pytest.mark.parametrize("aloof", [True, False])
 def test_what_libraries_log_is_an_event_too(lines, loggers, name, aloof):
     logging.getLogger("ray").propagate = not aloof  # as Ray sets it when it is imported
+    logging.getLogger("ray").setLevel(logging.NOTSET)  # an earlier Ray may have changed it
     log_as_json(lines.say)
     logging.getLogger(name).warning("a node is %s", "gone")
     logging.getLogger(name).debug("not worth a line")

@@ -48,7 +48,7 @@ def test_a_manifest_says_nothing_of_the_machine_it_was_written_on(store, tmp_pat
 def test_a_stored_run_goes_on_elsewhere_as_the_same_run(store, tmp_path):
     plan = config(address="10.1.2.3:6379", engine={"slots": 7})
     write_manifest(store, plan, "running", 0, None, [])
-    moved = Store(tmp_path.rename(tmp_path.with_name("moved")))
+    moved = Store(tmp_path.rename(tmp_path.with_name("carried-elsewhere")))
     again = config_of(moved, RUN, {"engine.device": "cuda"})
     assert (again.run_id(), again.store, again.address) == (RUN, moved.uri, None)
     assert (again.engine.slots, again.engine.device) == (7, "cuda")
