@@ -13,9 +13,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from pyarrow.fs import LocalFileSystem
@@ -30,36 +29,13 @@ from speciation.genome.library import load_genome, save_genome
 from speciation.tables import parts
 from speciation.tables.readers import plans_frame, trials_frame
 from speciation.tables.store import Store
+from tests.cluster.conftest import Call, Said
 from tests.cluster.runs import FAST, assert_same_tables, carry_out, config
 from tests.cluster.synthetic import genome
 from tests.speciation.tables.faults import FULL
 
 ROOT = Path(__file__).parents[2]
 RUN = config().run_id()
-
-
-class Said(NamedTuple):
-    """How a command ended, and what it said where."""
-
-    code: int
-    out: str
-    err: str
-
-
-Call = Callable[..., Said]
-
-
-@pytest.fixture
-def call(monkeypatch, capsys) -> Call:
-    """Run the program in this process."""
-
-    def run(*words: str) -> Said:
-        monkeypatch.setattr("sys.argv", ["speciation", *words])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return Said(int(end.value.code or 0), *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture(scope="module")

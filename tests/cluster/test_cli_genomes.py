@@ -4,42 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from cluster.cli import main
 from cluster.parties import LIBRARY
 from speciation.genome.library import load_genome, read_stored
 from speciation.tables.readers import generations_frame, genomes_frame, trials_frame
 from speciation.tables.store import Store
 from tests.dashboards.reading import Page
-
-
-class Said(NamedTuple):
-    """How a command ended, and what it said where."""
-
-    code: int
-    out: str
-    err: str
-
-
-Call = Callable[..., Said]
-
-
-@pytest.fixture
-def call(monkeypatch, capsys) -> Call:
-    """Run the program in this process."""
-
-    def run(*words: str) -> Said:
-        monkeypatch.setattr("sys.argv", ["speciation", *words])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return Said(int(end.value.code or 0), *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture(autouse=True)
