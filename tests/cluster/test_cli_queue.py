@@ -17,11 +17,8 @@ from cluster.local_executor import LocalExecutor
 from cluster.shipping import Parcel
 from speciation.tables.files import open_files
 from speciation.tables.store import Store
-from tests.cluster import test_cli
 from tests.cluster.runs import FAST, config
 from tests.cluster.test_cli import contents, refused, yaml_of
-
-call = test_cli.call  # the fixture
 
 
 class FakeCluster:
