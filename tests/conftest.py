@@ -28,6 +28,7 @@ settings.register_profile(
     deadline=None,  # shared machines pause; pytest-timeout catches what hangs
     suppress_health_check=[HealthCheck.too_slow],
     print_blob=True,
+    max_examples=40,  # of each property; there are hundreds
 )
 settings.register_profile("ci", settings.get_profile("local"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
@@ -38,6 +39,12 @@ def numpy_raises() -> Iterator[None]:
     """Division by zero, overflow and invalid values raise; an underflow to zero is harmless."""
     with np.errstate(divide="raise", over="raise", invalid="raise", under="ignore"):
         yield
+
+
+@pytest.fixture(autouse=True)
+def disk_is_not_forced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test outlives a power cut; those of power loss simulate the disk themselves."""
+    monkeypatch.setattr("os.fsync", lambda fd: None)
 
 
 @pytest.fixture(scope="session")

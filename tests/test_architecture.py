@@ -189,9 +189,10 @@ def neighbours(module: str) -> set[str]:
     return (targets | {target.rpartition(".")[0] for target in targets}) & set(MODULES)
 
 
-def loaded_by(module: str) -> set[str]:
-    """Heavy libraries that a fresh interpreter holds after one import."""
-    code = f"import sys, {module}; print(*sorted({set(DOORS)} & set(sys.modules)))"
+def loaded_by(*modules: str) -> set[str]:
+    """Heavy libraries that a fresh interpreter holds after importing modules."""
+    names = ", ".join(modules)
+    code = f"import sys, {names}; print(*sorted({set(DOORS)} & set(sys.modules)))"
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -275,35 +276,42 @@ def test_package_file_holds_a_docstring_and_nothing_else(module: str) -> None:
     assert len(tree.body) == 1
 
 
+# An interpreter takes seconds to start, so modules with the same rights share one.
+OFFLINE: dict[frozenset[str], tuple[str, ...]] = {
+    frozenset(): (
+        "speciation.tables.readers",
+        "speciation.evolution.fitness",
+        "speciation.analysis.fidelity",
+        "speciation.analysis.validation",
+        "speciation.analysis.circuits",
+        "speciation.analysis.forge",
+        "speciation.analysis.lineage",
+        "cluster.validate",
+        "cluster.campaign",
+        "cluster.config",
+        "cluster.job_queue",
+        "cluster.overview",
+        "cluster.metrics",
+    ),
+    # scikit-learn brings rich
+    frozenset({"rich"}): ("speciation.analysis.surrogate", "speciation.analysis.taxonomy_file"),
+    frozenset({"plotly"}): (
+        "dashboards.report",
+        "dashboards.validation",
+        "dashboards.anatomy",
+    ),
+    frozenset({"plotly", "rich"}): ("dashboards.forge", "dashboards.taxonomy"),
+    # Flask brings click
+    frozenset({"click", "dash", "plotly", "rich"}): ("dashboards.lab.app",),
+    frozenset({"click", "plotly", "rich", "rich_click"}): ("cluster.cli",),
+}
+
+
 @pytest.mark.parametrize(
-    ("module", "allowed"),
-    [
-        ("speciation.tables.readers", set()),
-        ("speciation.evolution.fitness", set()),
-        ("speciation.analysis.fidelity", set()),
-        ("speciation.analysis.validation", set()),
-        ("cluster.validate", set()),
-        ("speciation.analysis.circuits", set()),
-        ("speciation.analysis.forge", set()),
-        ("speciation.analysis.lineage", set()),
-        ("speciation.analysis.surrogate", {"rich"}),  # scikit-learn brings it
-        ("speciation.analysis.taxonomy_file", {"rich"}),
-        ("cluster.campaign", set()),
-        ("cluster.config", set()),
-        ("cluster.job_queue", set()),
-        ("cluster.overview", set()),
-        ("cluster.metrics", set()),
-        ("dashboards.report", {"plotly"}),
-        ("dashboards.validation", {"plotly"}),
-        ("dashboards.anatomy", {"plotly"}),
-        ("dashboards.forge", {"plotly", "rich"}),
-        ("dashboards.taxonomy", {"plotly", "rich"}),
-        ("dashboards.lab.app", {"click", "dash", "plotly", "rich"}),  # Flask brings click
-        ("cluster.cli", {"click", "plotly", "rich", "rich_click"}),
-    ],
+    "allowed", OFFLINE, ids=lambda names: " ".join(sorted(names)) or "none"
 )
-def test_offline_module_loads_neither_torch_nor_ray(module: str, allowed: set[str]) -> None:
-    assert loaded_by(module) <= allowed
+def test_offline_modules_load_neither_torch_nor_ray(allowed: frozenset[str]) -> None:
+    assert loaded_by(*OFFLINE[allowed]) <= allowed
 
 
 def test_a_fresh_interpreter_shows_what_was_loaded() -> None:

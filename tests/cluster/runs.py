@@ -60,8 +60,10 @@ def tables(store: Store | Path) -> dict[str, pd.DataFrame]:
     }
 
 
-def assert_same_tables(one: Store | Path, other: Store | Path) -> None:
+def assert_same_tables(
+    one: Store | Path | dict[str, pd.DataFrame], other: Store | Path
+) -> None:
     """Row for row."""
-    expected, found = tables(one), tables(other)
+    expected, found = one if isinstance(one, dict) else tables(one), tables(other)
     for name, frame in expected.items():
         pd.testing.assert_frame_equal(found[name], frame, check_exact=True, obj=name)

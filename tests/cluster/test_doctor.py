@@ -129,6 +129,7 @@ def with_ray(lacking) -> None:
 
 @pytest.mark.usefixtures("with_ray")
 def test_a_cluster_is_asked_whether_it_is_there(monkeypatch):
+    monkeypatch.setattr(doctor, "answer", lambda listener: None)  # whether strangers get in
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cluster.campaign import Finished
-from cluster.config import ConfigError
+from cluster.config import ConfigError, RunConfig
 from cluster.driver import run
 from cluster.local_executor import LocalExecutor
 from cluster.manifest import config_of
@@ -269,35 +269,47 @@ def often(monkeypatch):
     monkeypatch.setattr("cluster.rows.FLUSH_SECONDS", 0.0)
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory) -> tuple[RunConfig, dict[str, Any]]:
+    """A run with few writes, as it is killed at each of them; and its tables when it is not."""
+    own = config(evolution={"population": 4, "generations": 2}, confirm={"seeds": 2})
+    folder = tmp_path_factory.mktemp("small")
+    carry_out(own, folder)
+    return own, tables(folder)
+
+
 @pytest.mark.parametrize("after", [False, True], ids=["before-a-write", "after-a-write"])
-@pytest.mark.parametrize("every", [41, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [21, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.usefixtures("often")
-def test_killed_at_a_write_and_resumed_the_tables_are_the_same(
-    finished, tmp_path, every, after
-):
+def test_killed_at_a_write_and_resumed_the_tables_are_the_same(small, tmp_path, every, after):
+    own, expected = small
     deaths = 0
     for lives in range(0, 1000, every):
         folder = tmp_path / str(lives)
         try:
-            carry_out(config(), MortalStore(folder, lives, after))
+            carry_out(own, MortalStore(folder, lives, after))
         except Killed:
             deaths += 1
         else:
             break
-        carry_out(config(), folder)
-        assert_same_tables(finished, folder)
-    assert deaths > 2
+        carry_out(own, folder)
+        assert_same_tables(expected, folder)
+    assert deaths > 1
 
 
 @pytest.mark.usefixtures("often")
-def test_killed_again_and_again_it_still_arrives(finished, tmp_path):
-    for _ in range(500):
+def test_killed_again_and_again_it_still_arrives(small, tmp_path):
+    own, expected = small
+    deaths = 0
+    while deaths < 500:
         try:
-            carry_out(config(), MortalStore(tmp_path, 12, after=True))
+            carry_out(own, MortalStore(tmp_path, 6, after=True))
         except Killed:
-            continue
-        break
-    assert_same_tables(finished, tmp_path)
+            deaths += 1
+        else:
+            break
+    assert deaths > 2
+    assert_same_tables(expected, tmp_path)
 
 
 @pytest.mark.parametrize("table", ["trials", "curves", "genomes", "plans", "generations"])
@@ -528,9 +540,11 @@ def test_a_race_does_not_depend_on_who_is_ready_first(tmp_path, slots):
 
 
 @pytest.mark.usefixtures("often")
-@pytest.mark.parametrize("lives", [6, 12, 19])
+@pytest.mark.parametrize(
+    "lives", [12, *(pytest.param(n, marks=pytest.mark.slow) for n in (6, 19))]
+)
 def test_a_race_killed_and_resumed_is_the_same_race(tmp_path, lives):
-    own = config(evolution=RACE)
+    own = config(evolution={**RACE, "population": 8, "generations": 2}, confirm={"seeds": 2})
     carry_out(own, tmp_path / "a")
     with pytest.raises(Killed):
         carry_out(own, MortalStore(tmp_path / "b", lives, after=True))

@@ -12,8 +12,6 @@ from speciation.tables.store import Store
 from tests.speciation.tables import facts
 from tests.speciation.tables.power import Record, after_power_loss
 
-LOSSES_A_POINT = 9
-
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory) -> Record:
@@ -41,10 +39,15 @@ def record(tmp_path_factory) -> Record:
     return record
 
 
-def test_whatever_was_acknowledged_is_there_and_nothing_else(record, tmp_path):
+@pytest.mark.parametrize(
+    ("a_point", "at_least"), [(2, 100), pytest.param(9, 500, marks=pytest.mark.slow)]
+)
+def test_whatever_was_acknowledged_is_there_and_nothing_else(
+    record, tmp_path, a_point, at_least
+):
     losses = 0
     for at in range(len(record.events) + 1):
-        for seed in range(LOSSES_A_POINT):
+        for seed in range(a_point):
             here = tmp_path / "left"
             noted = after_power_loss(record, at, seed, here)
             store = Store(here)
@@ -58,7 +61,7 @@ def test_whatever_was_acknowledged_is_there_and_nothing_else(record, tmp_path):
             assert "d" in facts.ids(store.scan("trials").table)
             shutil.rmtree(here)
             losses += 1
-    assert losses >= 500
+    assert losses >= at_least
 
 
 def _check_manifest(store: Store, texts: list[str]) -> None:
