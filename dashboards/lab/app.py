@@ -11,12 +11,17 @@ from urllib.parse import parse_qs
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
 from waitress.server import create_server
 
-from dashboards.lab import evolution_page, library_page, speciation_page
+from dashboards.lab import evolution_page, library_page, runs_page, speciation_page
 from dashboards.lab.guard import LOOPBACK, MOST_BYTES, guard
 from dashboards.lab.sources import Sources
 from dashboards.theme import DARK, LIGHT, css_variables
 
-PAGES: tuple[ModuleType, ...] = (evolution_page, speciation_page, library_page)
+PAGES: tuple[ModuleType, ...] = (
+    evolution_page,
+    speciation_page,
+    runs_page,
+    library_page,
+)
 """Each has ``PATH``, ``TITLE``, ``layout`` and ``connect``."""
 
 THREADS = 8

@@ -158,6 +158,8 @@ class Launcher:
         with _in_a_sentence():
             if isinstance(order, Validate):
                 return self._validate(order)
+            if isinstance(order, Resume) and self._reopen(order):
+                return order.run
             config = self._config(order)
             return self._enqueue(config) if self._is_dispatched() else self._evolve(config)
 
@@ -197,11 +199,12 @@ class Launcher:
         """What an order means."""
         place = {"store": self._place()}
         if isinstance(order, Resume):
-            store = Store(self._sources.store)
-            if not isinstance(order.run, str) or order.run not in store.runs():
-                raise LaunchRefused("There is no such run in this store.")
-            changes = {"evolution.generations": order.generations}
-            return config_of(store, order.run, changes)
+            store, changes = Store(self._place()), {"evolution.generations": order.generations}
+            if isinstance(order.run, str) and order.run in store.runs():
+                return config_of(store, order.run, changes)
+            if is_name(order.run) and (job := self._job(order.run)) is not None:
+                return self._queue().config_of(job, changes)  # it was never begun
+            raise LaunchRefused("There is no such run in this store.")
         _check_settings(order.settings)
         if order.preset not in PRESETS:
             raise LaunchRefused(f"The presets are {', '.join(PRESETS)}; choose one of them.")
@@ -277,6 +280,16 @@ class Launcher:
         if job.state in (State.FAILED, State.CANCELLED):
             queue.retry(job)
         return job.run
+
+    def _reopen(self, order: Resume) -> bool:
+        """Whether a run is gone on with as a job that failed or was cancelled."""
+        if order.generations is not None or not is_name(order.run) or not self._is_dispatched():
+            return False
+        job = self._job(order.run)
+        if job is None or job.state not in (State.FAILED, State.CANCELLED):
+            return False
+        self._queue().retry(job)
+        return True
 
     def _queue(self) -> JobQueue:
         return JobQueue(Store(self._place()), time.time)

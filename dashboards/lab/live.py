@@ -17,19 +17,21 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cluster.dispatcher import kept_log
 from cluster.heartbeat import idle_note
-from cluster.job_queue import Job, JobQueue, State
+from cluster.job_queue import JobQueue, State
 from cluster.overview import RunView, latest_jobs, manifest_or_nothing, run_view
 from cluster.pulse import Pulse, read_pulse
-from cluster.top import wanted
+from cluster.top import age, wanted
 from dashboards.lab.growing import Growing
 from dashboards.lab.sources import Sources
 from dashboards.lab.tally import BIRTHS, PLANS, TRIALS, Tally
-from dashboards.lab.works import Work, works
+from dashboards.lab.works import TAIL_BYTES, Work, tail, works
 from speciation.tables.files import open_files
 from speciation.tables.schema import TABLES
 from speciation.tables.store import Store
 
+age_text = age  # how long ago, in the largest unit that fits
 MOST_TALLIES = 4  # runs that are kept added up
 MOST_BEATS = 600  # of each, the latest
 READ = {
@@ -52,6 +54,7 @@ class RunNow:
         alive: Whether it has been heard of lately.
         work: The process that the Lab started for it, if it did.
         generations: How many it is to have.
+        judged: Trials that its closed generations were judged by.
     """
 
     view: RunView
@@ -60,6 +63,21 @@ class RunNow:
     alive: bool
     work: Work | None
     generations: int
+    judged: int = 0
+
+    @property
+    def since(self) -> float:
+        """When it was begun, if it runs; else when it was last heard of. Seconds since 1970."""
+        pulse, work, job = self.view.pulse, self.work, self.view.job
+        if work is not None and work.running:
+            return work.began
+        if pulse is not None:
+            return pulse.began if self.alive and pulse.began else pulse.at
+        return job.submitted if job is not None else 0.0
+
+    def age(self, at: float) -> str:
+        """How long ago that is; ``at`` is seconds since 1970."""
+        return age_text(at - self.since) if self.since else ""
 
     @property
     def busy(self) -> bool:
@@ -87,6 +105,7 @@ class Live:
         self._tables = {n: Growing(self._files, n, columns) for n, columns in READ.items()}
         self._tallies: dict[str, Tally] = {}
         self._beats: dict[str, deque[Pulse]] = {}
+        self._judged: dict[str, dict[int, int]] = {}  # run → generation → trials
         self._firsts = TABLES["generations"].empty().to_pandas()  # every generation's best
         self.lock = threading.RLock()
 
@@ -156,8 +175,9 @@ class Live:
                     read_pulse(self._files, run),
                 )
                 alive = view.alive(now)
+                judged = sum(self._judged.get(run, {}).values())
                 found.append(
-                    RunNow(view, Tally(run), (), alive, started.get(run), wanted(view))
+                    RunNow(view, Tally(run), (), alive, started.get(run), wanted(view), judged)
                 )
             return found
 
@@ -165,13 +185,25 @@ class Live:
         """Validations that were started here, the latest first."""
         return [work for work in works(self._sources.store) if work.kind == "validation"]
 
-    def jobs(self) -> list[Job]:
-        """The queue, in the order in which its jobs are due."""
-        return self._queue.jobs()
+    def log(self, name: str) -> str:
+        """The end of what a run, job or validation said: one of those that are shown.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        if said := tail(self._sources.store, name):
+            return said
+        job = latest_jobs(self._queue.jobs()).get(name)
+        if job is None or job.submission_id is None:
+            return ""
+        kept = kept_log(self._store.uri, job)
+        if kept is not None:
+            return kept[-TAIL_BYTES:]
+        return f"What it says is at Ray: speciation logs {job.id} --follow\n"
 
     def note(self) -> str:
         """What is to be said of the queue, if nobody works on it."""
-        waiting = sum(job.state in (State.QUEUED, State.RUNNING) for job in self.jobs())
+        waiting = sum(job.state in (State.QUEUED, State.RUNNING) for job in self._queue.jobs())
         return idle_note(self._files, waiting, time.time())
 
     # -- Inside -------------------------------------------------------------------------
@@ -186,6 +218,7 @@ class Live:
             for tally in self._tallies.values():
                 self._give(tally, name, rows)
             if name == "generations":
+                self._judge(rows)
                 firsts = rows.filter(pc.equal(rows["rank"], 0)).to_pandas()
                 both = pd.concat([self._firsts, firsts]) if len(self._firsts) else firsts
                 self._firsts = both.drop_duplicates(["run", "generation"])
@@ -211,6 +244,12 @@ class Live:
                 ids = pa.array(sorted(asked), pa.string())
                 known = known.filter(pc.is_in(known["trial_id"], value_set=ids))
             tally.take("trials", known)
+
+    def _judge(self, rows: pa.Table) -> None:
+        """Count the trials of closed generations; one that comes twice counts once."""
+        counted = rows.group_by(["run", "generation"]).aggregate([("trials", "sum")])
+        for row in counted.to_pylist():
+            self._judged.setdefault(row["run"], {})[row["generation"]] = row["trials_sum"] or 0
 
     def _bests(self, run: str) -> pd.DataFrame:
         """The best genome of each closed generation of a run."""

@@ -25,7 +25,7 @@ def tiles(now: RunNow, at: float) -> list[Any]:
             f"{view.generation:,} of {now.generations:,}",
             _bar(view.generation, now.generations),
         ),
-        _tile(f"Best {words.LANDSCAPES[view.landscape].measure}", _best(now), _leader(now)),
+        _tile(f"Best {words.LANDSCAPES[view.landscape].measure}", best_of(now), _leader(now)),
         _tile("Trials", f"{view.trials:,}", _outcomes(now)),
     ]
     if pulse is not None and now.alive:
@@ -70,7 +70,8 @@ def _where(now: RunNow, at: float) -> str:
     return now.view.job.reason if now.view.job is not None else ""
 
 
-def _best(now: RunNow) -> str:
+def best_of(now: RunNow) -> str:
+    """The best fitness of the last closed generation, with its error."""
     view = now.view
     if view.best is None:
         return words.NOTHING
