@@ -55,8 +55,8 @@ class Tally:
         self._asked: dict[str, int] = {}
         self._known: dict[str, tuple[tuple[int, ...], int, str]] = {}
         self._counts: Counter[tuple[int, str]] = Counter()
-        self._histories: dict[int, pd.DataFrame] = {}
-        self._history: pd.DataFrame | None = None
+        self._changed: set[int] = set()  # closed generations that the history lacks
+        self._history = _nothing(COLUMNS)
         self._colours: dict[int, Population] = {}
 
     # -- Rows in ------------------------------------------------------------------------
@@ -109,9 +109,8 @@ class Tally:
             known = self.closed.get(int(generation))
             both = members if known is None else pd.concat([known, members])
             self.closed[int(generation)] = both.drop_duplicates("genome_id")
-            self._histories.pop(int(generation), None)
+            self._changed.add(int(generation))
             self._colours.pop(int(generation), None)
-            self._history = None
 
     def _bear(self, rows: pa.Table) -> None:
         for row in _of(rows, self.run).to_pylist():
@@ -121,12 +120,12 @@ class Tally:
 
     def history(self, landscape: str) -> pd.DataFrame:
         """The best and the median of each closed generation; see ``fitness_history``."""
-        for generation in self.closed.keys() - self._histories.keys():
-            self._histories[generation] = fitness_history(self.closed[generation], landscape)
-        if self._history is None:
-            told = [self._histories[generation] for generation in sorted(self._histories)]
-            told = [own for own in told if len(own)]
-            self._history = pd.concat(told, ignore_index=True) if told else _nothing(COLUMNS)
+        if self._changed:
+            new = [fitness_history(self.closed[own], landscape) for own in self._changed]
+            old = self._history[~self._history["generation"].isin(self._changed)]
+            both = pd.concat([own for own in (old, *new) if len(own)] or [old])
+            self._history = both.sort_values("generation", ignore_index=True)
+            self._changed = set()
         return self._history
 
     def outcomes(self) -> pd.DataFrame:
