@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dashboards.lab import marks
 from speciation.analysis.taxonomy import RANKS, Taxonomy, classify
 from speciation.analysis.taxonomy_file import encode
 from speciation.genome.genome import HYPER17
@@ -17,13 +18,15 @@ from tests.dashboards.lab.browser import serving, until
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 GENOMES = HYPER17.random(40, np.random.default_rng(0))
-PROJECT = """(i) => {
+PROJECT = """([number, i]) => {
   const gd = document.querySelector("#space .js-plotly-plot");
-  const scene = gd._fullLayout.scene._scene, trace = gd._fullData[0];
+  const scene = gd._fullLayout.scene._scene, trace = gd._fullData[number];
   const {model, view, projection} = scene.glplot.cameraParams;
   const at = (m, v) => [0, 1, 2, 3].map(
     (r) => m[r] * v[0] + m[4 + r] * v[1] + m[8 + r] * v[2] + m[12 + r] * v[3]);
-  const p = ["x", "y", "z"].map((k, a) => trace[k][i] * scene.dataScale[a]);
+  const own = (v) => [0, 1, 2, 3].map((k) => v[4 * i + k]);
+  const middle = (v) => SPLINTER ? own(v).reduce((a, b) => a + b) / 4 : v[i];
+  const p = ["x", "y", "z"].map((k, a) => middle(trace[k]) * scene.dataScale[a]);
   const clip = at(projection, at(view, at(model, [...p, 1])));
   const box = gd.querySelector(".gl-container canvas").getBoundingClientRect();
   return [box.left + (clip[0] / clip[3] + 1) / 2 * box.width,
@@ -70,9 +73,17 @@ def speciation(page, lab, rank: str = "phylum") -> Taxonomy:
     return lab[2]
 
 
-def test_clicking_a_point_copies_its_id_ten_of_ten(page, lab):
+@pytest.mark.parametrize("many", [5000, 10], ids=["points", "splinters"])
+def test_clicking_a_genome_copies_its_id_ten_of_ten(page, lab, many, monkeypatch):
+    monkeypatch.setattr(marks, "MANY", many)
     found = speciation(page, lab)
-    spots = [page.evaluate(PROJECT, i) for i in range(len(found.ids))]
+    project = PROJECT.replace("SPLINTER", str(many == 10).lower())
+    places = {
+        int(i): [trace, k]
+        for trace, members in enumerate(marks.kin(found))
+        for k, i in enumerate(members)
+    }
+    spots = [page.evaluate(project, places[i]) for i in range(len(found.ids))]
     apart = [
         i
         for i, a in enumerate(spots)
@@ -82,9 +93,8 @@ def test_clicking_a_point_copies_its_id_ten_of_ten(page, lab):
     right = 0
     for i in apart:
         page.mouse.move(*spots[i], steps=3)
-        until(
-            page, f"{HOVERED}.includes('{found.ids[i]}')"
-        )  # as a person does: the label first
+        label = found.ids[i] if many == 5000 else "click to copy"
+        until(page, f"{HOVERED}.includes('{label}')")  # as a person does: the label first
         right += clipboard(page, lambda i=i: press(page, *spots[i])) == found.ids[i]
     assert right == 10
 
@@ -111,8 +121,12 @@ def test_another_rank_changes_colours_address_and_list_but_not_the_camera(page, 
         page.keyboard.press("ArrowRight")
         until(page, f"location.search === '?rank={rank}'")
         until(page, f"document.querySelectorAll('.one').length === {len(found.at(rank))}")
+    for rank in RANKS[-2:1:-1]:  # ten updates in all
+        page.keyboard.press("ArrowLeft")
+        until(page, f"location.search === '?rank={rank}'")
     page.wait_for_timeout(500)
     assert page.evaluate(CAMERA) == before
+    page.goto(f"{lab[0]}/speciation?rank=genus")
     page.reload()
     page.wait_for_selector("#space canvas")
     assert page.locator(".one").count() == len(found.at("genus"))

@@ -2,26 +2,67 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
+from pathlib import Path
 
 import pytest
 
 from dashboards.lab.works import read_work, works
+from tests.cluster.runs import carry_out, config
 from tests.dashboards.lab.browser import serving, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
-RANGES = """() => JSON.stringify(["x", "y"].map((a) =>
-  document.querySelector("#fitness .js-plotly-plot")._fullLayout[a + "axis"].range))"""
-CLOSED = """document.querySelector("#fitness .js-plotly-plot")?.data[1].x.length"""
-HIDDEN = """document.querySelector("#fitness .js-plotly-plot")._fullData[0].visible"""
+PLOT = "document.querySelector('#fitness .js-plotly-plot')"
+VIEW = f"""() => JSON.stringify([
+  ["xaxis", "yaxis"].map((a) => {PLOT}._fullLayout[a].range),
+  {PLOT}._fullData.map((t) => t.visible)])"""
 
 
 def closed(count: int) -> str:
     """Whether the fitness figure shows so many generations: an expression."""
-    plot = "document.querySelector('#fitness .js-plotly-plot')"
-    return f"{plot}?._fullData?.[1].x.length >= {count}"
+    return f"{PLOT}?._fullData?.[1].x.length >= {count}"
+
+
+def test_what_is_zoomed_and_hidden_stays_over_ten_live_updates(page, tmp_path):
+    done, store = tmp_path / "done", tmp_path / "store"
+    carry_out(config(evolution={"generations": 14}), done)
+    parts = sorted(done.rglob("*.parquet"), key=lambda path: path.stat().st_mtime_ns)
+    shutil.copytree(done / "runs", store / "runs")
+
+    def give(pieces: list[Path]) -> None:
+        for path in pieces:
+            (store / path.parent.name).mkdir(exist_ok=True)
+            shutil.copy(path, store / path.parent.name / path.name)
+
+    begin = len(parts) // 3
+    give(parts[:begin])
+    with serving(store, tmp_path) as address:
+        page.goto(f"{address}/evolution")
+        until(page, closed(2))
+        box = page.locator("#fitness .nsewdrag").first.bounding_box()
+        page.mouse.move(box["x"] + 80, box["y"] + 30)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 500, box["y"] + 120, steps=5)
+        page.mouse.up()
+        page.locator("#fitness .legendtoggle").first.click()
+        page.wait_for_timeout(700)
+        before = page.evaluate(VIEW)
+        assert "legendonly" in before
+        step, tiles = (
+            -(-(len(parts) - begin) // 10),
+            "document.querySelector('#tiles').innerText",
+        )
+        for place in range(begin, len(parts), step):
+            said = page.evaluate(tiles)
+            give(parts[place : place + step])
+            until(page, f"{tiles} !== {json.dumps(said)}")
+            assert page.evaluate(VIEW) == before
+        until(page, closed(14))
+        assert page.evaluate(VIEW) == before
 
 
 def test_a_run_is_started_watched_stopped_and_resumed(page, tmp_path):
