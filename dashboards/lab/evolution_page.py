@@ -216,7 +216,13 @@ def _live(figure: go.Figure, height: int) -> go.Figure:
 
 
 def _figure(name: str, figure: go.Figure, said: str) -> html.Div:
-    graph = dcc.Graph(id=name, figure=figure, config={"displayModeBar": False}, responsive=True)
+    graph = dcc.Graph(
+        id=name,
+        figure=figure,
+        config={"displayModeBar": False},
+        responsive=True,
+        style={"height": f"{figure.layout.height:.0f}px"},  # else it collapses when zoomed
+    )
     told: dict[str, Any] = {"aria-label": said}
     return html.Div(graph, role="figure", className="plot", **told)
 
@@ -391,7 +397,8 @@ def news(now: RunNow, seen: dict[str, Any], follow: bool) -> tuple[Any, ...]:
         drawn = fitness_of(now)
         fitness = data_patch(drawn)
         population = _population_news(now, seen)
-        fitness["layout"]["xaxis"]["range"] = list(drawn.layout.xaxis.range)
+        if now.generations != seen.get("generations"):  # else whoever zoomed would lose that
+            fitness["layout"]["xaxis"]["range"] = list(drawn.layout.xaxis.range)
         last = max(closed, 1)
     outcomes: Any = no_update
     if now.tally.ended() != seen.get("trials") or last is not no_update:

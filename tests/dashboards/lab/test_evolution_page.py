@@ -49,6 +49,7 @@ def test_what_is_zoomed_and_hidden_stays_over_ten_live_updates(page, tmp_path):
         page.mouse.move(box["x"] + 500, box["y"] + 120, steps=5)
         page.mouse.up()
         page.locator("#fitness .legendtoggle").first.click()
+        page.locator("#fitness .legendtoggle").first.click(timeout=3000)
         page.wait_for_timeout(700)
         before = page.evaluate(VIEW)
         assert "legendonly" in before
@@ -92,7 +93,7 @@ def test_a_run_is_started_watched_stopped_and_resumed(page, tmp_path):
             until(page, "document.querySelector('#tiles').innerText.includes('stopped')")
             (work,) = works(tmp_path)
             assert not work.running
-            page.fill("#more", "3000")
+            page.fill("#more", "400")
             before = page.evaluate("document.querySelector('#generation-said').innerText")
             page.click("#resume")
             page.wait_for_selector("text=goes on")
