@@ -1,6 +1,6 @@
 """Makes docs/lab.png: the Lab's page of a run, as a headless Chromium shows it.
 
-    python examples/lab_picture.py STORE RUN [PICTURE]
+python examples/lab_picture.py STORE RUN [PICTURE]
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ def main(store: str, run: str, picture: str = "docs/lab.png") -> None:
     server = server_of(make_app(Sources(Path(store), Path("genomes")), port), listening)
     threading.Thread(target=server.run, daemon=True).start()
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        browser = play.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox"]
+        )
         page = browser.new_page(viewport={"width": 1200, "height": 1180})
         page.goto(f"http://127.0.0.1:{port}/evolution?run={run}")
         page.wait_for_selector("#block .main-svg")
