@@ -1,0 +1,60 @@
+"""What is predicted of genomes: learned from the store once, and again when it has grown."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from dashboards.lab.choosing import store_at
+from speciation.analysis.surrogate import Surrogate, SurrogateError, of_store
+
+Stamp = tuple[str, ...]
+
+
+@dataclass
+class Forecast:
+    """The surrogate of a store, learned when it is first asked for.
+
+    Learning takes seconds, so whoever asks meanwhile waits for the same surrogate.
+
+    Args:
+        folder: Of the store.
+    """
+
+    folder: Path
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _learned: tuple[Stamp, Surrogate | SurrogateError] | None = field(default=None, repr=False)
+
+    def surrogate(self) -> Surrogate:
+        """It as it is now.
+
+        Raises:
+            SurrogateError: There is too little to learn from.
+            StoreError: The store cannot be read.
+        """
+        with self._lock:
+            stamp = self._stamp()
+            if self._learned is None or self._learned[0] != stamp:
+                self._learned = (stamp, self._learn())
+            found = self._learned[1]
+        if isinstance(found, SurrogateError):
+            raise found
+        return found
+
+    def _learn(self) -> Surrogate | SurrogateError:
+        try:
+            return of_store(store_at(self.folder))
+        except SurrogateError as error:
+            return error
+
+    def _stamp(self) -> Stamp:
+        """Parts are named by what they hold: other names mean other rows."""
+        return tuple(sorted(path.name for path in (self.folder / "trials").glob("*.parquet")))
+
+
+@lru_cache(maxsize=4)
+def forecast_of(folder: Path) -> Forecast:
+    """The forecast of a store's folder, one for all pages."""
+    return Forecast(folder)
