@@ -24,8 +24,6 @@ from speciation.tables.readers import generations_frame
 from speciation.tables.store import Store
 from speciation.trial.trial import Outcome
 
-SILENT_SECONDS = 30.0  # a run that has not been heard of for so long is not running
-
 
 @dataclass(frozen=True, slots=True)
 class RunView:
@@ -47,9 +45,7 @@ class RunView:
 
     def alive(self, now: float) -> bool:
         """Whether its process has been heard of lately."""
-        return self.pulse is not None and (
-            self.pulse.state in ("starting", "running") and now - self.pulse.at < SILENT_SECONDS
-        )
+        return self.pulse is not None and self.pulse.is_alive(now)
 
 
 def overview(store: Store, jobs: list[Job], runs: list[str] | None = None) -> list[RunView]:
