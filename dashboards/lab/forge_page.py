@@ -7,24 +7,20 @@ from typing import Any
 from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.exceptions import PreventUpdate
 
-from dashboards.lab import forge_view, splicing
+from dashboards.lab import forge_orders, forge_view, splicing
 from dashboards.lab.address import query_of
-from dashboards.lab.choosing import MOST_LETTERS, options, party_of
+from dashboards.lab.choosing import options
 from dashboards.lab.forecast import forecast_of
-from dashboards.lab.forge_view import OF_RECIPIENT, Scene
+from dashboards.lab.forge_view import OF_RECIPIENT, TROUBLE, Scene, scene_of
 from dashboards.lab.sources import Sources
 from dashboards.lab.splicing import MOST_DONORS, Splicing
 from speciation.analysis.forge import gene_table, genes_named
-from speciation.analysis.parties import PartyError
 from speciation.analysis.surrogate import SurrogateError
-from speciation.genome.collection import add
 from speciation.genome.envelope import GenomeError
 from speciation.genome.genes import Gene
 from speciation.genome.genome import Genomes
-from speciation.tables.files import StoreError
 
 PATH, TITLE = "/forge", "Forge"
-TROUBLE = (GenomeError, PartyError, StoreError)
 
 
 def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
@@ -57,7 +53,7 @@ def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
                 ],
                 className="picks",
             ),
-            html.Div(_workshop(), id="workshop", hidden=True),
+            html.Div(_workshop(sources), id="workshop", hidden=True),
             html.P(id="forge-empty", className="empty"),
             html.P(id="forge-trouble", role="alert", className="trouble"),
             dcc.Store(id="bench", data=made.data() | {"by": "link"}),
@@ -66,7 +62,7 @@ def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
     )
 
 
-def _workshop() -> list[Any]:
+def _workshop(sources: Sources) -> list[Any]:
     """What is there as soon as a recipient is."""
     graph = dcc.Graph(
         id="radar", responsive=True, config={"displayModeBar": False}, className="radar"
@@ -84,11 +80,7 @@ def _workshop() -> list[Any]:
                             ]
                         ),
                         html.Div(id="child"),
-                        html.Div(
-                            [html.Button("Save to library", id="save", className="action")],
-                            className="actions",
-                        ),
-                        html.P(id="made", role="status"),
+                        *forge_orders.buttons(sources),
                         html.Div(id="prediction", className="prediction"),
                     ],
                     className="genome",
@@ -105,7 +97,7 @@ def connect(app: Dash, sources: Sources) -> None:
     _choosing(app, sources)
     _splicing(app, sources)
     _drawing(app, sources)
-    _keeping(app, sources)
+    forge_orders.connect(app, sources)
 
 
 def _choosing(app: Dash, sources: Sources) -> None:
@@ -164,19 +156,6 @@ def _splicing(app: Dash, sources: Sources) -> None:
         return data, "", after.recipient or None, list(after.donors)
 
 
-def scene_of(sources: Sources, made: Splicing) -> Scene:
-    """Everybody on the forge, and the child.
-
-    Raises:
-        GenomeError: A genome is not found, or a gene or value is none.
-        PartyError: A genome is not found.
-        StoreError: The store cannot be read.
-    """
-    parties = {own: party_of(sources, own) for own in (made.recipient, *made.donors)}
-    donors = tuple(parties[own] for own in made.donors)
-    return Scene(made, parties[made.recipient], donors, made.child(parties))
-
-
 def moved(scene: Scene, by: dict[str, Any], value: Any) -> Splicing:
     """What is on the forge after somebody clicked, dragged or typed.
 
@@ -194,8 +173,9 @@ def moved(scene: Scene, by: dict[str, Any], value: Any) -> Splicing:
         place = by.get("donor")
         if place == OF_RECIPIENT:
             return made.without(genes)
-        known = type(place) is int and 0 <= place < len(made.donors)
-        return made.taking(made.donors[place], genes) if known else made
+        if type(place) is int and 0 <= place < len(made.donors):
+            return made.taking(made.donors[place], genes)
+        return made
     gene = next((own for own in scene.genes if own.name == by.get("gene")), None)
     if gene is None:
         return made
@@ -270,29 +250,3 @@ def _drawing(app: Dash, sources: Sources) -> None:
         except (*TROUBLE, SurrogateError) as error:
             return forge_view.no_prediction(str(error))
         return forge_view.prediction(learned, list(zip(named, found, strict=True)))
-
-
-def _keeping(app: Dash, sources: Sources) -> None:
-    @app.callback(
-        Output("made", "children"),
-        Input("save", "n_clicks"),
-        State("bench", "data"),
-        State("child-name", "value"),
-        prevent_initial_call=True,
-    )
-    def kept(clicks: Any, data: Any, name: Any) -> list[Any]:
-        made = splicing.of_data(data)
-        if not clicks or not made.recipient:
-            raise PreventUpdate
-        try:
-            child = scene_of(sources, made).child
-            called = name.strip()[:MOST_LETTERS] if isinstance(name, str) else ""
-            told = child.provenance()
-            place = sources.collection()
-            stored, new = add(place, child.genome, called or child.name, told)
-        except TROUBLE as error:
-            return [html.Span(str(error), className="trouble")]
-        link = dcc.Link(stored.name, href=f"/library?genome={stored.genome.id}")
-        return (
-            ["Saved as ", link, "."] if new else ["The library has it already, as ", link, "."]
-        )

@@ -14,17 +14,26 @@ from dashboards import theme, words
 from dashboards.figures.genes import value_in_words
 from dashboards.figures.radar import draw_radar, outlines
 from dashboards.forge import PREDICTED, trust_in_words
+from dashboards.lab.choosing import party_of
+from dashboards.lab.sources import Sources
 from dashboards.lab.splicing import Splicing, digits, position, steps, value_at
 from dashboards.markup import in_figure
 from speciation.analysis.forge import Comparison, Forged, Party, compare, gene_table
+from speciation.analysis.parties import PartyError
 from speciation.analysis.surrogate import Prediction, Surrogate
+from speciation.genome.envelope import GenomeError
 from speciation.genome.genes import Gene
+from speciation.tables.files import StoreError
 
 CHILD = 1
 """The child's place among the outlines, behind the recipient."""
 
 OF_RECIPIENT = -1
 """In place of a donor's number: the recipient's own gene."""
+
+
+TROUBLE = (GenomeError, PartyError, StoreError)
+"""What may be wrong with what somebody chose: each says it in one sentence."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,19 @@ class Scene:
     def comparison(self) -> Comparison:
         """The recipient, the child, and the donors."""
         return compare(self.recipient, [Party("child", self.child.genome), *self.donors])
+
+
+def scene_of(sources: Sources, made: Splicing) -> Scene:
+    """Everybody on the forge, and the child.
+
+    Raises:
+        GenomeError: A genome is not found, or a gene or value is none.
+        PartyError: A genome is not found.
+        StoreError: The store cannot be read.
+    """
+    parties = {own: party_of(sources, own) for own in (made.recipient, *made.donors)}
+    donors = tuple(parties[own] for own in made.donors)
+    return Scene(made, parties[made.recipient], donors, made.child(parties))
 
 
 def menu(
@@ -117,9 +139,15 @@ def _group(scene: Scene, group: str) -> html.Tr:
     return html.Tr(
         [
             html.Th(group, scope="rowgroup"),
-            html.Td(_take(OF_RECIPIENT, group, "all", f"All {group} as the recipient has it")),
+            html.Td(
+                _take(OF_RECIPIENT, group, "all", f"All {group} as the recipient has it"),
+                style=_mark(0),
+            ),
             *(
-                html.Td(_take(i, group, "all", f"Transfer all {group} of {own.name}"))
+                html.Td(
+                    _take(i, group, "all", f"Transfer all {group} of {own.name}"),
+                    style=_mark(CHILD + 1 + i),
+                )
                 for i, own in enumerate(scene.donors)
             ),
             html.Td(),
@@ -138,16 +166,22 @@ def _row(scene: Scene, gene: Gene) -> html.Tr:
         f"{name} as the recipient has it",
         source is None,
     )
-    cells = [html.Td(kept)]
+    cells = [html.Td(kept, style=_mark(0))]
     for i, donor in enumerate(scene.donors):
         value = donor.genome.gene(gene.name)
         told = f"Transfer {name} of {donor.name}"
         button = _take(
             i, gene.name, value_in_words(gene, value), told, source == donor.genome.id
         )
-        cells.append(html.Td(button, className="same" if value == own else "other"))
+        look = "same" if value == own else "other"
+        cells.append(html.Td(button, className=look, style=_mark(CHILD + 1 + i)))
     head = html.Th([name, html.Small(gene.meaning)], scope="row")
     return html.Tr([head, *cells, html.Td(_slider(scene, gene))])
+
+
+def _mark(outline: int) -> dict[str, str]:
+    """The colour of an outline on the radar, where columns have no room for names."""
+    return {"--mark": theme.SPECIES[outline]}
 
 
 def _plain(gene: Gene) -> str:
