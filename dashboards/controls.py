@@ -31,10 +31,11 @@ button:focus-visible,input:focus-visible{outline:2px solid var(--accent);outline
 @media print{.panel,.switches{display:none}}
 """
 
-SCRIPT = r"""
+CONTROLS = r"""
 const plots = [...document.querySelectorAll(".plot")];
 const told = JSON.parse(document.getElementById("arms").textContent);
-const off = new Set(told.hidden), offGroups = new Set(), offLayers = new Set(told.layers);
+const off = new Set(told.hidden), offGroups = new Set(told.groups);
+const offLayers = new Set(told.layers);
 const coarse = matchMedia("(pointer: coarse)").matches;
 const groupOf = Object.fromEntries(told.arms.map((arm) => [arm.name, arm.group]));
 
@@ -50,7 +51,8 @@ function remember() {
 function recall() {
   try {
     const state = JSON.parse(decodeURIComponent(location.hash.slice(1)));
-    off.clear(); offLayers.clear(); state.arms.forEach((name) => off.add(name));
+    off.clear(); offGroups.clear(); offLayers.clear();
+    state.arms.forEach((name) => off.add(name));
     state.groups.forEach((name) => offGroups.add(name));
     state.layers.forEach((name) => offLayers.add(name));
   } catch (error) { /* no choice in the address: the page's own stands */ }
@@ -247,6 +249,9 @@ const drawn = plots.map((plot) => {
     });
   });
 });
+"""
+
+_ALONE = r"""
 addEventListener("beforeprint", () => plots.forEach((plot) =>
   Plotly.relayout(plot, {width: 670})));  // A4 less its margins
 addEventListener("afterprint", () => plots.forEach((plot) =>
@@ -260,3 +265,22 @@ if (exporting) Promise.all(drawn).then(async () => {
   document.body.append(out);
 });
 """
+
+SCRIPT = CONTROLS + _ALONE
+"""Of a page that stands alone: it can be printed, and be drawn by a program."""
+
+LIVE = f"""window.liveControls = () => {{{CONTROLS}
+return {{
+  // A figure with other numbers: what is hidden stays hidden, and a zoom stays.
+  update(id, figure) {{
+    const plot = plots.find((own) => own.id === id);
+    figure.layout.dragmode = plot.layout.dragmode;
+    figure.layout.uirevision = plot.layout.uirevision = "kept";
+    settle(plot, figure.data, figure.layout);
+    Plotly.react(plot, figure.data, figure.layout);
+  }},
+  purge() {{ plots.forEach((plot) => Plotly.purge(plot)); }},
+}};
+}};"""
+"""Of a page whose numbers change while it is open: ``liveControls()`` is called once its markup
+is there, and gives what updates a figure."""

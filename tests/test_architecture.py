@@ -61,7 +61,8 @@ MAY_ENTER: dict[str, tuple[str, ...]] = {
         "speciation.analysis",
         "speciation.genome",
     ),
-    # The two that know what runs: one starts and stops it, one reads how it goes.
+    # Three know what runs: one starts and stops it, one plans it, one reads how it goes.
+    "dashboards.lab.planning": ("dashboards", "speciation", "cluster"),
     "dashboards.lab.launcher": ("dashboards", "speciation", "cluster"),
     "dashboards.lab.live": ("dashboards", "speciation", "cluster"),
     # Looking on means reading what was written, never running it.

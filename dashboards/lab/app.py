@@ -10,12 +10,12 @@ from urllib.parse import parse_qs
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from dashboards.lab import forge_page, library_page, speciation_page
+from dashboards.lab import forge_page, library_page, speciation_page, stress_page
 from dashboards.lab.guard import LOOPBACK, guard
 from dashboards.lab.sources import Sources
 from dashboards.theme import DARK, LIGHT, css_variables
 
-PAGES: tuple[ModuleType, ...] = (speciation_page, forge_page, library_page)
+PAGES: tuple[ModuleType, ...] = (speciation_page, forge_page, stress_page, library_page)
 """Each has ``PATH``, ``TITLE``, ``layout`` and ``connect``."""
 
 _INDEX = """<!DOCTYPE html>

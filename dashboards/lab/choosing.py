@@ -66,6 +66,30 @@ def options(sources: Sources, text: Any, chosen: Iterable[str] = ()) -> list[Opt
     return [*kept, *(_known(sources, own) for own in chosen if own not in shown)]
 
 
+def sets(sources: Sources, text: Any) -> list[Option]:
+    """Genomes that have one name together: Hall of Fame, groups, species, runs."""
+    typed = text.strip().casefold() if isinstance(text, str) else ""
+    try:
+        store = store_at(sources.store)
+        found = [f"group:{own}" for own in store.groups()]
+        found += [f"run:{own}" for own in store.runs()]
+    except StoreError:
+        found = []
+    taxonomy = sources.taxonomy()
+    species = taxonomy.at(taxonomy.clearest) if taxonomy else ()
+    found += [f"species:{own.name}" for own in species]
+    named = [set_option(word) for word in ("hall_of_fame", *found)]
+    return [own for own in named if typed in own["search"].casefold()][:MOST_OPTIONS]
+
+
+def set_option(word: str) -> Option:
+    """The choice of a set of genomes."""
+    if word == "hall_of_fame":
+        return {"label": "Hall of Fame of the store", "value": word, "search": "hall of fame"}
+    kind, _, name = word.partition(":")
+    return {"label": f"{name} · {kind}", "value": word, "search": f"{kind} {name}"}
+
+
 def _of_library(sources: Sources, typed: str) -> list[Option]:
     try:
         return [_stored(own) for own in search(sources.collection(), typed)]
@@ -115,6 +139,8 @@ def _option(genome_id: str, where: str) -> Option:
 
 
 def _known(sources: Sources, genome_id: str) -> Option:
+    if not _BEGINNING.fullmatch(genome_id):
+        return set_option(genome_id)
     try:
         name = party_of(sources, genome_id).name
     except (GenomeError, StoreError, ValueError):

@@ -10,7 +10,8 @@ from dash.exceptions import PreventUpdate
 from dashboards.lab import splicing
 from dashboards.lab.choosing import MOST_LETTERS, store_at
 from dashboards.lab.forge_view import TROUBLE, Scene, scene_of
-from dashboards.lab.launcher import Evolve, Launcher, LaunchRefused, Validate, presets
+from dashboards.lab.launcher import Evolve, Launcher, LaunchRefused, Validate
+from dashboards.lab.planning import presets
 from dashboards.lab.sources import Sources
 from speciation.genome.collection import add
 from speciation.tables.schema import genome_row
