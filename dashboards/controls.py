@@ -4,12 +4,11 @@ Above the figures stand arms and their groups, below each figure its layers: eve
 for itself. What is hidden is not in the legend either, so a picture or a table that is saved
 holds what was chosen and nothing else. The choice stands in the page's address, so a link
 carries it.
-
-Opened with ``#export=svg`` or ``#export=png`` the page draws every figure once more as a
-picture and writes all of them into itself, for a program that reads them (``export.py``).
 """
 
 from __future__ import annotations
+
+from dashboards import pictures
 
 STYLE = """
 .panel{position:sticky;top:0;z-index:5;background:var(--paper);padding:.6rem 0;
@@ -125,12 +124,6 @@ function box(text, on, change, colour) {
   label.append(text);
   return label;
 }
-function button(text, press) {
-  const own = document.createElement("button");
-  own.type = "button"; own.textContent = text;
-  own.addEventListener("click", press);
-  return own;
-}
 function save(name, text) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], {type: "text/csv"}));
@@ -166,19 +159,6 @@ function table(plot) {
     }
   });
   return lines.join("\n") + "\n";
-}
-const picture = {width: 900, scale: 3};
-function image(plot, format) {
-  const layout = {...plot.layout, paper_bgcolor: "#ffffff", plot_bgcolor: "#ffffff"};
-  const figure = {data: plot.data.filter((trace) => trace.visible !== false), layout};
-  return Plotly.toImage(figure, {format, width: picture.width,
-    height: plot.layout.height, scale: format === "png" ? picture.scale : 1});
-}
-function download(plot, format) {
-  image(plot, format).then((data) => {
-    const link = document.createElement("a");
-    link.href = data; link.download = plot.id + "." + format; link.click();
-  });
 }
 function switches(plot) {
   const row = document.createElement("div"), layers = document.createElement("span");
@@ -229,7 +209,6 @@ function panel() {
       (on) => choose(offGroups, group, on)));
   own.append(top, arms);
 }
-const exporting = /^#export=(svg|png)$/.exec(location.hash);
 if (!exporting) recall();
 panel();
 const drawn = plots.map((plot) => {
@@ -256,20 +235,14 @@ addEventListener("beforeprint", () => plots.forEach((plot) =>
   Plotly.relayout(plot, {width: 670})));  // A4 less its margins
 addEventListener("afterprint", () => plots.forEach((plot) =>
   Plotly.relayout(plot, {width: null, autosize: true})));
-if (exporting) Promise.all(drawn).then(async () => {
-  const found = {};
-  for (const plot of plots) found[plot.id] = await image(plot, exporting[1]);
-  const out = document.createElement("script");
-  out.type = "application/json"; out.id = "exported";
-  out.textContent = JSON.stringify(found).replaceAll("<", "\\u003c");
-  document.body.append(out);
-});
+if (exporting) Promise.all(drawn).then(() => written(plots));
 """
 
-SCRIPT = CONTROLS + _ALONE
+SCRIPT = pictures.SCRIPT + CONTROLS + _ALONE
 """Of a page that stands alone: it can be printed, and be drawn by a program."""
 
-LIVE = f"""window.liveControls = () => {{{CONTROLS}
+LIVE = f"""window.savePicture = (() => {{{pictures.SCRIPT} return download; }})();
+window.liveControls = () => {{{pictures.SCRIPT}{CONTROLS}
 return {{
   // A figure with other numbers: what is hidden stays hidden, and a zoom stays.
   update(id, figure) {{

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from dashboards.lab import forge_page, library_page, speciation_page, stress_page
+from dashboards.lab import exports, forge_page, library_page, speciation_page, stress_page
 from dashboards.lab.guard import LOOPBACK, guard
 from dashboards.lab.sources import Sources
 from dashboards.theme import DARK, LIGHT, css_variables
@@ -54,6 +54,7 @@ def make_app(
     app.layout = _frame()
     for page in PAGES:
         page.connect(app, sources)
+    exports.connect(app, sources, PAGES)
     _connect(app, sources)
     guard(app.server, _hosts(port, host), lambda: _hashes(app), token)
     return app
@@ -68,6 +69,8 @@ def _frame() -> html.Div:
                 [
                     dcc.Link([html.B("Speciation"), " Lab"], href="/", className="brand"),
                     html.Nav(links, id="pages"),
+                    html.Span(id="exporting", role="status", className="faint"),
+                    html.Button("Export", id="export", title="Save this page as one HTML file"),
                     html.Button(
                         "Light or dark", id="look", title="Change between light and dark"
                     ),

@@ -27,9 +27,27 @@ MOST_LETTERS = 200
 LEADERS = 5
 """Of every run, as many of its latest generation are offered before anything is typed."""
 
+FOLDERS = ("trials", "genomes", "generations", "groups", "runs")
+
 _BEGINNING = re.compile(r"[0-9a-f]{2,32}")
 
 Option = dict[str, str]
+
+
+State = tuple[int, ...]
+
+
+def state(folder: Path) -> State:
+    """What changes whenever a store does; nothing of it is read for that."""
+    return tuple(_changed(folder / name) for name in FOLDERS)
+
+
+def _changed(folder: Path) -> int:
+    """When a file last came or went, or was replaced; 0 if there is no such folder."""
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 @lru_cache(maxsize=4)

@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from dashboards.lab.choosing import store_at
+from dashboards.lab.choosing import State, state, store_at
 from speciation.analysis.surrogate import Surrogate, SurrogateError, of_store
-
-Stamp = tuple[str, ...]
 
 
 @dataclass
@@ -25,7 +23,7 @@ class Forecast:
 
     folder: Path
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    _learned: tuple[Stamp, Surrogate | SurrogateError] | None = field(default=None, repr=False)
+    _learned: tuple[State, Surrogate | SurrogateError] | None = field(default=None, repr=False)
 
     def surrogate(self) -> Surrogate:
         """It as it is now.
@@ -35,7 +33,7 @@ class Forecast:
             StoreError: The store cannot be read.
         """
         with self._lock:
-            stamp = self._stamp()
+            stamp = state(self.folder)
             if self._learned is None or self._learned[0] != stamp:
                 self._learned = (stamp, self._learn())
             found = self._learned[1]
@@ -48,10 +46,6 @@ class Forecast:
             return of_store(store_at(self.folder))
         except SurrogateError as error:
             return error
-
-    def _stamp(self) -> Stamp:
-        """Parts are named by what they hold: other names mean other rows."""
-        return tuple(sorted(path.name for path in (self.folder / "trials").glob("*.parquet")))
 
 
 @lru_cache(maxsize=4)

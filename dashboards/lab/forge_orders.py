@@ -24,7 +24,9 @@ def buttons(sources: Sources) -> list[Any]:
     """What can be done with a child; why not stands on what cannot."""
     launcher = Launcher(sources)
     no_check, no_run = launcher.hindrance(Validate), launcher.hindrance(Evolve)
-    seeds = dcc.Input(id="seeds", type="number", min=1, max=1_000_000, step=1, value=SEEDS)
+    seeds = dcc.Input(
+        id="child-seeds", type="number", min=1, max=1_000_000, step=1, value=SEEDS
+    )
     preset = dcc.Dropdown(
         id="preset", options=presets(), value=PRESET, clearable=False, searchable=False
     )
@@ -65,7 +67,7 @@ def connect(app: Dash, sources: Sources) -> None:
         Input("seed-run", "n_clicks"),
         State("bench", "data"),
         State("child-name", "value"),
-        State("seeds", "value"),
+        State("child-seeds", "value"),
         State("preset", "value"),
         prevent_initial_call=True,
     )

@@ -7,9 +7,11 @@ from typing import Any
 from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.exceptions import PreventUpdate
 
+from dashboards.forge import whole
 from dashboards.lab import forge_orders, forge_view, splicing
-from dashboards.lab.address import query_of
+from dashboards.lab.address import follow, follower, query_of
 from dashboards.lab.choosing import options
+from dashboards.lab.exports import Export, NothingToExport, saves
 from dashboards.lab.forecast import forecast_of
 from dashboards.lab.forge_view import OF_RECIPIENT, TROUBLE, Scene, scene_of
 from dashboards.lab.sources import Sources
@@ -56,6 +58,7 @@ def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
             html.Div(_workshop(sources), id="workshop", hidden=True),
             html.P(id="forge-empty", className="empty"),
             html.P(id="forge-trouble", role="alert", className="trouble"),
+            follower("forge-address"),
             dcc.Store(id="bench", data=made.data() | {"by": "link"}),
         ],
         className="forge",
@@ -70,7 +73,7 @@ def _workshop(sources: Sources) -> list[Any]:
     return [
         html.Div(
             [
-                html.Div([html.Ul(id="radar-keys", className="keys"), graph]),
+                html.Div([html.Ul(id="radar-keys", className="keys"), graph, saves("radar")]),
                 html.Div(
                     [
                         html.Label(
@@ -94,6 +97,7 @@ def _workshop(sources: Sources) -> list[Any]:
 
 def connect(app: Dash, sources: Sources) -> None:
     """What happens when somebody does something."""
+    follow(app, "forge-address")
     _choosing(app, sources)
     _splicing(app, sources)
     _drawing(app, sources)
@@ -126,7 +130,7 @@ def _splicing(app: Dash, sources: Sources) -> None:
         Output("forge-trouble", "children"),
         Output("recipient", "value"),
         Output("donors", "value"),
-        Input("here", "search"),
+        Input("forge-address", "data"),
         Input("recipient", "value"),
         Input("donors", "value"),
         Input({"kind": "take", "donor": ALL, "genes": ALL}, "n_clicks"),
@@ -138,7 +142,7 @@ def _splicing(app: Dash, sources: Sources) -> None:
     def spliced(search: Any, recipient: Any, donors: Any, *rest: Any) -> tuple[Any, ...]:
         before, by = splicing.of_data(rest[-1]), ctx.triggered_id
         try:
-            if by == "here":
+            if by == "forge-address":
                 after, by = splicing.of_query(query_of(search)), {"kind": "link"}
             elif by in ("recipient", "donors"):
                 chosen = "".join(splicing.ids([recipient]))
@@ -244,9 +248,33 @@ def _drawing(app: Dash, sources: Sources) -> None:
         try:
             scene = scene_of(sources, made)
             learned = forecast_of(sources.store).surrogate()
-            named = {"child": scene.child.genome, scene.recipient.name: scene.recipient.genome}
-            named |= {own.name: own.genome for own in scene.donors}
-            found = learned.predict(Genomes.of(list(named.values())))
+            found = learned.predict(Genomes.of(scene.genomes))
         except (*TROUBLE, SurrogateError) as error:
             return forge_view.no_prediction(str(error))
-        return forge_view.prediction(learned, list(zip(named, found, strict=True)))
+        return forge_view.prediction(
+            learned, list(zip(scene.comparison.names, found, strict=True))
+        )
+
+
+def export(sources: Sources, wanted: dict[str, str]) -> Export:
+    """The comparison as a page that stands alone.
+
+    Raises:
+        NothingToExport: Nobody is on the forge, or somebody is not found.
+    """
+    made = splicing.of_query(wanted)
+    if not made.recipient:
+        raise NothingToExport("Choose a recipient first, then export the comparison.")
+    try:
+        scene = scene_of(sources, made)
+    except TROUBLE as error:
+        raise NothingToExport(str(error)) from error
+    comparison = scene.comparison
+    try:
+        learned = forecast_of(sources.store).surrogate()
+        found = learned.predict(Genomes.of(scene.genomes))
+    except (*TROUBLE, SurrogateError):
+        return Export("forge", whole(comparison, None, {}))
+    return Export(
+        "forge", whole(comparison, learned, dict(zip(comparison.names, found, strict=True)))
+    )

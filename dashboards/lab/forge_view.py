@@ -23,6 +23,7 @@ from speciation.analysis.parties import PartyError
 from speciation.analysis.surrogate import Prediction, Surrogate
 from speciation.genome.envelope import GenomeError
 from speciation.genome.genes import Gene
+from speciation.genome.genome import Genome
 from speciation.tables.files import StoreError
 
 CHILD = 1
@@ -49,6 +50,12 @@ class Scene:
     def genes(self) -> tuple[Gene, ...]:
         """Of the recipient's kind."""
         return gene_table(self.recipient.genome).genes
+
+    @property
+    def genomes(self) -> list[Genome]:
+        """Of the recipient, the child, and the donors."""
+        donors = (own.genome for own in self.donors)
+        return [self.recipient.genome, self.child.genome, *donors]
 
     @property
     def comparison(self) -> Comparison:

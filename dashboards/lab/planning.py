@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
@@ -26,7 +28,7 @@ from cluster.validate import (
     plan_text,
 )
 from cluster.validate_text import document
-from dashboards.lab.choosing import store_at
+from dashboards.lab.choosing import State, state, store_at
 from dashboards.lab.sources import Sources
 from dashboards.lab.stress import Stress
 from speciation.analysis.validation import Validation, ValidationError
@@ -81,15 +83,22 @@ def planned(sources: Sources, stress: Stress) -> Planned:
     if not stress.genomes:
         raise PlanRefused("Choose genomes to see what their validation would take.")
     with _in_a_sentence():
-        store = store_at(sources.store)
-        asked = ask(
-            [_spoken(sources, word) for word in stress.genomes],
-            store,
-            seeds=stress.seeds,
-            by_group=stress.by_group,
-            overrides={"track": stress.track or None, "horizon": stress.horizon or None},
-        )
-        return Planned(asked, plan(asked, store))
+        spoken = tuple(_spoken(sources, word) for word in stress.genomes)
+        return _planned(sources.store, state(sources.store), replace(stress, genomes=spoken))
+
+
+@lru_cache(maxsize=8)
+def _planned(folder: Path, _: State, stress: Stress) -> Planned:
+    """A plan holds as long as the store has not changed."""
+    store = store_at(folder)
+    asked = ask(
+        stress.genomes,
+        store,
+        seeds=stress.seeds,
+        by_group=stress.by_group,
+        overrides={"track": stress.track or None, "horizon": stress.horizon or None},
+    )
+    return Planned(asked, plan(asked, store))
 
 
 def shown(sources: Sources, own: Planned) -> Shown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
@@ -10,14 +11,15 @@ from flask import Response
 
 from dashboards import controls, page
 from dashboards.lab import stress_view
-from dashboards.lab.address import query_of
+from dashboards.lab.address import follow, follower, query_of
 from dashboards.lab.choosing import Option, options, sets, store_at
+from dashboards.lab.exports import Export, NothingToExport
 from dashboards.lab.launcher import Launcher, LaunchRefused, Validate
 from dashboards.lab.planning import PlanRefused, planned, shown
 from dashboards.lab.sources import Sources
 from dashboards.lab.stress import Stress, of_query, stress, words
 from dashboards.lab.works import read_work, tail
-from dashboards.validation import content, drawn
+from dashboards.validation import AS_USUAL, Hidden, content, drawn, whole
 
 PATH, TITLE = "/stress", "Stress Test"
 SCRIPT, STYLE = "/lab/controls.js", "/lab/charts.css"
@@ -51,6 +53,7 @@ def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
             ),
             html.P(id="filling", role="status", children=hindrance),
             html.Div(id="charts"),
+            follower("stress-address"),
             dcc.Store(id="work", data=own.work),
             dcc.Store(id="seen", data=None),
             dcc.Store(id="drawn", data=None),
@@ -81,6 +84,7 @@ def connect(app: Dash, sources: Sources) -> None:
         # The look of the page that stands alone, and of nothing else in the Lab.
         return Response(f"#charts{{{page.STYLE}{controls.STYLE}}}", mimetype="text/css")
 
+    follow(app, "stress-address")
     _asking(app, sources)
     _filling(app, sources)
     _drawing(app, sources)
@@ -119,7 +123,7 @@ def _asking(app: Dash, sources: Sources) -> None:
 
     @app.callback(
         *(Output(name, "value") for name in FORM),
-        Input("here", "search"),
+        Input("stress-address", "data"),
         *(State(name, "value") for name in FORM),
         prevent_initial_call=True,
     )
@@ -200,6 +204,7 @@ def _drawing(app: Dash, sources: Sources) -> None:
         Input("seen", "data"),
         *(State(name, "value") for name in FORM),
         prevent_initial_call=True,
+        running=[(Output("charts", "className"), "busy", "")],
     )
     def figures(seen: Any, *form: Any) -> tuple[dict[str, str], Any]:
         own = _told(form, "")
@@ -218,3 +223,28 @@ def _drawing(app: Dash, sources: Sources) -> None:
         Input("figures", "data"),
         prevent_initial_call=True,
     )
+
+
+def export(sources: Sources, wanted: dict[str, str]) -> Export:
+    """The validation as a page that stands alone, hiding what is hidden.
+
+    Raises:
+        NothingToExport: There is no trial, or the store cannot be read.
+    """
+    try:
+        found = shown(sources, planned(sources, of_query(wanted)))
+    except PlanRefused as refused:
+        raise NothingToExport(str(refused)) from refused
+    made = drawn(found.found, store_at(sources.store), found.kind)
+    return Export("validation", whole(found.found, made, found.told, hidden(wanted)))
+
+
+def hidden(wanted: dict[str, str]) -> Hidden:
+    """What the switches of the page have off, as ``controls.py`` writes it into the address."""
+    try:
+        told = json.loads(wanted.get("chosen", ""))
+        kept = Hidden(*(told[key] for key in ("arms", "groups", "layers")))
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return AS_USUAL
+    sound = all(isinstance(own, list) and all(isinstance(n, str) for n in own) for own in kept)
+    return kept if sound else AS_USUAL

@@ -133,7 +133,7 @@ class Surrogate:
 
 
 def of_store(store: Store) -> Surrogate:
-    """A surrogate of the question that most trials of a store answer.
+    """A surrogate of the question that most trials of a store were asked, and its horizon.
 
     Raises:
         SurrogateError: There is too little to learn from.
@@ -142,13 +142,12 @@ def of_store(store: Store) -> Surrogate:
     trials = store.scan("trials", (*_JUDGED_BY, *QUESTION, "horizon")).table.to_pandas()
     if not len(trials):
         raise SurrogateError(f"the store {store.uri} has no trials to learn from")
-    asked = trials.groupby(list(QUESTION), dropna=False)["trial_id"].transform("size")
+    asked = trials.groupby([*QUESTION, "horizon"], dropna=False)["trial_id"].transform("size")
     usual = trials.iloc[int(asked.to_numpy().argmax())]
     for column in QUESTION:
         trials = trials[trials[column] == usual[column]]
-    horizon = int(trials["horizon"].min())
     tried = trials["genome_id"].unique()
-    return fit(trials, genomes_frame(store, genome_ids=tried), horizon)
+    return fit(trials, genomes_frame(store, genome_ids=tried), int(usual["horizon"]))
 
 
 def fit(trials: pd.DataFrame, genomes: pd.DataFrame, horizon: int) -> Surrogate:

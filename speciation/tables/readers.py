@@ -22,7 +22,6 @@ from speciation.tables.store import Store, table_spec
 from speciation.trial.task import Task
 from speciation.trial.trial import ModelShape, Outcome, Streams, Trial, answers
 
-
 _DIGITS = 32  # of a whole id
 
 
