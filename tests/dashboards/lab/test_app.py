@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from werkzeug.serving import make_server
 
-from dashboards.lab.app import make_app
+from dashboards.lab.app import listen, make_app, server_of
 from dashboards.lab.sources import Sources
 from speciation.analysis.taxonomy import RANKS, Taxonomy, classify
 from speciation.analysis.taxonomy_file import encode
@@ -51,12 +50,12 @@ def lab(tmp_path_factory) -> Iterator[tuple[str, Path, Taxonomy]]:
         folder / "genomes/custom/ada.json", GENOMES[0], {"source": "by <b>hand</b>"}, "Ada"
     )
     save_genome(folder / "genomes/custom/bob.json", GENOMES[1], {}, "<i>Bob</i>")
-    server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True)
-    server.app = make_app(Sources(folder, folder / "genomes"), server.port).server
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.port}", folder, found
-    server.shutdown()
-    server.server_close()
+    listening = listen("127.0.0.1", 0)
+    port = listening.getsockname()[1]
+    server = server_of(make_app(Sources(folder, folder / "genomes"), port), listening)
+    threading.Thread(target=server.run, daemon=True).start()
+    yield f"http://127.0.0.1:{port}", folder, found
+    server.close()
 
 
 @pytest.fixture(scope="module")
