@@ -79,7 +79,8 @@ def connect(app: Dash, sources: Sources) -> None:
     )
     def addressed(text: Any, before: Any) -> str:
         wanted = {**query_of(before), "text": text[:200] if isinstance(text, str) else ""}
-        return f"?{urlencode({key: value for key, value in wanted.items() if value})}"
+        told = {key: value for key, value in wanted.items() if value}
+        return f"?{urlencode(told, errors='replace')}"
 
     @app.callback(
         Output("chosen", "data"),
@@ -113,6 +114,7 @@ def connect(app: Dash, sources: Sources) -> None:
     def keep(clicks: Any, chosen: Any, name: Any, tags: Any, changed: Any) -> tuple[int, str]:
         if not clicks or not all(isinstance(own, str) for own in (chosen, name, tags)):
             raise PreventUpdate
+        seen = changed if type(changed) is int else 0
         try:
             stored = find(sources.collection(), chosen)
             if name.strip() != stored.name:
@@ -121,15 +123,15 @@ def connect(app: Dash, sources: Sources) -> None:
             if wanted != set(stored.tags):
                 tag(stored, add=wanted, drop=set(stored.tags) - wanted)
         except GenomeError as error:
-            return int(changed or 0), str(error)
-        return int(changed or 0) + 1, "Saved."
+            return seen, str(error)
+        return seen + 1, "Saved."
 
 
 def shelves(
     place: Collection, genomes: tuple[StoredGenome, ...], chosen: str, sought: str
 ) -> list[Any]:
     """A list a shelf; what could not be read stands below."""
-    kept = f"&{urlencode({'text': sought})}" if sought else ""
+    kept = f"&{urlencode({'text': sought}, errors='replace')}" if sought else ""
     by_shelf: dict[str, list[Any]] = {}
     for own in genomes[:MOST_SHOWN]:
         item = dcc.Link(

@@ -20,7 +20,7 @@ from speciation.trial.task import TRACKS
 SEEDS = 100
 MOST_HORIZON = 10_000_000
 
-_WORD = re.compile(r"[0-9a-f]{32}|hall_of_fame|(?:run|group|species):[^,\x00-\x1f]{1,160}")
+_WORD = re.compile(r"[0-9a-f]{32}|hall_of_fame|(?:run|group|species):[^,]{1,160}")
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,8 @@ def of_query(wanted: Mapping[str, str]) -> Stress:
 def words(told: Any) -> tuple[str, ...]:
     """Those of a browser's words that may mean genomes, each once. None of them is a path."""
     found: Iterable[Any] = told if isinstance(told, list | tuple) else ()
-    kept = [own for own in found if isinstance(own, str) and _WORD.fullmatch(own)]
+    texts = (own for own in found if isinstance(own, str) and own.isprintable())
+    kept = [own for own in texts if _WORD.fullmatch(own)]
     return tuple(dict.fromkeys(kept))[:MOST_GENOMES]
 
 

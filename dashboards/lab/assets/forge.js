@@ -6,8 +6,8 @@ document.addEventListener("input", (event) => {
   const said = JSON.parse(cell.dataset.said), box = cell.querySelector("input[type=text]");
   box.value = said[Number(event.target.value)];
   const radar = document.querySelector("#radar .js-plotly-plot");
-  if (!radar || !radar.data) return;
-  const k = Number(cell.dataset.place), r = [...radar.data[1].r];
+  if (!radar || !radar._fullData) return;
+  const k = Number(cell.dataset.place), r = [...radar._fullData[1].r];
   r[k] = Number(event.target.value) / (said.length - 1);
   if (k === 0) r[r.length - 1] = r[0];  // the outline is closed
   window.Plotly.restyle(radar, {r: [r]}, [1]);
