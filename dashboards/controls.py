@@ -46,6 +46,7 @@ function shown(plot, trace) {
 function remember() {
   const state = {arms: [...off], groups: [...offGroups], layers: [...offLayers]};
   history.replaceState(null, "", "#" + encodeURIComponent(JSON.stringify(state)));
+  dispatchEvent(new PopStateEvent("popstate"));  // for whoever follows the address
 }
 function recall() {
   try {
@@ -88,6 +89,7 @@ function arrange(data, layout, plot) {
   const own = layout[axis + "axis"], ends = [-0.6, Math.max(names.length, 1) - 0.4];
   own.range = axis === "y" ? ends.reverse() : ends;
   own.autorange = false;
+  own.uirevision = names.join();  // a zoom is of these rows
   own.tickmode = "array";
   own.tickvals = names.map((_, i) => i);
   own.ticktext = names.map((name) => name.replaceAll("&", "&amp;").replaceAll("<", "&lt;"));
@@ -214,6 +216,7 @@ panel();
 const drawn = plots.map((plot) => {
   const figure = JSON.parse(document.getElementById(plot.id + "-data").textContent);
   figure.layout.dragmode = coarse ? false : "zoom";
+  figure.layout.uirevision = "kept";
   settle(plot, figure.data, figure.layout);
   return Plotly.newPlot(plot, figure.data, figure.layout,
     {responsive: true, displayModeBar: false}).then(() => {
@@ -248,7 +251,7 @@ return {{
   update(id, figure) {{
     const plot = plots.find((own) => own.id === id);
     figure.layout.dragmode = plot.layout.dragmode;
-    figure.layout.uirevision = plot.layout.uirevision = "kept";
+    figure.layout.uirevision = "kept";
     settle(plot, figure.data, figure.layout);
     Plotly.react(plot, figure.data, figure.layout);
   }},

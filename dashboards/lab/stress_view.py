@@ -56,7 +56,7 @@ def form(own: Stress, choices: list[Option]) -> html.Div:
 def values(own: Stress) -> tuple[Any, ...]:
     """It as the fields of the form show it."""
     by_group = ["group"] if own.by_group else []
-    return list(own.genomes), own.seeds, own.track or None, own.horizon or None, by_group
+    return list(own.genomes), own.seeds, own.track or None, own.horizon or "", by_group
 
 
 def _field(label: str, inside: Any, look: str = "") -> html.Label:
