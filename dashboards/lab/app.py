@@ -11,13 +11,26 @@ from urllib.parse import parse_qs
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
 from waitress.server import create_server
 
-from dashboards.lab import exports, forge_page, library_page, speciation_page, stress_page
+from dashboards.lab import (
+    evolution_page,
+    exports,
+    forge_page,
+    library_page,
+    speciation_page,
+    stress_page,
+)
 from dashboards.lab.guard import LOOPBACK, MOST_BYTES, guard
 from dashboards.lab.sources import Sources
 from dashboards.theme import DARK, LIGHT, css_variables
 
-PAGES: tuple[ModuleType, ...] = (speciation_page, forge_page, stress_page, library_page)
-"""Each has ``PATH``, ``TITLE``, ``layout`` and ``connect``."""
+PAGES: tuple[ModuleType, ...] = (
+    evolution_page,
+    forge_page,
+    stress_page,
+    speciation_page,
+    library_page,
+)
+"""Each has ``PATH``, ``TITLE``, ``layout`` and ``connect``; some have ``export``."""
 
 THREADS = 8
 CONNECTIONS = 100

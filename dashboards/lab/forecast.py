@@ -1,13 +1,15 @@
-"""What is predicted of genomes: learned from the store once, and again when it has grown."""
+"""What is predicted of genomes: learned from the store once, and again when it has grown.
+
+All pages share one: ``sources.shared(Forecast)``.
+"""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
 
 from dashboards.lab.choosing import State, state, store_at
+from dashboards.lab.sources import Sources
 from speciation.analysis.surrogate import Surrogate, SurrogateError, of_store
 
 
@@ -18,10 +20,10 @@ class Forecast:
     Learning takes seconds, so whoever asks meanwhile waits for the same surrogate.
 
     Args:
-        folder: Of the store.
+        sources: Where the store is.
     """
 
-    folder: Path
+    sources: Sources
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _learned: tuple[State, Surrogate | SurrogateError] | None = field(default=None, repr=False)
 
@@ -33,7 +35,7 @@ class Forecast:
             StoreError: The store cannot be read.
         """
         with self._lock:
-            stamp = state(self.folder)
+            stamp = state(self.sources.store)
             if self._learned is None or self._learned[0] != stamp:
                 self._learned = (stamp, self._learn())
             found = self._learned[1]
@@ -43,12 +45,6 @@ class Forecast:
 
     def _learn(self) -> Surrogate | SurrogateError:
         try:
-            return of_store(store_at(self.folder))
+            return of_store(store_at(self.sources.store))
         except SurrogateError as error:
             return error
-
-
-@lru_cache(maxsize=4)
-def forecast_of(folder: Path) -> Forecast:
-    """The forecast of a store's folder, one for all pages."""
-    return Forecast(folder)

@@ -10,8 +10,7 @@ from dash.exceptions import PreventUpdate
 from dashboards.lab import splicing
 from dashboards.lab.choosing import MOST_LETTERS, store_at
 from dashboards.lab.forge_view import TROUBLE, Scene, scene_of
-from dashboards.lab.launcher import Evolve, Launcher, LaunchRefused, Validate
-from dashboards.lab.planning import presets
+from dashboards.lab.launcher import PRESETS, Evolve, Launcher, LaunchRefused, Validate
 from dashboards.lab.sources import Sources
 from speciation.genome.collection import add
 from speciation.tables.schema import genome_row
@@ -28,7 +27,11 @@ def buttons(sources: Sources) -> list[Any]:
         id="child-seeds", type="number", min=1, max=1_000_000, step=1, value=SEEDS
     )
     preset = dcc.Dropdown(
-        id="preset", options=presets(), value=PRESET, clearable=False, searchable=False
+        id="child-preset",
+        options=list(PRESETS),
+        value=PRESET,
+        clearable=False,
+        searchable=False,
     )
     return [
         html.Div(
@@ -68,7 +71,7 @@ def connect(app: Dash, sources: Sources) -> None:
         State("bench", "data"),
         State("child-name", "value"),
         State("child-seeds", "value"),
-        State("preset", "value"),
+        State("child-preset", "value"),
         prevent_initial_call=True,
     )
     def done(*told: Any) -> list[Any]:

@@ -12,7 +12,7 @@ from dashboards.lab import forge_orders, forge_view, splicing
 from dashboards.lab.address import follow, follower, query_of
 from dashboards.lab.choosing import options
 from dashboards.lab.exports import Export, NothingToExport, saves
-from dashboards.lab.forecast import forecast_of
+from dashboards.lab.forecast import Forecast
 from dashboards.lab.forge_view import OF_RECIPIENT, TROUBLE, Scene, scene_of
 from dashboards.lab.sources import Sources
 from dashboards.lab.splicing import MOST_DONORS, Splicing
@@ -247,7 +247,7 @@ def _drawing(app: Dash, sources: Sources) -> None:
             return []
         try:
             scene = scene_of(sources, made)
-            learned = forecast_of(sources.store).surrogate()
+            learned = sources.shared(Forecast).surrogate()
             found = learned.predict(Genomes.of(scene.genomes))
         except (*TROUBLE, SurrogateError) as error:
             return forge_view.no_prediction(str(error))
@@ -271,7 +271,7 @@ def export(sources: Sources, wanted: dict[str, str]) -> Export:
         raise NothingToExport(str(error)) from error
     comparison = scene.comparison
     try:
-        learned = forecast_of(sources.store).surrogate()
+        learned = sources.shared(Forecast).surrogate()
         found = learned.predict(Genomes.of(scene.genomes))
     except (*TROUBLE, SurrogateError):
         return Export("forge", whole(comparison, None, {}))

@@ -36,7 +36,7 @@ from cluster.job_queue import Job, JobQueue, QueueError, State
 from cluster.manifest import config_of, settings_of
 from cluster.pulse import read_pulse
 from dashboards.lab.sources import Sources
-from dashboards.lab.works import FOLDER, Work, read_work, start_work, stop_work, works
+from dashboards.lab.works import FOLDER, Work, is_name, read_work, start_work, stop_work, works
 from speciation.genome.collection import find
 from speciation.genome.envelope import GenomeError
 from speciation.genome.genome import Genome, content_hash
@@ -70,6 +70,10 @@ SETTINGS = (
     "engine.precision",
 )
 """What an order may change of a preset."""
+
+
+PRESETS = tuple(presets())
+"""What a run can begin from."""
 
 
 class LaunchRefused(ValueError):  # noqa: N818 - an answer, not a fault
@@ -166,6 +170,8 @@ class Launcher:
         Raises:
             LaunchRefused: It does not run, or it was not started by a Lab on this machine.
         """
+        if not is_name(name):
+            raise LaunchRefused("It does not run, so there is nothing to stop.")
         work = read_work(self._sources.store, name)
         with _in_a_sentence():
             if work is not None and work.running:
@@ -197,8 +203,8 @@ class Launcher:
             changes = {"evolution.generations": order.generations}
             return config_of(store, order.run, changes)
         _check_settings(order.settings)
-        if order.preset not in presets():
-            raise LaunchRefused(f"The presets are {', '.join(presets())}; choose one of them.")
+        if order.preset not in PRESETS:
+            raise LaunchRefused(f"The presets are {', '.join(PRESETS)}; choose one of them.")
         overrides: dict[str, Any] = {**order.settings, **place}
         if order.ancestors:
             genomes = [self._genome(word) for word in _words(order.ancestors)]
@@ -293,6 +299,19 @@ class Launcher:
 
     def _place(self) -> str:
         return str(self._sources.store.absolute())
+
+
+def preset_values(preset: str) -> dict[str, Any]:
+    """What a preset says of each of :data:`SETTINGS` that it says anything of.
+
+    Args:
+        preset: One of :data:`PRESETS`.
+    """
+    plain = settings_of(load_config(preset))
+    flat = {key: at for key, at in plain.items() if not isinstance(at, dict)}
+    for section in ("evolution", "confirm", "engine"):
+        flat |= {f"{section}.{key}": value for key, value in plain[section].items()}
+    return {key: flat[key] for key in SETTINGS if flat.get(key) is not None}
 
 
 @contextmanager

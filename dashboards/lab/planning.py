@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from cluster.config import ConfigError, presets
+from cluster.config import ConfigError
 from cluster.naming import NamingError
 from cluster.validate import (
     Asked,
@@ -36,8 +36,6 @@ from speciation.genome.collection import find
 from speciation.genome.envelope import GenomeError
 from speciation.tables.files import StoreError
 from speciation.trial.trial import Outcome
-
-__all__ = ["PlanRefused", "Planned", "Shown", "planned", "presets", "shown"]
 
 
 class PlanRefused(ValueError):  # noqa: N818 - an answer, not a fault

@@ -55,10 +55,10 @@ def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
             html.Div(id="charts"),
             follower("stress-address"),
             dcc.Store(id="work", data=own.work),
-            dcc.Store(id="seen", data=None),
-            dcc.Store(id="drawn", data=None),
-            dcc.Store(id="figures"),
-            dcc.Interval(id="tick", interval=TICK),
+            dcc.Store(id="stress-seen", data=None),
+            dcc.Store(id="stress-drawn", data=None),
+            dcc.Store(id="stress-figures"),
+            dcc.Interval(id="stress-tick", interval=TICK),
         ],
         className="stress",
     )
@@ -164,13 +164,13 @@ def _filling(app: Dash, sources: Sources) -> None:
         Output("fill", "disabled"),
         Output("fill", "children"),
         Output("stop-filling", "hidden"),
-        Output("seen", "data"),
-        Output("tick", "disabled"),
-        Input("tick", "n_intervals"),
+        Output("stress-seen", "data"),
+        Output("stress-tick", "disabled"),
+        Input("stress-tick", "n_intervals"),
         Input("work", "data"),
         *(Input(name, "value") for name in FORM),
-        State("seen", "data"),
-        State("drawn", "data"),
+        State("stress-seen", "data"),
+        State("stress-drawn", "data"),
     )
     def looked(_: Any, work: Any, *told: Any) -> tuple[Any, ...]:
         *form, seen, done = told
@@ -199,9 +199,9 @@ def _filling(app: Dash, sources: Sources) -> None:
 
 def _drawing(app: Dash, sources: Sources) -> None:
     @app.callback(
-        Output("figures", "data"),
-        Output("drawn", "data"),
-        Input("seen", "data"),
+        Output("stress-figures", "data"),
+        Output("stress-drawn", "data"),
+        Input("stress-seen", "data"),
         *(State(name, "value") for name in FORM),
         prevent_initial_call=True,
         running=[(Output("charts", "className"), "busy", "")],
@@ -220,7 +220,7 @@ def _drawing(app: Dash, sources: Sources) -> None:
     app.clientside_callback(
         ClientsideFunction("stress", "draw"),
         Output("charts", "title"),
-        Input("figures", "data"),
+        Input("stress-figures", "data"),
         prevent_initial_call=True,
     )
 

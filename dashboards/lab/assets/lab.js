@@ -17,6 +17,13 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
       dressed(next);
       return next;
     },
+    copied: function (list) {
+      if (!list) return window.dash_clientside.no_update;
+      return navigator.clipboard.writeText(list.text).then(
+        () => list.said,
+        () => "The browser did not allow the clipboard; the id is " + list.text.split("\n")[0]
+      );
+    },
     copy: function (point, list) {
       const by = window.dash_clientside.callback_context.triggered[0].prop_id;
       const one = by.startsWith("space");

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dashboards.lab.app import listen, make_app, server_of
-from dashboards.lab.sources import Sources
 from speciation.analysis.taxonomy import RANKS, Taxonomy, classify
 from speciation.analysis.taxonomy_file import encode
 from speciation.genome.genome import HYPER17
 from speciation.genome.library import read_stored, save_genome
+from tests.dashboards.lab.browser import serving, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 GENOMES = HYPER17.random(40, np.random.default_rng(0))
-DRIVER = ("warning: Canvas2D", "warning: [.WebGL")  # WebGL in software
 PROJECT = """(i) => {
   const gd = document.querySelector("#space .js-plotly-plot");
   const scene = gd._fullLayout.scene._scene, trace = gd._fullData[0];
@@ -50,44 +46,8 @@ def lab(tmp_path_factory) -> Iterator[tuple[str, Path, Taxonomy]]:
         folder / "genomes/custom/ada.json", GENOMES[0], {"source": "by <b>hand</b>"}, "Ada"
     )
     save_genome(folder / "genomes/custom/bob.json", GENOMES[1], {}, "<i>Bob</i>")
-    listening = listen("127.0.0.1", 0)
-    port = listening.getsockname()[1]
-    server = server_of(make_app(Sources(folder, folder / "genomes"), port), listening)
-    threading.Thread(target=server.run, daemon=True).start()
-    yield f"http://127.0.0.1:{port}", folder, found
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[object]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        flags = ["--no-sandbox", "--enable-unsafe-swiftshader"]
-        browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(chromium, lab) -> Iterator[object]:
-    """A window; at its end nothing may stand in the console but WebGL's own remarks."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    context.grant_permissions(["clipboard-read", "clipboard-write"])
-    window, said = context.new_page(), []
-    window.on("console", lambda m: said.append(f"{m.type}: {m.text}"))
-    window.on("pageerror", lambda error: said.append(f"error: {error}"))
-    yield window
-    assert [one for one in said if not one.startswith(DRIVER)] == []
-    context.close()
-
-
-def until(page, expression: str, seconds: float = 10.0) -> None:
-    """Wait for something. Playwright's own way needs ``eval``, which the Lab forbids."""
-    end = time.monotonic() + seconds
-    while not page.evaluate(expression):
-        assert time.monotonic() < end, f"never came: {expression}"
-        page.wait_for_timeout(50)
+    with serving(folder, folder / "genomes") as address:
+        yield address, folder, found
 
 
 def press(page, x: float, y: float) -> None:

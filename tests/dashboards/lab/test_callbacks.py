@@ -7,6 +7,7 @@ import shutil
 from typing import Any
 
 import pytest
+from dash.development.base_component import Component
 
 from dashboards.lab.app import PAGES, make_app
 from dashboards.lab.sources import Sources
@@ -103,3 +104,20 @@ def test_an_address_may_say_anything(sources, junk):
     )
     for page in PAGES:
         assert page.layout(sources, dict.fromkeys(told, junk)) is not None
+
+
+def ids_in(part: Any) -> list[str]:
+    """Ids of a layout, at any depth."""
+    if isinstance(part, list | tuple):
+        return [own for one in part for own in ids_in(one)]
+    if not isinstance(part, Component):
+        return []
+    own = getattr(part, "id", None)
+    return ([own] if isinstance(own, str) else []) + ids_in(getattr(part, "children", None))
+
+
+def test_no_two_pages_have_parts_of_one_name(sources):
+    """Else a callback of one page would be called, half empty, on the other."""
+    found = [own for page in PAGES for own in set(ids_in(page.layout(sources, {})))]
+    assert sorted(found) == sorted(set(found))
+    assert len(found) > len(PAGES)

@@ -69,9 +69,15 @@ def test_the_stress_test_exports_its_figures_with_what_is_hidden(get, sources):
     assert (arms["hidden"], arms["groups"], arms["layers"]) == tuple(chosen.values())
 
 
+@pytest.mark.parametrize("path", ["/export/evolution", "/export/"])
+def test_a_run_is_exported_as_its_report(get, path):
+    page = page_of(get(path, run="nobody"))
+    assert "How it learned" in page.text
+
+
 def test_species_and_library_are_exported(get):
     assert "In space" in page_of(get("/export/speciation", rank="genus")).text
-    assert "In space" in page_of(get("/export/", rank="none")).text
+    assert "In space" in page_of(get("/export/speciation", rank="none")).text
     library = page_of(get("/export/library", text="ada"))
     assert "1 genome" in library.text
     assert "Ada <i>" in library.text

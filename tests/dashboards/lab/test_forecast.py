@@ -8,13 +8,14 @@ import pytest
 
 from dashboards.lab import forecast as module
 from dashboards.lab.forecast import Forecast
+from dashboards.lab.sources import Sources
 from speciation.analysis.surrogate import SurrogateError
 from speciation.tables.store import Store
 
 
 def test_a_surrogate_is_learned_once_for_each_state_of_the_store(finished, tmp_path):
     shutil.copytree(finished, tmp_path / "store")
-    own = Forecast(tmp_path / "store")
+    own = Forecast(Sources(tmp_path / "store", tmp_path))
     first = own.surrogate()
     assert own.surrogate() is first
     ids = Store(tmp_path / "store").scan("genomes", ["genome_id"]).table["genome_id"]
@@ -30,7 +31,7 @@ def test_too_little_to_learn_from_is_told_each_time_and_tried_once(tmp_path, mon
         raise SurrogateError("too little")
 
     monkeypatch.setattr(module, "of_store", nothing)
-    own = Forecast(tmp_path)
+    own = Forecast(Sources(tmp_path, tmp_path))
     for _ in range(2):
         with pytest.raises(SurrogateError, match="too little"):
             own.surrogate()
