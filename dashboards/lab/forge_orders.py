@@ -12,6 +12,7 @@ from dashboards.lab.choosing import MOST_LETTERS, store_at
 from dashboards.lab.forge_view import TROUBLE, Scene, scene_of
 from dashboards.lab.launcher import PRESETS, Evolve, Launcher, LaunchRefused, Validate
 from dashboards.lab.sources import Sources
+from dashboards.lab.stress import stress
 from speciation.genome.collection import add
 from speciation.tables.schema import genome_row
 
@@ -112,8 +113,8 @@ def validate(launcher: Launcher, sources: Sources, scene: Scene, seeds: Any) -> 
         StoreError: The store cannot be written.
     """
     genome_id = _registered(sources, scene)
-    launcher.start(Validate(genomes=(genome_id,), seeds=seeds))
-    where = f"/stress?genomes={genome_id}&seeds={seeds}"
+    work = launcher.start(Validate(genomes=(genome_id,), seeds=seeds))
+    where = f"/stress?{stress([genome_id], seeds, '', 0, False, work).query()}"
     return ["The validation has begun: ", dcc.Link("watch it", href=where), "."]
 
 
