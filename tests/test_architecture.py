@@ -54,9 +54,10 @@ MAY_ENTER: dict[str, tuple[str, ...]] = {
         "dashboards.lab",
         "dashboards.taxonomy",
     ),
-    # The Lab names and tags genomes of the library, besides looking on.
+    # The Lab names and tags genomes of the library, and offers tracks, besides looking on.
     "dashboards.lab": (
         "dashboards",
+        "speciation.trial.task",
         "speciation.tables",
         "speciation.analysis",
         "speciation.genome",
