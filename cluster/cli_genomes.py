@@ -678,12 +678,13 @@ def _forged(children: list[Forged], store: Store | None, told: dict[str, Any]) -
 def _predictions(
     parties: list[Party], store: Store | None
 ) -> tuple[Surrogate, dict[str, Prediction]]:
-    from cluster.parties import PartyError, surrogate
+    from speciation.analysis.parties import PartyError
+    from speciation.analysis.surrogate import of_store
     from speciation.genome.genome import Genomes
 
     if store is None:
         raise PartyError("a prediction needs a store of trials; name one with --store")
-    learned = surrogate(store)
+    learned = of_store(store)
     found = learned.predict(Genomes.of([party.genome for party in parties]))
     return learned, {party.name: own for party, own in zip(parties, found, strict=True)}
 

@@ -54,14 +54,16 @@ MAY_ENTER: dict[str, tuple[str, ...]] = {
         "dashboards.lab",
         "dashboards.taxonomy",
     ),
-    # The Lab names and tags genomes of the library, besides looking on.
+    # The Lab names and tags genomes of the library, and offers tracks, besides looking on.
     "dashboards.lab": (
         "dashboards",
+        "speciation.trial.task",
         "speciation.tables",
         "speciation.analysis",
         "speciation.genome",
     ),
-    # The two that know what runs: one starts and stops it, one reads how it goes.
+    # Three know what runs: one starts and stops it, one plans it, one reads how it goes.
+    "dashboards.lab.planning": ("dashboards", "speciation", "cluster"),
     "dashboards.lab.launcher": ("dashboards", "speciation", "cluster"),
     "dashboards.lab.live": ("dashboards", "speciation", "cluster"),
     # Looking on means reading what was written, never running it.

@@ -11,18 +11,28 @@ from urllib.parse import parse_qs
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
 from waitress.server import create_server
 
-from dashboards.lab import evolution_page, library_page, runs_page, speciation_page
+from dashboards.lab import (
+    evolution_page,
+    exports,
+    forge_page,
+    library_page,
+    runs_page,
+    speciation_page,
+    stress_page,
+)
 from dashboards.lab.guard import LOOPBACK, MOST_BYTES, guard
 from dashboards.lab.sources import Sources
 from dashboards.theme import DARK, LIGHT, css_variables
 
 PAGES: tuple[ModuleType, ...] = (
     evolution_page,
+    forge_page,
+    stress_page,
     speciation_page,
     runs_page,
     library_page,
 )
-"""Each has ``PATH``, ``TITLE``, ``layout`` and ``connect``."""
+"""Each has ``PATH``, ``TITLE``, ``layout`` and ``connect``; some have ``export``."""
 
 THREADS = 8
 CONNECTIONS = 100
@@ -65,6 +75,7 @@ def make_app(
     app.layout = _frame()
     for page in PAGES:
         page.connect(app, sources)
+    exports.connect(app, sources, PAGES)
     _connect(app, sources)
     guard(app.server, _hosts(port, host), lambda: _hashes(app), token)
     return app
@@ -79,6 +90,8 @@ def _frame() -> html.Div:
                 [
                     dcc.Link([html.B("Speciation"), " Lab"], href="/", className="brand"),
                     html.Nav(links, id="pages"),
+                    html.Span(id="exporting", role="status", className="faint"),
+                    html.Button("Export", id="export", title="Save this page as one HTML file"),
                     html.Button(
                         "Light or dark", id="look", title="Change between light and dark"
                     ),

@@ -25,11 +25,15 @@ from dashboards.figures.population import (
     wrapped,
 )
 from dashboards.lab import start_form
+from dashboards.lab.choosing import store_at
+from dashboards.lab.exports import Export, NothingToExport
 from dashboards.lab.launcher import Launcher, LaunchRefused, Resume
 from dashboards.lab.live import Live, RunNow
 from dashboards.lab.patches import data_patch
 from dashboards.lab.sources import Sources
 from dashboards.lab.tiles import tiles
+from dashboards.report import whole
+from dashboards.run import read_run
 from dashboards.thinning import doubling, evenly
 from speciation.tables.files import StoreError
 
@@ -527,3 +531,20 @@ def _empty() -> list[Any]:
             className="empty",
         )
     ]
+
+
+def export(sources: Sources, wanted: dict[str, str]) -> Export:
+    """The report of the run that is shown, or else of the latest.
+
+    Raises:
+        NothingToExport: There is no run that can be read.
+    """
+    try:
+        names = sources.shared(Live).names()
+        run = wanted.get("run", "")
+        if not names:
+            raise NothingToExport("There is no run yet, so there is no report.")
+        run = run if run in names else names[0]
+        return Export(run, whole(read_run(store_at(sources.store), run)))
+    except StoreError as error:
+        raise NothingToExport(str(error)) from error

@@ -8,8 +8,10 @@ from dash import ALL, ClientsideFunction, Dash, Input, Output, Patch, State, ctx
 from dash.exceptions import PreventUpdate
 
 from dashboards import theme, words
+from dashboards.lab.exports import Export, NothingToExport, saves
 from dashboards.lab.marks import MANY, figure, repainted
 from dashboards.lab.sources import Sources
+from dashboards.taxonomy import whole
 from speciation.analysis.taxonomy import RANKS, Taxonomy
 
 PATH, TITLE = "/speciation", "Speciation"
@@ -69,16 +71,21 @@ def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
             ),
             html.Div(
                 [
-                    dcc.Graph(
-                        id="space",
-                        figure=figure(taxonomy, level),
-                        responsive=True,
-                        config={
-                            "displayModeBar": False,
-                            "scrollZoom": True,
-                            "plotGlPixelRatio": 2 if len(taxonomy.ids) < MANY else 1,
-                        },
-                        className="space",
+                    html.Div(
+                        [
+                            dcc.Graph(
+                                id="space",
+                                figure=figure(taxonomy, level),
+                                responsive=True,
+                                config={
+                                    "displayModeBar": False,
+                                    "scrollZoom": True,
+                                    "plotGlPixelRatio": 2 if len(taxonomy.ids) < MANY else 1,
+                                },
+                                className="space",
+                            ),
+                            saves("space"),
+                        ]
                     ),
                     html.Div(species(taxonomy, level), id="species", className="species"),
                 ],
@@ -153,3 +160,16 @@ def connect(app: Dash, sources: Sources) -> None:
 
 def _is_level(value: Any) -> bool:
     return type(value) is int and 0 <= value < len(RANKS)
+
+
+def export(sources: Sources, wanted: dict[str, str]) -> Export:
+    """The taxonomy at the rank that is shown, as a page that stands alone.
+
+    Raises:
+        NothingToExport: There is no taxonomy.
+    """
+    taxonomy = sources.taxonomy()
+    if taxonomy is None:
+        raise NothingToExport("There is no taxonomy beside this store, so there is no page.")
+    rank = wanted.get("rank", "")
+    return Export("taxonomy", whole(taxonomy, rank if rank in RANKS else taxonomy.clearest))
