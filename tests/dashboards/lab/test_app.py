@@ -164,7 +164,7 @@ def test_the_look_is_chosen_and_remembered(page, lab):
     assert page.evaluate(paper) != light
 
 
-@pytest.mark.parametrize("path", ["/speciation", "/library"])
+@pytest.mark.parametrize("path", ["/speciation", "/library", "/evolution", "/runs"])
 def test_on_a_phone_nothing_is_wider_than_the_window(page, lab, path):
     page.set_viewport_size({"width": 390, "height": 800})
     page.goto(lab[0] + path)
