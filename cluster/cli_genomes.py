@@ -559,9 +559,10 @@ def interpret(
 @store_option
 @click.option("--open", "show", is_flag=True, help="Open it in a browser.")
 def lab(port: int, host: str, root: Path | None, uri: str | None, show: bool) -> None:
-    """Open the Lab: species in three dimensions and the library, in a browser.
+    """Open the Lab in a browser: evolution live, runs and queue, species, the library.
 
-    Needs neither torch nor Ray. Ctrl-C closes it.
+    Looking needs neither torch nor Ray; starting a run needs torch. Ctrl-C closes it, and what
+    it started goes on.
 
     Example:  [bold cyan]speciation lab --open[/]
     """
@@ -573,7 +574,7 @@ def lab(port: int, host: str, root: Path | None, uri: str | None, show: bool) ->
 
     if not has_extra("dash"):
         raise LaunchError(f"the Lab needs dash, which is not installed: {install_hint('dash')}")
-    from dashboards.lab.app import make_app, serve
+    from dashboards.lab.app import listen, make_app, server_of
     from dashboards.lab.guard import LOOPBACK
     from dashboards.lab.sources import Sources
 
@@ -585,12 +586,19 @@ def lab(port: int, host: str, root: Path | None, uri: str | None, show: bool) ->
         raise LaunchError(f"the Lab looks at a folder of this machine, and {uri} is none")
     token = None if host in LOOPBACK else secrets.token_urlsafe(24)
     sources = Sources(Path(uri or DEFAULT_STORE), root or LIBRARY)
-    app = make_app(sources, port, host, token)
+    try:
+        listening = listen(host, port)
+    except OSError as error:
+        raise LaunchError(
+            f"the Lab cannot listen on {host}:{port} ({error.strerror}); name another --port, "
+            "or a --host of this machine"
+        ) from error
+    server = server_of(make_app(sources, port, host, token), listening)
     address = f"http://{host}:{port}/" + (f"?token={token}" if token else "")
     say(f"the Lab is at {address}; Ctrl-C closes it")
     if show:
         webbrowser.open(address)
-    serve(app, host, port)
+    server.run()
 
 
 COMMANDS = (library, forge, taxonomy, lineage, interpret, lab)
@@ -670,12 +678,13 @@ def _forged(children: list[Forged], store: Store | None, told: dict[str, Any]) -
 def _predictions(
     parties: list[Party], store: Store | None
 ) -> tuple[Surrogate, dict[str, Prediction]]:
-    from cluster.parties import PartyError, surrogate
+    from speciation.analysis.parties import PartyError
+    from speciation.analysis.surrogate import of_store
     from speciation.genome.genome import Genomes
 
     if store is None:
         raise PartyError("a prediction needs a store of trials; name one with --store")
-    learned = surrogate(store)
+    learned = of_store(store)
     found = learned.predict(Genomes.of([party.genome for party in parties]))
     return learned, {party.name: own for party, own in zip(parties, found, strict=True)}
 

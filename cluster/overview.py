@@ -7,7 +7,7 @@ says (``pulse.py``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,8 +23,6 @@ from speciation.tables.files import StoreError, open_files
 from speciation.tables.readers import generations_frame
 from speciation.tables.store import Store
 from speciation.trial.trial import Outcome
-
-SILENT_SECONDS = 30.0  # a run that has not been heard of for so long is not running
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +45,7 @@ class RunView:
 
     def alive(self, now: float) -> bool:
         """Whether its process has been heard of lately."""
-        return self.pulse is not None and (
-            self.pulse.state in ("starting", "running") and now - self.pulse.at < SILENT_SECONDS
-        )
+        return self.pulse is not None and self.pulse.is_alive(now)
 
 
 def overview(store: Store, jobs: list[Job], runs: list[str] | None = None) -> list[RunView]:
@@ -63,37 +59,61 @@ def overview(store: Store, jobs: list[Job], runs: list[str] | None = None) -> li
     Raises:
         StoreError: The store cannot be read.
     """
-    by_run = {job.run: job for job in sorted(jobs, key=_recency)}
+    by_run = latest_jobs(jobs)
     wanted = runs if runs is not None else sorted({*store.runs(), *by_run})
     outcomes, closed = _outcomes(store), generations_frame(store)
     files = open_files(store.uri)
-    views = []
-    for run in wanted:
-        job = by_run.get(run)
-        manifest = _manifest(store, run)
-        settings = job.settings if job else manifest.get("config")
-        settings = settings if isinstance(settings, Mapping) else {}
-        landscape = _landscape(settings)
-        best = _best(closed[closed["run"] == run], landscape)
-        latest = best.iloc[-1] if len(best) else None
-        views.append(
-            RunView(
-                run=run,
-                state=job.state.value if job else str(manifest.get("status", "unknown")),
-                landscape=landscape,
-                generation=len(best),
-                generations=wanted_generations(settings),
-                trials=sum(outcomes.get(run, {}).values()),
-                outcomes=outcomes.get(run, {}),
-                best=_number(latest, landscape),
-                best_error=_number(latest, f"{landscape}_se"),
-                best_genome=None if latest is None else str(latest["genome_id"]),
-                history=tuple(float(value) for value in best[landscape] if pd.notna(value)),
-                pulse=read_pulse(files, run),
-                job=job,
-            )
+    return [
+        run_view(
+            run,
+            by_run.get(run),
+            manifest_or_nothing(store, run),
+            outcomes.get(run, {}),
+            closed[closed["run"] == run],
+            read_pulse(files, run),
         )
-    return views
+        for run in wanted
+    ]
+
+
+def run_view(
+    run: str,
+    job: Job | None,
+    manifest: Mapping[str, Any],
+    outcomes: Mapping[str, int],
+    closed: pd.DataFrame,
+    pulse: Pulse | None,
+) -> RunView:
+    """One run, of what was read of it.
+
+    Args:
+        run: Its id.
+        job: The latest that asked for it, if any did.
+        manifest: Its manifest, or nothing.
+        outcomes: How many of its trials ended how.
+        closed: Rows of ``generations``, at least those of the best genomes.
+        pulse: What its process says.
+    """
+    settings = job.settings if job else manifest.get("config")
+    settings = settings if isinstance(settings, Mapping) else {}
+    landscape = _landscape(settings)
+    best = _best(closed, landscape)
+    latest = best.iloc[-1] if len(best) else None
+    return RunView(
+        run=run,
+        state=job.state.value if job else str(manifest.get("status", "unknown")),
+        landscape=landscape,
+        generation=len(best),
+        generations=wanted_generations(settings),
+        trials=sum(outcomes.values()),
+        outcomes=outcomes,
+        best=_number(latest, landscape),
+        best_error=_number(latest, f"{landscape}_se"),
+        best_genome=None if latest is None else str(latest["genome_id"]),
+        history=tuple(float(value) for value in best[landscape] if pd.notna(value)),
+        pulse=pulse,
+        job=job,
+    )
 
 
 def wanted_generations(settings: Mapping[str, Any]) -> int:
@@ -109,12 +129,18 @@ def _landscape(settings: Mapping[str, Any]) -> str:
     return named if named in LANDSCAPES else "sprinter"
 
 
+def latest_jobs(jobs: Iterable[Job]) -> dict[str, Job]:
+    """Run → of several jobs, the one that is shown."""
+    return {job.run: job for job in sorted(jobs, key=_recency)}
+
+
 def _recency(job: Job) -> tuple[bool, float]:
     """Sorts jobs of a run: what runs last, else what was asked for last."""
     return job.state is State.RUNNING, job.submitted
 
 
-def _manifest(store: Store, run: str) -> dict[str, Any]:
+def manifest_or_nothing(store: Store, run: str) -> dict[str, Any]:
+    """A run's manifest; nothing if there is none that can be read."""
     try:
         return manifest_of(store, run) or {}
     except StoreError:

@@ -14,35 +14,16 @@ import pandas as pd
 
 from cluster.config import PROJECT, RunConfig
 from speciation.analysis.forge import Party
-from speciation.analysis.surrogate import Surrogate, SurrogateError, fit
+from speciation.analysis.parties import PartyError, kept_party
 from speciation.evolution.fitness import fitness_table
-from speciation.genome.collection import Collection, find, read_collection
-from speciation.genome.envelope import GenomeError
+from speciation.genome.collection import Collection, read_collection
 from speciation.genome.genome import Genome
 from speciation.genome.library import read_stored
-from speciation.tables.files import StoreError
-from speciation.tables.readers import genome_of, genomes_frame, trial_of, trials_frame
+from speciation.tables.readers import genomes_frame, trial_of, trials_frame
 from speciation.tables.store import Store
 from speciation.trial.trial import Trial
 
 LIBRARY = PROJECT / "genomes"
-
-QUESTION = (
-    "operation",
-    "modulus",
-    "train_fraction",
-    "batch",
-    "symmetric",
-    "layers",
-    "d_model",
-    "heads",
-    "d_ff",
-)
-"""What makes two trials of one genome answers to one question, whatever they were kept in."""
-
-
-class PartyError(ValueError):
-    """Words that name no genome: one sentence."""
 
 
 def party(word: str, library: Collection, store: Store | None) -> Party:
@@ -57,19 +38,9 @@ def party(word: str, library: Collection, store: Store | None) -> Party:
         stored = read_stored(path)
         return Party(stored.name, stored.genome)
     try:
-        stored = find(library, word)
-        return Party(stored.name, stored.genome)
-    except GenomeError as error:
-        if store is None or " may be " in str(error):
-            raise
-    try:
-        genome = genome_of(store, word)
-    except StoreError:
-        raise PartyError(
-            f"{word[:60]!r} is no genome: it is no file, no genome of the library "
-            f"{library.root}, and no beginning of one id in the store {store.uri}"
-        ) from None
-    return Party(genome.id[:8], genome)
+        return kept_party(word, library, store)
+    except PartyError as error:
+        raise PartyError(f"{error}, and no file") from None
 
 
 def library_at(root: Path | None) -> Collection:
@@ -101,23 +72,6 @@ def birth(store: Store, genome: Genome) -> dict[str, Any]:
         if figures := _figures(trials[trials["pool"] == pool]):
             told[name] = figures
     return told
-
-
-def surrogate(store: Store) -> Surrogate:
-    """A surrogate of the question that most trials of a store answer.
-
-    Raises:
-        SurrogateError: There is too little to learn from.
-    """
-    trials = trials_frame(store)
-    if not len(trials):
-        raise SurrogateError(f"the store {store.uri} has no trials to learn from")
-    asked = trials.groupby(list(QUESTION), dropna=False)["trial_id"].transform("size")
-    usual = trials.iloc[int(asked.to_numpy().argmax())]
-    for column in QUESTION:
-        trials = trials[trials[column] == usual[column]]
-    horizon = int(trials["horizon"].min())
-    return fit(trials, genomes_frame(store), horizon)
 
 
 def trials_named(

@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import json
 import math
+import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from speciation.tables.manifests import RUNS, parse_manifest
 
 PULSE_SECONDS = 3.0
 PULSE_BYTES = 2**16
+SILENT_SECONDS = 30.0  # a run that has not been heard of for so long is not running
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,13 @@ class Pulse:
     eta_seconds: float | None = None
     store_is_full: bool = False
     outcomes: Mapping[str, int] = field(default_factory=dict)
-    at: float = 0.0  # seconds since 1970
+    host: str = ""  # of the process that runs it
+    began: float = 0.0  # when that process did; seconds since 1970, as ``at``
+    at: float = 0.0
+
+    def is_alive(self, now: float) -> bool:
+        """Whether the process has been heard of lately; ``now`` is seconds since 1970."""
+        return self.state in ("starting", "running") and now - self.at < SILENT_SECONDS
 
 
 class PulseKeeper:
@@ -69,7 +77,8 @@ class PulseKeeper:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tell, self._clock, self._monotonic = tell, clock, monotonic
-        self._pulse, self._pace = Pulse(run), Pace()
+        self._pulse = Pulse(run, host=socket.gethostname(), began=clock())
+        self._pace = Pace()
         self._told_at = -math.inf
 
     def __call__(self, progress: Snapshot | GenerationSummary | RunSummary) -> None:

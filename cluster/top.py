@@ -137,7 +137,7 @@ def job_table(jobs: Sequence[Job], views: Mapping[str, RunView], now: float) -> 
             f"{view.trials:,}",
             best_text(view),
             str(len(job.attempts)),
-            _age(now - job.submitted),
+            age(now - job.submitted),
         )
     return table
 
@@ -150,7 +150,7 @@ def best_text(view: RunView) -> str:
     return fitness_text(Measured(view.best, error), view.landscape)
 
 
-def _age(seconds: float) -> str:
+def age(seconds: float) -> str:
     """How long ago, in the largest unit that fits."""
     for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
         if seconds >= size:

@@ -4,12 +4,11 @@ Above the figures stand arms and their groups, below each figure its layers: eve
 for itself. What is hidden is not in the legend either, so a picture or a table that is saved
 holds what was chosen and nothing else. The choice stands in the page's address, so a link
 carries it.
-
-Opened with ``#export=svg`` or ``#export=png`` the page draws every figure once more as a
-picture and writes all of them into itself, for a program that reads them (``export.py``).
 """
 
 from __future__ import annotations
+
+from dashboards import pictures
 
 STYLE = """
 .panel{position:sticky;top:0;z-index:5;background:var(--paper);padding:.6rem 0;
@@ -31,10 +30,11 @@ button:focus-visible,input:focus-visible{outline:2px solid var(--accent);outline
 @media print{.panel,.switches{display:none}}
 """
 
-SCRIPT = r"""
+CONTROLS = r"""
 const plots = [...document.querySelectorAll(".plot")];
 const told = JSON.parse(document.getElementById("arms").textContent);
-const off = new Set(told.hidden), offGroups = new Set(), offLayers = new Set(told.layers);
+const off = new Set(told.hidden), offGroups = new Set(told.groups);
+const offLayers = new Set(told.layers);
 const coarse = matchMedia("(pointer: coarse)").matches;
 const groupOf = Object.fromEntries(told.arms.map((arm) => [arm.name, arm.group]));
 
@@ -46,11 +46,13 @@ function shown(plot, trace) {
 function remember() {
   const state = {arms: [...off], groups: [...offGroups], layers: [...offLayers]};
   history.replaceState(null, "", "#" + encodeURIComponent(JSON.stringify(state)));
+  dispatchEvent(new PopStateEvent("popstate"));  // for whoever follows the address
 }
 function recall() {
   try {
     const state = JSON.parse(decodeURIComponent(location.hash.slice(1)));
-    off.clear(); offLayers.clear(); state.arms.forEach((name) => off.add(name));
+    off.clear(); offGroups.clear(); offLayers.clear();
+    state.arms.forEach((name) => off.add(name));
     state.groups.forEach((name) => offGroups.add(name));
     state.layers.forEach((name) => offLayers.add(name));
   } catch (error) { /* no choice in the address: the page's own stands */ }
@@ -87,6 +89,7 @@ function arrange(data, layout, plot) {
   const own = layout[axis + "axis"], ends = [-0.6, Math.max(names.length, 1) - 0.4];
   own.range = axis === "y" ? ends.reverse() : ends;
   own.autorange = false;
+  own.uirevision = names.join();  // a zoom is of these rows
   own.tickmode = "array";
   own.tickvals = names.map((_, i) => i);
   own.ticktext = names.map((name) => name.replaceAll("&", "&amp;").replaceAll("<", "&lt;"));
@@ -123,12 +126,6 @@ function box(text, on, change, colour) {
   label.append(text);
   return label;
 }
-function button(text, press) {
-  const own = document.createElement("button");
-  own.type = "button"; own.textContent = text;
-  own.addEventListener("click", press);
-  return own;
-}
 function save(name, text) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], {type: "text/csv"}));
@@ -164,19 +161,6 @@ function table(plot) {
     }
   });
   return lines.join("\n") + "\n";
-}
-const picture = {width: 900, scale: 3};
-function image(plot, format) {
-  const layout = {...plot.layout, paper_bgcolor: "#ffffff", plot_bgcolor: "#ffffff"};
-  const figure = {data: plot.data.filter((trace) => trace.visible !== false), layout};
-  return Plotly.toImage(figure, {format, width: picture.width,
-    height: plot.layout.height, scale: format === "png" ? picture.scale : 1});
-}
-function download(plot, format) {
-  image(plot, format).then((data) => {
-    const link = document.createElement("a");
-    link.href = data; link.download = plot.id + "." + format; link.click();
-  });
 }
 function switches(plot) {
   const row = document.createElement("div"), layers = document.createElement("span");
@@ -227,12 +211,12 @@ function panel() {
       (on) => choose(offGroups, group, on)));
   own.append(top, arms);
 }
-const exporting = /^#export=(svg|png)$/.exec(location.hash);
 if (!exporting) recall();
 panel();
 const drawn = plots.map((plot) => {
   const figure = JSON.parse(document.getElementById(plot.id + "-data").textContent);
   figure.layout.dragmode = coarse ? false : "zoom";
+  figure.layout.uirevision = "kept";
   settle(plot, figure.data, figure.layout);
   return Plotly.newPlot(plot, figure.data, figure.layout,
     {responsive: true, displayModeBar: false}).then(() => {
@@ -247,16 +231,32 @@ const drawn = plots.map((plot) => {
     });
   });
 });
+"""
+
+_ALONE = r"""
 addEventListener("beforeprint", () => plots.forEach((plot) =>
   Plotly.relayout(plot, {width: 670})));  // A4 less its margins
 addEventListener("afterprint", () => plots.forEach((plot) =>
   Plotly.relayout(plot, {width: null, autosize: true})));
-if (exporting) Promise.all(drawn).then(async () => {
-  const found = {};
-  for (const plot of plots) found[plot.id] = await image(plot, exporting[1]);
-  const out = document.createElement("script");
-  out.type = "application/json"; out.id = "exported";
-  out.textContent = JSON.stringify(found).replaceAll("<", "\\u003c");
-  document.body.append(out);
-});
+if (exporting) Promise.all(drawn).then(() => written(plots));
 """
+
+SCRIPT = pictures.SCRIPT + CONTROLS + _ALONE
+"""Of a page that stands alone: it can be printed, and be drawn by a program."""
+
+LIVE = f"""window.savePicture = (() => {{{pictures.SCRIPT} return download; }})();
+window.liveControls = () => {{{pictures.SCRIPT}{CONTROLS}
+return {{
+  // A figure with other numbers: what is hidden stays hidden, and a zoom stays.
+  update(id, figure) {{
+    const plot = plots.find((own) => own.id === id);
+    figure.layout.dragmode = plot.layout.dragmode;
+    figure.layout.uirevision = "kept";
+    settle(plot, figure.data, figure.layout);
+    Plotly.react(plot, figure.data, figure.layout);
+  }},
+  purge() {{ plots.forEach((plot) => Plotly.purge(plot)); }},
+}};
+}};"""
+"""Of a page whose numbers change while it is open: ``liveControls()`` is called once its markup
+is there, and gives what updates a figure."""

@@ -1,6 +1,6 @@
 """Figures of a page as files, by a browser that is there already.
 
-The page draws its own pictures (``controls.py``); a Chromium or Chrome without a window opens
+The page draws its own pictures (``pictures.py``); a Chromium or Chrome without a window opens
 it and hands back what it wrote. Nothing is downloaded, and where no browser is found, one
 sentence says what to do instead.
 """
@@ -35,7 +35,7 @@ def pictures(page: Path, folder: Path, form: str, browser: str | None = None) ->
     """Write every figure of a page as a file; each is there whole, or not at all.
 
     Args:
-        page: A page with the controls of ``controls.py``.
+        page: A page of this project.
         folder: Where the files go, named as the figures are.
         form: ``svg`` or ``png``.
         browser: A Chromium or Chrome; the first that is found by default.

@@ -31,13 +31,14 @@ def report(
     Raises:
         StoreError: The file cannot be written.
     """
-    body = _page(comparison, surrogate, predictions or {})
+    body = whole(comparison, surrogate, predictions or {})
     LocalFiles(output.absolute().parent).replace(output.name, body)
 
 
-def _page(
+def whole(
     comparison: Comparison, surrogate: Surrogate | None, predictions: Mapping[str, Prediction]
 ) -> bytes:
+    """The page, complete; see :func:`report`."""
     shown = comparison.names[:MOST_SHAPES]
     left_out = len(comparison.names) - len(shown)
     return page(

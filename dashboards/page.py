@@ -13,6 +13,7 @@ import hashlib
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from dashboards import pictures
 from dashboards.markup import Html, join, tag
 from dashboards.theme import css_variables
 
@@ -64,6 +65,8 @@ figcaption{color:var(--muted);font-size:.875rem;line-height:1.5;max-width:42rem;
   list-style:none;font-size:.875rem}
 .key::before,.keys li::before{content:"";display:inline-block;width:.8em;height:.8em;
   border-radius:50%;background:var(--mark);margin-right:.45em;vertical-align:-.05em}
+.keys button{border:0;background:none;padding:0}
+.keys li:has([aria-pressed=false]){opacity:.45;text-decoration:line-through}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.9375rem}
 th{text-align:left;font-weight:500}
 th,td{padding:.5rem .9rem .5rem 0;border-bottom:1px solid var(--line);vertical-align:top}
@@ -130,34 +133,70 @@ footer{padding-block:4rem 3rem;color:var(--muted);font-size:.8125rem}
 }
 """
 
-DRAW = """
+DRAW = (
+    pictures.SCRIPT
+    + r"""
 const plots = [...document.querySelectorAll(".plot")];
 const coarse = matchMedia("(pointer: coarse)").matches;
-for (const plot of plots) {
+const drawn = plots.map((plot) => {
   const figure = JSON.parse(plot.nextElementSibling.textContent);
   figure.layout.dragmode = coarse ? false : "zoom";  // a finger scrolls the page
-  Plotly.newPlot(plot, figure.data, figure.layout, {responsive: true, displayModeBar: false});
+  const saves = document.createElement("div");
+  saves.className = "saves";
+  for (const form of ["svg", "png"])
+    saves.append(button(form.toUpperCase(), () => download(plot, form)));
+  plot.parentElement.append(saves);
+  return Plotly.newPlot(plot, figure.data, figure.layout,
+    {responsive: true, displayModeBar: false});
+});
+// A key shows and hides what is drawn under its name, if the figure below has such a thing.
+function figureBelow(keys) {
+  let own = keys.nextElementSibling;
+  while (own && own.tagName === "P") own = own.nextElementSibling;
+  return own && own.tagName === "FIGURE" ? own.querySelector(".plot") : null;
 }
+function traces(plot, name) {
+  const told = name.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  return plot.data.flatMap((trace, i) => (trace.name === told ? [i] : []));
+}
+function asSwitches(keys) {
+  const plot = figureBelow(keys);
+  for (const key of plot ? keys.children : []) {
+    const name = key.textContent, own = traces(plot, name);
+    if (!own.length) continue;
+    const change = button(name, () => {
+      const on = change.getAttribute("aria-pressed") !== "true";
+      change.setAttribute("aria-pressed", on);
+      Plotly.restyle(plot, {visible: on}, own);
+    });
+    change.setAttribute("aria-pressed", "true");
+    key.replaceChildren(change);
+  }
+}
+Promise.all(drawn).then(() => document.querySelectorAll(".keys").forEach(asSwitches));
 addEventListener("beforeprint", () => plots.forEach((plot) =>
   Plotly.relayout(plot, {width: 670})));  // A4 less its margins
 addEventListener("afterprint", () => plots.forEach((plot) =>
   Plotly.relayout(plot, {width: null, autosize: true})));
+if (exporting) Promise.all(drawn).then(() => written(plots));
 """
+)
 
 
-def page(title: str, *body: object, style: str = "", script: str = DRAW) -> bytes:
+def page(title: str, *body: object, style: str = "", script: str | None = DRAW) -> bytes:
     """A page, complete.
 
     Args:
         title: Of the window.
         body: Markup, in order.
         style: What is added to the style of every page.
-        script: Draws the figures.
+        script: Draws the figures; None where there are none.
     """
-    scripts = [Html(get_plotlyjs()), Html(script)]
+    scripts = [] if script is None else [Html(get_plotlyjs()), Html(script)]
+    allowed = " ".join(map(_hash, scripts)) or "'none'"
     policy = (
         "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; "
-        f"script-src {' '.join(map(_hash, scripts))}; base-uri 'none'; form-action 'none'"
+        f"script-src {allowed}; base-uri 'none'; form-action 'none'"
     )
     head = tag(
         "head",
@@ -165,7 +204,7 @@ def page(title: str, *body: object, style: str = "", script: str = DRAW) -> byte
         tag("meta", http_equiv="Content-Security-Policy", content=policy),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("title", title),
-        tag("style", Html(css_variables() + STYLE + style)),
+        tag("style", Html(css_variables() + STYLE + pictures.STYLE + style)),
     )
     # A number stays with its unit.
     words = Html(join(*body).replace(" %", "\u00a0%"))

@@ -37,10 +37,11 @@ def report(store: Store, run: str, output: Path) -> None:
     Raises:
         StoreError: The run cannot be read, or the file cannot be written.
     """
-    LocalFiles(output.absolute().parent).replace(output.name, _page(read_run(store, run)))
+    LocalFiles(output.absolute().parent).replace(output.name, whole(read_run(store, run)))
 
 
-def _page(tables: RunTables) -> bytes:
+def whole(tables: RunTables) -> bytes:
+    """The page, complete."""
     selected = performance(tables.selected, tables.rules.horizon)
     confirmed = performance(tables.confirmed, tables.rules.horizon)
     hall = hall_table(tables.trials, tables.genomes, tables.rules)

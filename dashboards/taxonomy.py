@@ -31,8 +31,17 @@ def report(taxonomy: Taxonomy, rank: str, output: Path, lived: Sequence[Lived] =
         StoreError: The file cannot be written.
         TaxonomyError: The rank is none.
     """
+    LocalFiles(output.absolute().parent).replace(output.name, whole(taxonomy, rank, lived))
+
+
+def whole(taxonomy: Taxonomy, rank: str, lived: Sequence[Lived] = ()) -> bytes:
+    """The page, complete; see :func:`report`.
+
+    Raises:
+        TaxonomyError: The rank is none.
+    """
     rank_index(rank)
-    body = page(
+    return page(
         "Taxonomy",
         _header(taxonomy, rank),
         tag(
@@ -49,7 +58,6 @@ def report(taxonomy: Taxonomy, rank: str, output: Path, lived: Sequence[Lived] =
             "deviations. Names, colours and axes stay when genomes are added.",
         ),
     )
-    LocalFiles(output.absolute().parent).replace(output.name, body)
 
 
 def lineage_report(lineage: Ancestry, output: Path) -> None:

@@ -69,6 +69,48 @@ class Chart(NamedTuple):
     caption: str
 
 
+class Drawn(NamedTuple):
+    """A validation as figures.
+
+    Args:
+        ranked: What each arm shows, fastest first.
+        colour: Arm → its colour.
+        charts: The figures, in the order of the page.
+    """
+
+    ranked: list[Summary]
+    colour: Mapping[str, str]
+    charts: list[Chart]
+
+
+class Hidden(NamedTuple):
+    """What is not shown when a page opens; the page's own choice where it is None."""
+
+    arms: list[str] | None = None
+    groups: list[str] | None = None
+    layers: list[str] | None = None
+
+
+AS_USUAL = Hidden()
+
+
+def drawn(found: Validation, store: Store, kind: str) -> Drawn:
+    """Every figure of a validation.
+
+    Args:
+        found: What was found.
+        store: Where curves and genomes are.
+        kind: Of the genomes, for the importance of genes.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    ranked = sorted(found.summaries, key=lambda own: (own.rmst.value, own.name))
+    colour = arms.colours([own.name for own in ranked])
+    charts = [*charts_of(found, store, colour), *importance_charts(store, found, kind)]
+    return Drawn(ranked, colour, charts)
+
+
 def report(
     found: Validation, store: Store, told: Mapping[str, Any], kind: str, folder: Path
 ) -> list[Path]:
@@ -87,13 +129,10 @@ def report(
     Raises:
         StoreError: The store cannot be read, or a file cannot be written.
     """
-    ranked = sorted(found.summaries, key=lambda own: (own.rmst.value, own.name))
-    order = [own.name for own in ranked]
-    colour = arms.colours(order)
-    charts = [*charts_of(found, store, colour), *importance_charts(store, found, kind)]
+    figures = drawn(found, store, kind)
     files = LocalFiles(folder.absolute())
-    files.replace("validation.html", _page(found, ranked, charts, colour, told))
-    tables = {"arms": found.table(), **{own.name: own.numbers for own in charts}}
+    files.replace("validation.html", whole(found, figures, told))
+    tables = {"arms": found.table(), **{own.name: own.numbers for own in figures.charts}}
     for name, table in tables.items():
         files.replace(f"{name}.csv", _csv(table))
     return [folder / "validation.html", *(folder / f"{name}.csv" for name in tables)]
@@ -307,13 +346,37 @@ def _effects(table: pd.DataFrame, genes: list[str]) -> Effects | None:
 # -- The page ---------------------------------------------------------------------------------
 
 
-def _page(
-    found: Validation,
-    ranked: list[Summary],
-    charts: list[Chart],
-    colour: Mapping[str, str],
-    told: Mapping[str, Any],
+def whole(
+    found: Validation, figures: Drawn, told: Mapping[str, Any], hidden: Hidden = AS_USUAL
 ) -> bytes:
+    """The page, complete.
+
+    Args:
+        found: What was found.
+        figures: Of it.
+        told: Task, model, precision, seeds and plan, as ``validation.json`` has them.
+        hidden: What is off when it opens.
+    """
+    return page(
+        f"Validation: {words.counted(len(figures.ranked), 'arm')}",
+        _header(found, figures.ranked),
+        tag("main", content(found, figures, told, hidden)),
+        tag(
+            "footer",
+            "Intervals are 95 %. A trial that does not grok counts with the full horizon; one "
+            "that the machine failed is counted, and left out of everything else.",
+        ),
+        style=controls.STYLE,
+        script=controls.SCRIPT,
+    )
+
+
+def content(
+    found: Validation, figures: Drawn, told: Mapping[str, Any], hidden: Hidden = AS_USUAL
+) -> Html:
+    """Switches, the table and all figures, for the script of ``controls.py``."""
+    ranked, colour, charts = figures
+    crowded = list(CROWDED) if len(ranked) > FEW else []
     listed = {
         "arms": [
             {
@@ -323,28 +386,17 @@ def _page(
             }
             for own in ranked
         ],
-        "hidden": [own.name for own in ranked[SHOWN:]],
-        "layers": list(CROWDED) if len(ranked) > FEW else [],
+        "hidden": [own.name for own in ranked[SHOWN:]] if hidden.arms is None else hidden.arms,
+        "groups": hidden.groups or [],
+        "layers": crowded if hidden.layers is None else hidden.layers,
     }
     data = Html(json.dumps(listed).replace("<", "\\u003c"))
-    return page(
-        f"Validation: {words.counted(len(ranked), 'arm')}",
-        _header(found, ranked),
-        tag(
-            "main",
-            tag("div", class_="panel", id="panel", role="group", aria_label="arms"),
-            tag("script", data, type="application/json", id="arms"),
-            tag("section", tag("h2", "Figures of every arm"), _table(found, ranked)),
-            *map(_section, charts),
-            _made(found, told),
-        ),
-        tag(
-            "footer",
-            "Intervals are 95 %. A trial that does not grok counts with the full horizon; one "
-            "that the machine failed is counted, and left out of everything else.",
-        ),
-        style=controls.STYLE,
-        script=controls.SCRIPT,
+    return join(
+        tag("div", class_="panel", id="panel", role="group", aria_label="arms"),
+        tag("script", data, type="application/json", id="arms"),
+        tag("section", tag("h2", "Figures of every arm"), _table(found, ranked), id="every"),
+        *map(_section, charts),
+        _made(found, told),
     )
 
 

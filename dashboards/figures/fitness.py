@@ -67,14 +67,23 @@ def fitness_history(generations: pd.DataFrame, landscape: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def draw_fitness(history: pd.DataFrame, landscape: str, horizon: int) -> go.Figure:
-    """Two panels: fitness ± one standard error, and the success rate in its interval."""
+def draw_fitness(
+    history: pd.DataFrame, landscape: str, horizon: int | None, last: int | None = None
+) -> go.Figure:
+    """Two panels: fitness ± one standard error, and the success rate in its interval.
+
+    Args:
+        history: See :func:`fitness_history`.
+        landscape: The one that the run ranks in.
+        horizon: Steps; None as long as nothing was planned.
+        last: The generation, counted from 1, that the axis goes up to; the last one by default.
+    """
     history = history.iloc[evenly(len(history), MOST_GENERATIONS)]
     shown = words.LANDSCAPES[landscape]
     figure = theme.canvas(470)
     for name, colour in (("median", MEDIAN), ("best", BEST)):
         figure.add_trace(_line(history, name, colour, landscape))
-    if landscape == "sprinter":
+    if landscape == "sprinter" and horizon is not None:
         figure.add_hline(
             y=horizon, line={"color": theme.GREY, "dash": "dot", "width": 1}, layer="below"
         )
@@ -83,7 +92,8 @@ def draw_fitness(history: pd.DataFrame, landscape: str, horizon: int) -> go.Figu
     theme.panel(figure, f"{shown.measure}, {shown.better} is better")
     theme.panel(figure, "trials that grokked (%)", top=0.32)
     return figure.update_layout(
-        xaxis=theme.generation_axis(int(history["generation"].max()) + 1) | {"anchor": "y2"},
+        xaxis=theme.generation_axis(last or int(history["generation"].max()) + 1)
+        | {"anchor": "y2"},
         yaxis={"domain": [0.46, 1], "rangemode": "tozero"}
         | ({"range": [-2, 102]} if landscape == "tank" else {}),
         yaxis2=dict(theme.TEMPLATE.layout.yaxis.to_plotly_json())
@@ -131,11 +141,13 @@ def _rate(history: pd.DataFrame) -> list[go.Scatter]:
         line={"width": 0},
         mode="lines",
         hoverinfo="skip",
+        showlegend=False,
     )
     line = go.Scatter(
         x=generation,
         y=100 * history["rate"],
         yaxis="y2",
+        name="success rate",
         mode="lines+markers",
         line={"color": RATE, "width": 2},
         marker={"size": 5},

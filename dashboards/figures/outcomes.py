@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from dashboards import theme
 from dashboards.thinning import evenly
@@ -22,10 +23,16 @@ def outcomes(trials: pd.DataFrame, horizon: int) -> pd.DataFrame:
         A row a generation, in order: ``generation`` and a column for each of
         :data:`~dashboards.theme.OUTCOMES`.
     """
+    counts = pd.crosstab(trials["generation"], ended(trials, horizon))
+    return counts.reindex(columns=list(theme.OUTCOMES), fill_value=0).reset_index()
+
+
+def ended(trials: pd.DataFrame, horizon: int) -> NDArray[np.str_]:
+    """How each trial ended, as a run of this horizon would say; shape ``(trials,)``."""
     stored = trials["outcome"]
     grokked = trials["steps_to_grok"] <= horizon
     ran = trials["steps_run"]
-    ended = np.select(
+    return np.select(
         [
             stored == "failed",
             grokked,
@@ -35,17 +42,23 @@ def outcomes(trials: pd.DataFrame, horizon: int) -> pd.DataFrame:
         ["failed", "grokked", "diverged", "censored"],
         "unanswered",
     )
-    counts = pd.crosstab(trials["generation"], ended)
-    return counts.reindex(columns=list(theme.OUTCOMES), fill_value=0).reset_index()
 
 
-def draw_outcomes(table: pd.DataFrame) -> go.Figure:
-    """Stacked bars, a generation each."""
+def draw_outcomes(
+    table: pd.DataFrame, last: int | None = None, every: bool = False
+) -> go.Figure:
+    """Stacked bars, a generation each.
+
+    Args:
+        table: See :func:`outcomes`.
+        last: The generation, counted from 1, that the axis goes up to; the last one by default.
+        every: Also draw outcomes that no trial has, since one may come.
+    """
     figure = theme.canvas(290)
     table = table.iloc[evenly(len(table), MOST_GENERATIONS)]
     total = table[list(theme.OUTCOMES)].sum(axis=1)
     for outcome, colour in theme.OUTCOMES.items():
-        if table[outcome].any():
+        if every or table[outcome].any():
             figure.add_trace(
                 go.Bar(
                     x=table["generation"] + 1,
@@ -65,5 +78,5 @@ def draw_outcomes(table: pd.DataFrame) -> go.Figure:
     return figure.update_layout(
         barmode="stack",
         bargap=0.25,
-        xaxis=theme.generation_axis(int(table["generation"].max()) + 1),
+        xaxis=theme.generation_axis(last or int(table["generation"].max()) + 1),
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,8 @@ from speciation.genome.diversity import rgb
 from speciation.genome.genome import Genomes, kind_named
 
 MOST_ROWS, MOST_COLUMNS = 64, 320
+BLOCK = 4  # a block of cells is about so many times as wide as it is high
+_NOBODY = ("",) * 5
 SEPARATED = 64  # more cells in a row than this need no lines between them
 
 
@@ -72,8 +76,50 @@ def population_colours(
             if own in colour:
                 colours[row, place] = (*colour[own], 255)
             words_of_row.append(_words(member, str(origin.get(own, "unknown")), landscape))
-        said.append(words_of_row + [("",) * 5] * (columns - len(members)))
+        said.append(words_of_row + [_NOBODY] * (columns - len(members)))
     return Population(shown, colours, said, largest, len(every))
+
+
+def stacked(rows: Sequence[Population], height: int = 0) -> Population:
+    """Populations of one generation each as one; below them stay empty rows, up to a height."""
+    columns = max((row.colours.shape[1] for row in rows), default=1)
+    count = max(len(rows), height)
+    colours = np.zeros((count, columns, 4), dtype=np.uint8)
+    said: list[list[tuple[str, ...]]] = [[_NOBODY] * columns for _ in range(count)]
+    for place, row in enumerate(rows):
+        own = row.colours.shape[1]
+        colours[place, :own] = row.colours[0]
+        said[place][:own] = row.said[0]
+    shown = [int(row.generation[0]) for row in rows]
+    step = shown[1] - shown[0] if len(shown) > 1 else 1
+    while len(shown) < count:
+        shown.append(shown[-1] + step if shown else 0)
+    genomes = max((row.genomes for row in rows), default=0)
+    return Population(np.array(shown, dtype=np.int64), colours, said, genomes, len(rows))
+
+
+def wrapped(row: Population) -> Population:
+    """One generation as a block: its genomes in lines, best first, as one reads."""
+    count = int((row.colours[0, :, 3] > 0).sum()) or 1
+    columns = int(np.ceil(np.sqrt(BLOCK * count)))
+    lines = int(np.ceil(count / columns))
+    room = lines * columns
+    colours = np.zeros((room, 4), dtype=np.uint8)
+    colours[: min(room, row.colours.shape[1])] = row.colours[0, :room]
+    said = (list(row.said[0]) + [_NOBODY] * room)[:room]
+    block = [said[i : i + columns] for i in range(0, room, columns)]
+    shown = np.repeat(row.generation, lines)
+    return Population(shown, colours.reshape(lines, columns, 4), block, row.genomes, 1)
+
+
+def draw_block(population: Population) -> go.Figure:
+    """Such a block, without axes."""
+    figure = draw_population(population)
+    figure.layout.annotations = ()
+    figure.layout.height = 190
+    return figure.update_layout(
+        margin={"l": 0, "r": 0, "t": 4, "b": 4}, yaxis={"visible": False}, xaxis_visible=False
+    )
 
 
 def colours_of(genomes: pd.DataFrame) -> dict[str, tuple[int, int, int]]:
@@ -92,13 +138,12 @@ def draw_population(population: Population) -> go.Figure:
     """Cells as an image, so that thousands of them stay small and sharp."""
     rows, columns = population.colours.shape[:2]
     figure = theme.canvas(int(np.clip(40 + 32 * rows, 110, 600)))
+    colours, said = cells(population)
     figure.add_trace(
         go.Image(
-            z=population.colours.tolist(),
+            z=colours,
             colormodel="rgba256",
-            customdata=[
-                [[in_figure(w) for w in cell] for cell in row] for row in population.said
-            ],
+            customdata=said,
             hovertemplate=(
                 "<b>%{customdata[1]}</b>, rank %{customdata[0]}<br>%{customdata[2]}<br>"
                 "grokked %{customdata[3]}<br>origin: %{customdata[4]}<extra></extra>"
@@ -108,7 +153,7 @@ def draw_population(population: Population) -> go.Figure:
     if columns <= SEPARATED:
         figure.add_shape(type="path", path=_lines(rows, columns), line={"width": 2})
     theme.panel(figure, "← best of its generation")
-    ticks = np.arange(rows) if rows <= 12 else evenly(rows, 8)
+    places, names = ticks(population)
     return figure.update_layout(
         hovermode="closest",
         margin={"b": 8},
@@ -118,10 +163,23 @@ def draw_population(population: Population) -> go.Figure:
             "showgrid": False,
             "scaleanchor": False,  # cells need not be square
             "range": [rows - 0.5, -0.5],
-            "tickvals": ticks.tolist(),
-            "ticktext": [f"{population.generation[i] + 1:,}" for i in ticks],
+            "tickvals": places,
+            "ticktext": names,
         },
     )
+
+
+def cells(population: Population) -> tuple[list[Any], list[Any]]:
+    """Colours and words of the cells as a figure takes them, a list a row."""
+    said = [[[in_figure(word) for word in cell] for cell in row] for row in population.said]
+    return population.colours.tolist(), said
+
+
+def ticks(population: Population) -> tuple[list[int], list[str]]:
+    """Which rows are named, and how."""
+    rows = len(population.generation)
+    places = np.arange(rows) if rows <= 12 else evenly(rows, 8)
+    return places.tolist(), [f"{population.generation[i] + 1:,}" for i in places]
 
 
 def _words(member: dict[str, object], origin: str, landscape: str) -> tuple[str, ...]:

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 from urllib.parse import parse_qs
 
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
-from werkzeug.serving import WSGIRequestHandler, make_server
+from waitress.server import create_server
 
-from dashboards.lab import library_page, speciation_page
-from dashboards.lab.guard import LOOPBACK, guard
+from dashboards.lab import (
+    evolution_page,
+    exports,
+    forge_page,
+    library_page,
+    runs_page,
+    speciation_page,
+    stress_page,
+)
+from dashboards.lab.guard import LOOPBACK, MOST_BYTES, guard
 from dashboards.lab.sources import Sources
 from dashboards.theme import DARK, LIGHT, css_variables
 
-PAGES: tuple[ModuleType, ...] = (speciation_page, library_page)
-"""Each has ``PATH``, ``TITLE``, ``layout`` and ``connect``."""
+PAGES: tuple[ModuleType, ...] = (
+    evolution_page,
+    forge_page,
+    stress_page,
+    speciation_page,
+    runs_page,
+    library_page,
+)
+"""Each has ``PATH``, ``TITLE``, ``layout`` and ``connect``; some have ``export``."""
+
+THREADS = 8
+CONNECTIONS = 100
+REQUEST_SECONDS = 60
+HEADER_BYTES = 2**16
 
 _INDEX = """<!DOCTYPE html>
 <html lang="en"><head>{{%metas%}}<title>{{%title%}}</title>{{%favicon%}}
@@ -54,6 +75,7 @@ def make_app(
     app.layout = _frame()
     for page in PAGES:
         page.connect(app, sources)
+    exports.connect(app, sources, PAGES)
     _connect(app, sources)
     guard(app.server, _hosts(port, host), lambda: _hashes(app), token)
     return app
@@ -68,6 +90,8 @@ def _frame() -> html.Div:
                 [
                     dcc.Link([html.B("Speciation"), " Lab"], href="/", className="brand"),
                     html.Nav(links, id="pages"),
+                    html.Span(id="exporting", role="status", className="faint"),
+                    html.Button("Export", id="export", title="Save this page as one HTML file"),
                     html.Button(
                         "Light or dark", id="look", title="Change between light and dark"
                     ),
@@ -121,20 +145,29 @@ def _style() -> str:
     return css_variables() + block("light", LIGHT) + block("dark", DARK)
 
 
-def serve(app: Dash, host: str, port: int) -> None:
-    """Answer requests until somebody interrupts it.
+def listen(host: str, port: int) -> socket.socket:
+    """A socket at an address of this machine.
 
     Raises:
         OSError: The port is taken, or the host is not one of this machine.
     """
-    server = make_server(
-        host.strip("[]"), port, app.server, threaded=True, request_handler=_Quiet
+    name = host.strip("[]")
+    family = socket.AF_INET6 if ":" in name else socket.AF_INET
+    return socket.create_server((name, port), family=family)
+
+
+def server_of(app: Dash, listening: socket.socket) -> Any:
+    """What answers at a socket; ``run`` does, until somebody interrupts it or calls ``close``.
+
+    A visitor may have few connections, small requests, and no time to spend on sending them.
+    """
+    return create_server(
+        app.server,
+        sockets=[listening],
+        threads=THREADS,
+        connection_limit=CONNECTIONS,
+        channel_timeout=REQUEST_SECONDS,
+        max_request_header_size=HEADER_BYTES,
+        max_request_body_size=2 * MOST_BYTES,  # the guard's own answer comes first
+        ident=None,
     )
-    server.serve_forever()
-
-
-class _Quiet(WSGIRequestHandler):
-    """No line for every request."""
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing."""

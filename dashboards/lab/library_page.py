@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from dash import Dash, Input, Output, State, dcc, html
 from dash.exceptions import PreventUpdate
 
 from dashboards import words
 from dashboards.figures.genes import value_in_words
+from dashboards.lab.address import query_of
+from dashboards.lab.exports import Export, NothingToExport
+from dashboards.lab.library_export import whole
 from dashboards.lab.sources import Sources
 from speciation.genome.collection import Collection, find, rename, search, tag
 from speciation.genome.envelope import GenomeError
@@ -64,8 +68,19 @@ def connect(app: Dash, sources: Sources) -> None:
             place = sources.collection()
         except GenomeError as error:
             return [html.P(str(error), className="trouble")]
-        genomes = search(place, text[:200] if isinstance(text, str) else "")
-        return shelves(place, genomes, str(chosen or ""))
+        sought = text[:200] if isinstance(text, str) else ""
+        return shelves(place, search(place, sought), str(chosen or ""), sought)
+
+    @app.callback(
+        Output("here", "search", allow_duplicate=True),
+        Input("search", "value"),
+        State("here", "search"),
+        prevent_initial_call=True,
+    )
+    def addressed(text: Any, before: Any) -> str:
+        wanted = {**query_of(before), "text": text[:200] if isinstance(text, str) else ""}
+        told = {key: value for key, value in wanted.items() if value}
+        return f"?{urlencode(told, errors='replace')}"
 
     @app.callback(
         Output("chosen", "data"),
@@ -73,10 +88,7 @@ def connect(app: Dash, sources: Sources) -> None:
         prevent_initial_call=True,
     )
     def chosen(search_text: Any) -> str:
-        from urllib.parse import parse_qs
-
-        query = parse_qs(str(search_text or "").lstrip("?"))
-        return query.get("genome", [""])[0][:64]
+        return query_of(search_text).get("genome", "")[:64]
 
     @app.callback(
         Output("genome", "children"), Input("chosen", "data"), Input("changed", "data")
@@ -102,6 +114,7 @@ def connect(app: Dash, sources: Sources) -> None:
     def keep(clicks: Any, chosen: Any, name: Any, tags: Any, changed: Any) -> tuple[int, str]:
         if not clicks or not all(isinstance(own, str) for own in (chosen, name, tags)):
             raise PreventUpdate
+        seen = changed if type(changed) is int else 0
         try:
             stored = find(sources.collection(), chosen)
             if name.strip() != stored.name:
@@ -110,12 +123,15 @@ def connect(app: Dash, sources: Sources) -> None:
             if wanted != set(stored.tags):
                 tag(stored, add=wanted, drop=set(stored.tags) - wanted)
         except GenomeError as error:
-            return int(changed or 0), str(error)
-        return int(changed or 0) + 1, "Saved."
+            return seen, str(error)
+        return seen + 1, "Saved."
 
 
-def shelves(place: Collection, genomes: tuple[StoredGenome, ...], chosen: str) -> list[Any]:
+def shelves(
+    place: Collection, genomes: tuple[StoredGenome, ...], chosen: str, sought: str
+) -> list[Any]:
     """A list a shelf; what could not be read stands below."""
+    kept = f"&{urlencode({'text': sought}, errors='replace')}" if sought else ""
     by_shelf: dict[str, list[Any]] = {}
     for own in genomes[:MOST_SHOWN]:
         item = dcc.Link(
@@ -124,7 +140,7 @@ def shelves(place: Collection, genomes: tuple[StoredGenome, ...], chosen: str) -
                 html.Code(words.short(own.genome.id)),
                 *(html.Small(word, className="tag") for word in own.tags),
             ],
-            href=f"{PATH}?genome={own.genome.id}",
+            href=f"{PATH}?genome={own.genome.id}{kept}",
             className="item chosen" if own.genome.id == chosen else "item",
         )
         by_shelf.setdefault(place.shelf_of(own), []).append(item)
@@ -160,6 +176,13 @@ def sheet(stored: StoredGenome) -> list[Any]:
         html.Button("Save", id="keep", className="action"),
         html.P(id="trouble", role="status", className="faint"),
         html.P([html.Code(stored.genome.id)]),
+        html.P(
+            [
+                dcc.Link("To the forge", href=f"/forge?recipient={stored.genome.id}"),
+                dcc.Link("Stress test", href=f"/stress?genomes={stored.genome.id}"),
+            ],
+            className="actions",
+        ),
         html.P(str(source)[:500], className="faint"),
         html.Table(html.Tbody(rows), className="sheet"),
     ]
@@ -168,3 +191,19 @@ def sheet(stored: StoredGenome) -> list[Any]:
 def _line(position: float) -> html.Span:
     dot = html.I(style={"left": f"{100 * position:.1f}%"})
     return html.Span(dot, className="range", title=f"at {100 * position:.0f} % of its range")
+
+
+def export(sources: Sources, wanted: dict[str, str]) -> Export:
+    """The genomes that are listed, as a page that stands alone.
+
+    Raises:
+        NothingToExport: There is no library, or nothing in it matches.
+    """
+    try:
+        place = sources.collection()
+    except GenomeError as error:
+        raise NothingToExport(str(error)) from error
+    genomes = search(place, wanted.get("text", "")[:200])
+    if not genomes:
+        raise NothingToExport("No genome matches, so there is nothing to export.")
+    return Export("library", whole(place, genomes))

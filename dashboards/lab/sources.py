@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 from speciation.analysis.taxonomy import Taxonomy, TaxonomyError
 from speciation.analysis.taxonomy_file import MOST_BYTES, decode
 from speciation.genome.collection import Collection, read_collection
 from speciation.tables.files import LocalFiles, StoreError
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -25,6 +29,14 @@ class Sources:
     library: Path
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _taxonomy: tuple[tuple[int, int], Taxonomy] | None = field(default=None, repr=False)
+    _shared: dict[object, Any] = field(default_factory=dict, repr=False)
+
+    def shared(self, make: Callable[[Sources], T]) -> T:
+        """The one thing of a kind that all pages share, made when it is first wanted."""
+        with self._lock:
+            if make not in self._shared:
+                self._shared[make] = make(self)
+            return cast(T, self._shared[make])
 
     def collection(self) -> Collection:
         """The library as it is now.

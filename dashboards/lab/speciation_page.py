@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import plotly.graph_objects as go
 from dash import ALL, ClientsideFunction, Dash, Input, Output, Patch, State, ctx, dcc, html
 from dash.exceptions import PreventUpdate
 
 from dashboards import theme, words
-from dashboards.figures.space import scene
+from dashboards.lab.exports import Export, NothingToExport, saves
+from dashboards.lab.marks import MANY, figure, repainted
 from dashboards.lab.sources import Sources
-from dashboards.markup import in_figure
+from dashboards.taxonomy import whole
 from speciation.analysis.taxonomy import RANKS, Taxonomy
 
 PATH, TITLE = "/speciation", "Speciation"
@@ -71,12 +71,21 @@ def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
             ),
             html.Div(
                 [
-                    dcc.Graph(
-                        id="space",
-                        figure=figure(taxonomy, level),
-                        responsive=True,
-                        config={"displayModeBar": False, "scrollZoom": True},
-                        className="space",
+                    html.Div(
+                        [
+                            dcc.Graph(
+                                id="space",
+                                figure=figure(taxonomy, level),
+                                responsive=True,
+                                config={
+                                    "displayModeBar": False,
+                                    "scrollZoom": True,
+                                    "plotGlPixelRatio": 2 if len(taxonomy.ids) < MANY else 1,
+                                },
+                                className="space",
+                            ),
+                            saves("space"),
+                        ]
                     ),
                     html.Div(species(taxonomy, level), id="species", className="species"),
                 ],
@@ -86,50 +95,6 @@ def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
             dcc.Store(id="ids"),
         ]
     )
-
-
-def figure(taxonomy: Taxonomy, level: int) -> go.Figure:
-    """All genomes as one trace, so that another rank changes colours and nothing else."""
-    made = theme.canvas(560)
-    made.layout.height = None
-    colours, shapes, names = looks(taxonomy, level)
-    made.add_trace(
-        go.Scatter3d(
-            x=taxonomy.places[:, 0].astype("float32"),
-            y=taxonomy.places[:, 1].astype("float32"),
-            z=taxonomy.places[:, 2].astype("float32"),
-            customdata=list(taxonomy.ids),
-            text=names,
-            mode="markers",
-            marker={
-                "size": 5 if len(taxonomy.ids) < 800 else 3,
-                "color": colours,
-                "symbol": shapes,
-                "opacity": 0.88,
-                "line": {"width": 0},
-            },
-            hovertemplate="%{text}<br>%{customdata}<extra></extra>",
-        )
-    )
-    return made.update_layout(
-        hovermode="closest",
-        margin={"l": 0, "r": 0, "t": 0, "b": 0},
-        scene=scene(taxonomy),
-        uirevision="camera",
-    )
-
-
-def looks(taxonomy: Taxonomy, level: int) -> tuple[list[str], list[str] | str, list[str]]:
-    """Colour, shape and species of every genome at a rank."""
-    own = taxonomy.species[level]
-    labels = taxonomy.labels[:, level].tolist()
-    colour = [theme.species_colour(one.colour) for one in own]
-    shape = [theme.species_shape(one.colour) for one in own]
-    name = [in_figure(one.name) for one in own]
-    shapes: list[str] | str = [shape[i] for i in labels]
-    if len(set(shape)) == 1:
-        shapes = shape[0]
-    return [colour[i] for i in labels], shapes, [name[i] for i in labels]
 
 
 def species(taxonomy: Taxonomy, level: int) -> list[html.Button]:
@@ -163,12 +128,7 @@ def connect(app: Dash, sources: Sources) -> None:
         taxonomy = sources.taxonomy()
         if taxonomy is None or not _is_level(level):
             raise PreventUpdate
-        patch = Patch()
-        colours, shapes, names = looks(taxonomy, level)
-        patch["data"][0]["marker"]["color"] = colours
-        patch["data"][0]["marker"]["symbol"] = shapes
-        patch["data"][0]["text"] = names
-        return patch, species(taxonomy, level), f"?rank={RANKS[level]}"
+        return repainted(taxonomy, level), species(taxonomy, level), f"?rank={RANKS[level]}"
 
     @app.callback(
         Output("ids", "data"),
@@ -193,9 +153,23 @@ def connect(app: Dash, sources: Sources) -> None:
         Output("copied", "children"),
         Input("space", "clickData"),
         Input("ids", "data"),
+        State("space", "figure"),
         prevent_initial_call=True,
     )
 
 
 def _is_level(value: Any) -> bool:
     return type(value) is int and 0 <= value < len(RANKS)
+
+
+def export(sources: Sources, wanted: dict[str, str]) -> Export:
+    """The taxonomy at the rank that is shown, as a page that stands alone.
+
+    Raises:
+        NothingToExport: There is no taxonomy.
+    """
+    taxonomy = sources.taxonomy()
+    if taxonomy is None:
+        raise NothingToExport("There is no taxonomy beside this store, so there is no page.")
+    rank = wanted.get("rank", "")
+    return Export("taxonomy", whole(taxonomy, rank if rank in RANKS else taxonomy.clearest))

@@ -3,6 +3,7 @@
     compare    recipient and donors side by side, each gene on its own scale
     transfer   genes or whole gene groups of a donor into a recipient (horizontal gene transfer)
     splice     genes set to chosen values
+    assemble   several transfers and a splice at once
     mutate     a dose of radiation
 
 Every operation returns a :class:`Forged` genome that knows what it is made of, so that its name
@@ -75,9 +76,9 @@ class Forged:
     Args:
         genome: The child.
         name: What it inherited, in words.
-        operator: ``transfer``, ``splice`` or ``mutate``.
+        operator: ``transfer``, ``splice``, ``assemble`` or ``mutate``.
         recipient: Whom most genes are from.
-        donor: Who gave the others, if anybody did.
+        donors: Who gave the others, if anybody did.
         changed: Genes whose value is not the recipient's, in the order of the kind.
         settings: What else decided the child: a dose, a seed.
     """
@@ -86,13 +87,13 @@ class Forged:
     name: str
     operator: str
     recipient: Party
-    donor: Party | None
+    donors: tuple[Party, ...]
     changed: tuple[str, ...]
     settings: tuple[tuple[str, float], ...] = ()
 
     def provenance(self) -> dict[str, Any]:
         """Where it came from, as a genome file tells it."""
-        parties = [self.recipient, *([self.donor] if self.donor else [])]
+        parties = (self.recipient, *self.donors)
         return {
             "source": f"made in the Gene Forge by {self.operator}: {self.name}",
             "operator": self.operator,
@@ -146,7 +147,7 @@ def transfer(recipient: Party, donor: Party, genes: Iterable[str]) -> Forged:
     changed = _changed(recipient.genome, child)
     told = _listed(_grouped(table, changed or given))
     name = f"{recipient.name} + {told} of {donor.name}"
-    return Forged(child, _cut(name), "transfer", recipient, donor, changed)
+    return Forged(child, _cut(name), "transfer", recipient, (donor,), changed)
 
 
 def splice(recipient: Party, values: Mapping[str, float]) -> Forged:
@@ -168,7 +169,34 @@ def splice(recipient: Party, values: Mapping[str, float]) -> Forged:
     changed = _changed(recipient.genome, child)
     told = [f"{_plain(name)} {child.gene(name):.3g}" for name in changed]
     name = f"{recipient.name} with {_listed(told)}" if told else recipient.name
-    return Forged(child, _cut(name), "splice", recipient, None, changed)
+    return Forged(child, _cut(name), "splice", recipient, (), changed)
+
+
+def assemble(
+    recipient: Party, gifts: Sequence[tuple[Party, Sequence[str]]], values: Mapping[str, float]
+) -> Forged:
+    """Transfers from several donors, and values set by hand, in one child.
+
+    Args:
+        recipient: Who keeps all other genes.
+        gifts: A donor and its genes or gene groups each; of two gifts of one gene the later
+            counts.
+        values: Gene → value, in place of whatever was given.
+
+    Raises:
+        GenomeError: As :func:`transfer` and :func:`splice`. Nothing at all is no error: the
+            child is the recipient.
+    """
+    child = Forged(recipient.genome, recipient.name, "assemble", recipient, (), ())
+    for donor, genes in gifts:
+        child = transfer(Party(child.name, child.genome), donor, genes)
+    if values:
+        child = splice(Party(child.name, child.genome), values)
+    changed = _changed(recipient.genome, child.genome)
+    donors = tuple(donor for donor, _ in gifts)
+    operator = child.operator if len(gifts) + bool(values) == 1 else "assemble"
+    name = child.name if changed else recipient.name
+    return Forged(child.genome, name, operator, recipient, donors, changed)
 
 
 def mutate(
@@ -253,7 +281,7 @@ def _mutant(recipient: Party, child: Genome, dose: float, rate: float) -> Forged
     told = _listed([_plain(name) for name in changed])
     name = f"{recipient.name} irradiated in {told}" if told else recipient.name
     settings = (("dose", dose), ("rate", rate))
-    return Forged(child, _cut(name), "mutate", recipient, None, changed, settings)
+    return Forged(child, _cut(name), "mutate", recipient, (), changed, settings)
 
 
 def _grouped(table: GeneTable, genes: Sequence[str]) -> list[str]:

@@ -24,11 +24,30 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from speciation.evolution.fitness import fitness_table
 from speciation.genome.genome import Genomes, kind_named
+from speciation.tables.readers import genomes_frame
+from speciation.tables.store import Store
+
+QUESTION = (
+    "operation",
+    "modulus",
+    "train_fraction",
+    "batch",
+    "symmetric",
+    "layers",
+    "d_model",
+    "heads",
+    "d_ff",
+)
+"""What makes two trials of one genome answers to one question, whatever they were kept in."""
 
 LEAST_GENOMES = 12
 MOST_GENOMES = 400
 """Learning takes the cube of it: at this size, about two seconds."""
 
+_JUDGED_BY = (
+    *("trial_id", "genome_id", "outcome", "steps_to_grok", "steps_run"),
+    "best_validation_accuracy",
+)
 Z90 = 1.645  # two-sided 90 %
 _BELIEF = np.array([[0.0, -Z90, Z90]])
 
@@ -111,6 +130,24 @@ class Surrogate:
             Prediction(float(row[0]), float(row[1]), float(row[2]), float(d))
             for row, d in zip(quantiles, apart, strict=True)
         )
+
+
+def of_store(store: Store) -> Surrogate:
+    """A surrogate of the question that most trials of a store were asked, and its horizon.
+
+    Raises:
+        SurrogateError: There is too little to learn from.
+        StoreError: The store cannot be read.
+    """
+    trials = store.scan("trials", (*_JUDGED_BY, *QUESTION, "horizon")).table.to_pandas()
+    if not len(trials):
+        raise SurrogateError(f"the store {store.uri} has no trials to learn from")
+    asked = trials.groupby([*QUESTION, "horizon"], dropna=False)["trial_id"].transform("size")
+    usual = trials.iloc[int(asked.to_numpy().argmax())]
+    for column in QUESTION:
+        trials = trials[trials[column] == usual[column]]
+    tried = trials["genome_id"].unique()
+    return fit(trials, genomes_frame(store, genome_ids=tried), int(usual["horizon"]))
 
 
 def fit(trials: pd.DataFrame, genomes: pd.DataFrame, horizon: int) -> Surrogate:

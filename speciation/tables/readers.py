@@ -22,6 +22,8 @@ from speciation.tables.store import Store, table_spec
 from speciation.trial.task import Task
 from speciation.trial.trial import ModelShape, Outcome, Streams, Trial, answers
 
+_DIGITS = 32  # of a whole id
+
 
 def read(
     store: Store,
@@ -116,7 +118,8 @@ def genome_of(store: Store, prefix: str) -> Genome:
     Raises:
         StoreError: No genome's id does, or several genomes' ids do, or its row is not one.
     """
-    rows = store.scan("genomes").table
+    whole = len(prefix) == _DIGITS
+    rows = (store.select("genomes", [prefix]) if whole else store.scan("genomes")).table
     rows = rows.filter(pc.starts_with(rows["genome_id"], prefix))
     ids = rows["genome_id"].unique().to_pylist()
     if len(ids) != 1:

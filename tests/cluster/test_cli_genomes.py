@@ -194,7 +194,7 @@ def test_a_genome_is_looked_into(call):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["forge", "compare", "nobody"], "'nobody' is no genome: it is no file"),
+        (["forge", "compare", "nobody"], "'nobody' is no genome of the library"),
         (["forge", "compare", "no.json"], "no.json: expected a genome file"),
         (["forge", "splice", "tuned-adamw", "beta1"], "should be GENE=VALUE"),
         (["forge", "splice", "tuned-adamw", "beta9=1"], "'beta9' is no gene of a hyper17"),
@@ -211,6 +211,7 @@ def test_a_genome_is_looked_into(call):
         (["lineage", "ffffffff"], "no genome in"),
         (["interpret", "nobody"], "'nobody' is no genome"),
         (["lab", "--host", "0.0.0.0"], "is every address; name the one"),
+        (["lab", "--host", "192.0.2.1"], "cannot listen on 192.0.2.1:8050"),
         (["lab", "--store", "s3://bucket/x"], "the Lab looks at a folder"),
         (["interpret", "tuned-adamw", "--track", "mine"], "track"),
     ],

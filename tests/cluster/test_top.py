@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from cluster.job_queue import JobQueue
-from cluster.overview import SILENT_SECONDS, overview
-from cluster.pulse import Pulse, write_pulse
+from cluster.overview import overview
+from cluster.pulse import SILENT_SECONDS, Pulse, write_pulse
 from cluster.top import _age, as_json, best_text, job_json, job_table, screen, sparkline
 from speciation.tables.files import open_files
 from speciation.tables.readers import generations_frame, trials_frame

@@ -6,6 +6,13 @@ function dressed(look) {
 }
 dressed(localStorage.getItem(LOOK));
 
+// A point has its id; those of splinters are in a row, and four corners are counted of each.
+function idOf(point, figure) {
+  if (point.customdata) return point.customdata;
+  const place = 32 * Math.floor(point.pointNumber / 4);
+  return figure.data[point.curveNumber].meta.slice(place, place + 32);
+}
+
 window.dash_clientside = Object.assign({}, window.dash_clientside, {
   lab: {
     look: function (clicks) {
@@ -17,10 +24,17 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
       dressed(next);
       return next;
     },
-    copy: function (point, list) {
+    copied: function (list) {
+      if (!list) return window.dash_clientside.no_update;
+      return navigator.clipboard.writeText(list.text).then(
+        () => list.said,
+        () => "The browser did not allow the clipboard; the id is " + list.text.split("\n")[0]
+      );
+    },
+    copy: function (click, list, figure) {
       const by = window.dash_clientside.callback_context.triggered[0].prop_id;
       const one = by.startsWith("space");
-      const text = one ? point && point.points[0].customdata : list && list.text;
+      const text = one ? click && idOf(click.points[0], figure) : list && list.text;
       if (!text) return window.dash_clientside.no_update;
       return navigator.clipboard.writeText(text).then(
         () => (one ? `${text} copied` : list.said),

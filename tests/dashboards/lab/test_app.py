@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from werkzeug.serving import make_server
 
-from dashboards.lab.app import make_app
-from dashboards.lab.sources import Sources
+from dashboards.lab import marks
 from speciation.analysis.taxonomy import RANKS, Taxonomy, classify
 from speciation.analysis.taxonomy_file import encode
 from speciation.genome.genome import HYPER17
 from speciation.genome.library import read_stored, save_genome
+from tests.dashboards.lab.browser import serving, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 GENOMES = HYPER17.random(40, np.random.default_rng(0))
-DRIVER = ("warning: Canvas2D", "warning: [.WebGL")  # WebGL in software
-PROJECT = """(i) => {
+PROJECT = """([number, i]) => {
   const gd = document.querySelector("#space .js-plotly-plot");
-  const scene = gd._fullLayout.scene._scene, trace = gd._fullData[0];
+  const scene = gd._fullLayout.scene._scene, trace = gd._fullData[number];
   const {model, view, projection} = scene.glplot.cameraParams;
   const at = (m, v) => [0, 1, 2, 3].map(
     (r) => m[r] * v[0] + m[4 + r] * v[1] + m[8 + r] * v[2] + m[12 + r] * v[3]);
-  const p = ["x", "y", "z"].map((k, a) => trace[k][i] * scene.dataScale[a]);
+  const own = (v) => [0, 1, 2, 3].map((k) => v[4 * i + k]);
+  const middle = (v) => SPLINTER ? own(v).reduce((a, b) => a + b) / 4 : v[i];
+  const p = ["x", "y", "z"].map((k, a) => middle(trace[k]) * scene.dataScale[a]);
   const clip = at(projection, at(view, at(model, [...p, 1])));
   const box = gd.querySelector(".gl-container canvas").getBoundingClientRect();
   return [box.left + (clip[0] / clip[3] + 1) / 2 * box.width,
@@ -51,44 +49,8 @@ def lab(tmp_path_factory) -> Iterator[tuple[str, Path, Taxonomy]]:
         folder / "genomes/custom/ada.json", GENOMES[0], {"source": "by <b>hand</b>"}, "Ada"
     )
     save_genome(folder / "genomes/custom/bob.json", GENOMES[1], {}, "<i>Bob</i>")
-    server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True)
-    server.app = make_app(Sources(folder, folder / "genomes"), server.port).server
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.port}", folder, found
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[object]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        flags = ["--no-sandbox", "--enable-unsafe-swiftshader"]
-        browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(chromium, lab) -> Iterator[object]:
-    """A window; at its end nothing may stand in the console but WebGL's own remarks."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    context.grant_permissions(["clipboard-read", "clipboard-write"])
-    window, said = context.new_page(), []
-    window.on("console", lambda m: said.append(f"{m.type}: {m.text}"))
-    window.on("pageerror", lambda error: said.append(f"error: {error}"))
-    yield window
-    assert [one for one in said if not one.startswith(DRIVER)] == []
-    context.close()
-
-
-def until(page, expression: str, seconds: float = 10.0) -> None:
-    """Wait for something. Playwright's own way needs ``eval``, which the Lab forbids."""
-    end = time.monotonic() + seconds
-    while not page.evaluate(expression):
-        assert time.monotonic() < end, f"never came: {expression}"
-        page.wait_for_timeout(50)
+    with serving(folder, folder / "genomes") as address:
+        yield address, folder, found
 
 
 def press(page, x: float, y: float) -> None:
@@ -111,9 +73,17 @@ def speciation(page, lab, rank: str = "phylum") -> Taxonomy:
     return lab[2]
 
 
-def test_clicking_a_point_copies_its_id_ten_of_ten(page, lab):
+@pytest.mark.parametrize("many", [5000, 10], ids=["points", "splinters"])
+def test_clicking_a_genome_copies_its_id_ten_of_ten(page, lab, many, monkeypatch):
+    monkeypatch.setattr(marks, "MANY", many)
     found = speciation(page, lab)
-    spots = [page.evaluate(PROJECT, i) for i in range(len(found.ids))]
+    project = PROJECT.replace("SPLINTER", str(many == 10).lower())
+    places = {
+        int(i): [trace, k]
+        for trace, members in enumerate(marks.kin(found))
+        for k, i in enumerate(members)
+    }
+    spots = [page.evaluate(project, places[i]) for i in range(len(found.ids))]
     apart = [
         i
         for i, a in enumerate(spots)
@@ -123,9 +93,8 @@ def test_clicking_a_point_copies_its_id_ten_of_ten(page, lab):
     right = 0
     for i in apart:
         page.mouse.move(*spots[i], steps=3)
-        until(
-            page, f"{HOVERED}.includes('{found.ids[i]}')"
-        )  # as a person does: the label first
+        label = found.ids[i] if many == 5000 else "click to copy"
+        until(page, f"{HOVERED}.includes('{label}')")  # as a person does: the label first
         right += clipboard(page, lambda i=i: press(page, *spots[i])) == found.ids[i]
     assert right == 10
 
@@ -152,8 +121,12 @@ def test_another_rank_changes_colours_address_and_list_but_not_the_camera(page, 
         page.keyboard.press("ArrowRight")
         until(page, f"location.search === '?rank={rank}'")
         until(page, f"document.querySelectorAll('.one').length === {len(found.at(rank))}")
+    for rank in RANKS[-2:1:-1]:  # ten updates in all
+        page.keyboard.press("ArrowLeft")
+        until(page, f"location.search === '?rank={rank}'")
     page.wait_for_timeout(500)
     assert page.evaluate(CAMERA) == before
+    page.goto(f"{lab[0]}/speciation?rank=genus")
     page.reload()
     page.wait_for_selector("#space canvas")
     assert page.locator(".one").count() == len(found.at("genus"))
@@ -191,7 +164,7 @@ def test_the_look_is_chosen_and_remembered(page, lab):
     assert page.evaluate(paper) != light
 
 
-@pytest.mark.parametrize("path", ["/speciation", "/library"])
+@pytest.mark.parametrize("path", ["/speciation", "/library", "/evolution", "/runs"])
 def test_on_a_phone_nothing_is_wider_than_the_window(page, lab, path):
     page.set_viewport_size({"width": 390, "height": 800})
     page.goto(lab[0] + path)

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speciation.analysis.forge import Party, compare, genes_named, mutate, splice, transfer
+from speciation.analysis.forge import (
+    Party,
+    assemble,
+    compare,
+    genes_named,
+    mutate,
+    splice,
+    transfer,
+)
 from speciation.genome.genome import HYPER17, GenomeError
 
 TANK, SPRINTER, THIRD = (
@@ -69,6 +77,36 @@ def test_a_transfer_of_nothing_is_refused():
 )
 def test_a_gene_may_be_written_as_people_do(word):
     assert genes_named(HYPER17, [word]) == ("weight_decay",)
+
+
+# -- Assembly ---------------------------------------------------------------------------------
+
+
+@given(any_genes, any_genes)
+def test_of_two_gifts_of_one_gene_the_later_counts_and_a_value_before_both(first, second):
+    child = assemble(
+        TANK, [(SPRINTER, sorted(first)), (THIRD, sorted(second))], {"dropout": 0.25}
+    ).genome
+    for name in HYPER17.columns:
+        giver = THIRD if name in second else SPRINTER if name in first else TANK
+        wanted = 0.25 if name == "dropout" else giver.genome.gene(name)
+        assert child.gene(name) == wanted
+
+
+def test_an_assembled_child_names_every_donor_and_what_was_set_by_hand():
+    forged = assemble(TANK, [(SPRINTER, ["beta1"]), (THIRD, ["sensory"])], {"dropout": 0.25})
+    assert forged.name == "Tank + beta1 of Sprinter + sensory of Third with dropout 0.25"
+    told = forged.provenance()
+    assert told["operator"] == "assemble"
+    assert told["parent_names"] == ["Tank", "Sprinter", "Third"]
+    assert list(told["genes"]) == ["beta1", "dropout", "init_embed", "embed_ratio"]
+
+
+def test_an_assembly_of_one_step_is_that_step_and_of_none_is_the_recipient():
+    assert assemble(TANK, [], {"dropout": 0.25}).operator == "splice"
+    assert assemble(TANK, [(SPRINTER, ["beta1"])], {}).operator == "transfer"
+    nothing = assemble(TANK, [], {})
+    assert (nothing.genome, nothing.name, nothing.changed) == (TANK.genome, "Tank", ())
 
 
 # -- Splice -----------------------------------------------------------------------------------

@@ -1,0 +1,280 @@
+"""Gene Forge: a recipient beside its donors, and a child made of their genes by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
+from dash.exceptions import PreventUpdate
+
+from dashboards.forge import whole
+from dashboards.lab import forge_orders, forge_view, splicing
+from dashboards.lab.address import follow, follower, query_of
+from dashboards.lab.choosing import options
+from dashboards.lab.exports import Export, NothingToExport, saves
+from dashboards.lab.forecast import Forecast
+from dashboards.lab.forge_view import OF_RECIPIENT, TROUBLE, Scene, scene_of
+from dashboards.lab.sources import Sources
+from dashboards.lab.splicing import MOST_DONORS, Splicing
+from speciation.analysis.forge import gene_table, genes_named
+from speciation.analysis.surrogate import SurrogateError
+from speciation.genome.envelope import GenomeError
+from speciation.genome.genes import Gene
+from speciation.genome.genome import Genomes
+
+PATH, TITLE = "/forge", "Forge"
+
+
+def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
+    """The page; the address's query tells a :class:`~dashboards.lab.splicing.Splicing`."""
+    made = splicing.of_query(wanted)
+    chosen = (made.recipient,) if made.recipient else ()
+    return html.Div(
+        [
+            html.H1("Gene Forge"),
+            html.P(
+                "A child begins as its recipient. Click a donor's value to transfer that gene, "
+                "“all” to transfer its group, or drag a slider.",
+                className="lead",
+            ),
+            html.Div(
+                [
+                    forge_view.menu(
+                        "recipient",
+                        "Recipient",
+                        options(sources, "", chosen),
+                        made.recipient or None,
+                    ),
+                    forge_view.menu(
+                        "donors",
+                        f"Donors, at most {MOST_DONORS}",
+                        options(sources, "", made.donors),
+                        list(made.donors),
+                        multi=True,
+                    ),
+                ],
+                className="picks",
+            ),
+            html.Div(_workshop(sources), id="workshop", hidden=True),
+            html.P(id="forge-empty", className="empty"),
+            html.P(id="forge-trouble", role="alert", className="trouble"),
+            follower("forge-address"),
+            dcc.Store(id="bench", data=made.data() | {"by": "link"}),
+        ],
+        className="forge",
+    )
+
+
+def _workshop(sources: Sources) -> list[Any]:
+    """What is there as soon as a recipient is."""
+    graph = dcc.Graph(
+        id="radar", responsive=True, config={"displayModeBar": False}, className="radar"
+    )
+    return [
+        html.Div(
+            [
+                html.Div([html.Ul(id="radar-keys", className="keys"), graph, saves("radar")]),
+                html.Div(
+                    [
+                        html.Label(
+                            [
+                                html.Span("The child's name"),
+                                dcc.Input(id="child-name", maxLength=200),
+                            ]
+                        ),
+                        html.Div(id="child"),
+                        *forge_orders.buttons(sources),
+                        html.Div(id="prediction", className="prediction"),
+                    ],
+                    className="genome",
+                ),
+            ],
+            className="split wide",
+        ),
+        html.Div(html.Table(id="genes", className="genes"), className="scroll"),
+    ]
+
+
+def connect(app: Dash, sources: Sources) -> None:
+    """What happens when somebody does something."""
+    follow(app, "forge-address")
+    _choosing(app, sources)
+    _splicing(app, sources)
+    _drawing(app, sources)
+    forge_orders.connect(app, sources)
+
+
+def _choosing(app: Dash, sources: Sources) -> None:
+    @app.callback(
+        Output("recipient", "options"),
+        Input("recipient", "search_value"),
+        State("recipient", "value"),
+        prevent_initial_call=True,
+    )
+    def recipients(text: Any, chosen: Any) -> list[dict[str, str]]:
+        return options(sources, text, splicing.ids([chosen]))
+
+    @app.callback(
+        Output("donors", "options"),
+        Input("donors", "search_value"),
+        State("donors", "value"),
+        prevent_initial_call=True,
+    )
+    def donors(text: Any, chosen: Any) -> list[dict[str, str]]:
+        return options(sources, text, splicing.ids(chosen))
+
+
+def _splicing(app: Dash, sources: Sources) -> None:
+    @app.callback(
+        Output("bench", "data"),
+        Output("forge-trouble", "children"),
+        Output("recipient", "value"),
+        Output("donors", "value"),
+        Input("forge-address", "data"),
+        Input("recipient", "value"),
+        Input("donors", "value"),
+        Input({"kind": "take", "donor": ALL, "genes": ALL}, "n_clicks"),
+        Input({"kind": "slide", "gene": ALL}, "value"),
+        Input({"kind": "value", "gene": ALL}, "value"),
+        State("bench", "data"),
+        prevent_initial_call=True,
+    )
+    def spliced(search: Any, recipient: Any, donors: Any, *rest: Any) -> tuple[Any, ...]:
+        before, by = splicing.of_data(rest[-1]), ctx.triggered_id
+        try:
+            if by == "forge-address":
+                after, by = splicing.of_query(query_of(search)), {"kind": "link"}
+            elif by in ("recipient", "donors"):
+                chosen = "".join(splicing.ids([recipient]))
+                after, by = before.among(chosen, splicing.ids(donors)), {"kind": "parties"}
+            else:
+                touched = by if isinstance(by, dict) else {}
+                after = moved(scene_of(sources, before), touched, ctx.triggered[0]["value"])
+            if after == before:
+                raise PreventUpdate
+            if after.recipient:
+                scene_of(sources, after)
+        except TROUBLE as error:
+            return no_update, str(error), no_update, no_update
+        data = after.data() | {"by": by["kind"]}
+        return data, "", after.recipient or None, list(after.donors)
+
+
+def moved(scene: Scene, by: dict[str, Any], value: Any) -> Splicing:
+    """What is on the forge after somebody clicked, dragged or typed.
+
+    Args:
+        scene: What was there.
+        by: Id of what was touched: ``kind`` is ``take``, ``slide`` or ``value``.
+        value: What it says now; a type that it cannot have changes nothing.
+
+    Raises:
+        GenomeError: What was typed is no number, or out of the gene's range.
+    """
+    made, kind = scene.made, by.get("kind")
+    if kind == "take" and value:
+        genes = genes_named(gene_table(scene.recipient.genome), [str(by.get("genes"))])
+        place = by.get("donor")
+        if place == OF_RECIPIENT:
+            return made.without(genes)
+        if type(place) is int and 0 <= place < len(made.donors):
+            return made.taking(made.donors[place], genes)
+        return made
+    gene = next((own for own in scene.genes if own.name == by.get("gene")), None)
+    if gene is None:
+        return made
+    now = scene.child.genome.gene(gene.name)
+    if kind == "slide" and (place := splicing.number(value)) is not None:
+        same = round(place) == splicing.position(gene, now)
+        return made if same else made.setting(gene.name, splicing.value_at(gene, place))
+    if kind == "value" and isinstance(value, str) and value != splicing.digits(now):
+        return made.setting(gene.name, _typed(gene, value))
+    return made
+
+
+def _typed(gene: Gene, text: str) -> float:
+    number = splicing.number(text.strip())
+    if number is None or not gene.contains(number):
+        raise GenomeError(
+            f"{gene.name.replace('_', ' ')} must be {gene.describe_range()}, got {text[:24]!r}"
+        )
+    return number
+
+
+def _drawing(app: Dash, sources: Sources) -> None:
+    @app.callback(
+        Output("workshop", "hidden"),
+        Output("forge-empty", "children"),
+        Output("radar", "figure"),
+        Output("radar-keys", "children"),
+        Output("genes", "children"),
+        Output("child", "children"),
+        Output("child-name", "placeholder"),
+        Input("bench", "data"),
+    )
+    def drawn(data: Any) -> tuple[Any, ...]:
+        made, by = splicing.of_data(data), data.get("by") if isinstance(data, dict) else None
+        if not made.recipient:
+            said = "Choose a recipient to begin: a genome of the library, or of the store."
+            return True, said, no_update, no_update, no_update, no_update, no_update
+        try:
+            scene = scene_of(sources, made)
+        except TROUBLE as error:
+            return True, str(error), *[no_update] * 5
+        anew = by in ("parties", "link", None)
+        return (
+            False,
+            "",
+            forge_view.radar(scene) if anew else forge_view.radar_moved(scene),
+            forge_view.legend(scene) if anew else no_update,
+            no_update if by == "slide" else forge_view.table(scene),
+            forge_view.child(scene),
+            scene.child.name,
+        )
+
+    @app.callback(
+        Output("here", "search", allow_duplicate=True),
+        Input("bench", "data"),
+        prevent_initial_call=True,
+    )
+    def addressed(data: Any) -> str:
+        return f"?{splicing.of_data(data).query()}"
+
+    @app.callback(Output("prediction", "children"), Input("bench", "data"))
+    def predicted(data: Any) -> list[Any]:
+        made = splicing.of_data(data)
+        if not made.recipient:
+            return []
+        try:
+            scene = scene_of(sources, made)
+            learned = sources.shared(Forecast).surrogate()
+            found = learned.predict(Genomes.of(scene.genomes))
+        except (*TROUBLE, SurrogateError) as error:
+            return forge_view.no_prediction(str(error))
+        return forge_view.prediction(
+            learned, list(zip(scene.comparison.names, found, strict=True))
+        )
+
+
+def export(sources: Sources, wanted: dict[str, str]) -> Export:
+    """The comparison as a page that stands alone.
+
+    Raises:
+        NothingToExport: Nobody is on the forge, or somebody is not found.
+    """
+    made = splicing.of_query(wanted)
+    if not made.recipient:
+        raise NothingToExport("Choose a recipient first, then export the comparison.")
+    try:
+        scene = scene_of(sources, made)
+    except TROUBLE as error:
+        raise NothingToExport(str(error)) from error
+    comparison = scene.comparison
+    try:
+        learned = sources.shared(Forecast).surrogate()
+        found = learned.predict(Genomes.of(scene.genomes))
+    except (*TROUBLE, SurrogateError):
+        return Export("forge", whole(comparison, None, {}))
+    return Export(
+        "forge", whole(comparison, learned, dict(zip(comparison.names, found, strict=True)))
+    )

@@ -1,0 +1,109 @@
+"""A run is started, watched, stopped and gone on with, as a person does it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from dashboards.lab.works import read_work, works
+from tests.cluster.runs import carry_out, config
+from tests.dashboards.lab.browser import serving, until
+
+pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
+
+PLOT = "document.querySelector('#fitness .js-plotly-plot')"
+VIEW = f"""() => JSON.stringify([
+  ["xaxis", "yaxis"].map((a) => {PLOT}._fullLayout[a].range),
+  {PLOT}._fullData.map((t) => t.visible)])"""
+
+
+def closed(count: int) -> str:
+    """Whether the fitness figure shows so many generations: an expression."""
+    return f"{PLOT}?._fullData?.[1].x.length >= {count}"
+
+
+def test_what_is_zoomed_and_hidden_stays_over_ten_live_updates(page, tmp_path):
+    done, store = tmp_path / "done", tmp_path / "store"
+    carry_out(config(evolution={"generations": 14}), done)
+    parts = sorted(done.rglob("*.parquet"), key=lambda path: path.stat().st_mtime_ns)
+    shutil.copytree(done / "runs", store / "runs")
+
+    def give(pieces: list[Path]) -> None:
+        for path in pieces:
+            (store / path.parent.name).mkdir(exist_ok=True)
+            shutil.copy(path, store / path.parent.name / path.name)
+
+    begin = len(parts) // 3
+    give(parts[:begin])
+    with serving(store, tmp_path) as address:
+        page.goto(f"{address}/evolution")
+        until(page, closed(2))
+        box = page.locator("#fitness .nsewdrag").first.bounding_box()
+        page.mouse.move(box["x"] + 80, box["y"] + 30)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 500, box["y"] + 120, steps=5)
+        page.mouse.up()
+        page.locator("#fitness .legendtoggle").first.click()
+        page.locator("#fitness .legendtoggle").first.click(timeout=3000)
+        page.wait_for_timeout(700)
+        before = page.evaluate(VIEW)
+        assert "legendonly" in before
+        step, tiles = (
+            -(-(len(parts) - begin) // 10),
+            "document.querySelector('#tiles').innerText",
+        )
+        for place in range(begin, len(parts), step):
+            said = page.evaluate(tiles)
+            give(parts[place : place + step])
+            until(page, f"{tiles} !== {json.dumps(said)}")
+            assert page.evaluate(VIEW) == before
+        until(page, closed(14))
+        assert page.evaluate(VIEW) == before
+
+
+def test_a_run_is_started_watched_stopped_and_resumed(page, tmp_path):
+    with serving(tmp_path, tmp_path) as address:
+        try:
+            page.goto(f"{address}/evolution")
+            page.wait_for_selector("text=No run yet")
+            for field, value in {
+                "evolution-population": 4,
+                "evolution-generations": 40,
+                "evolution-seeds": 2,
+                "horizon": 50,
+                "confirm-seeds": 2,
+            }.items():
+                page.fill(f"#set-{field}", str(value))
+            page.fill("#run-name", "watched")
+            page.click("#executor")
+            page.click("text=in one process")
+            page.click("#start")
+            page.wait_for_selector("text=is started")
+            until(page, closed(2), 60)
+            assert "run=watched-" in page.url
+            assert page.is_disabled("#resume")
+            page.click("#stop")
+            page.wait_for_selector("text=stops when")
+            until(page, "!document.querySelector('#resume').disabled", 30)
+            until(page, "document.querySelector('#tiles').innerText.includes('stopped')")
+            (work,) = works(tmp_path)
+            assert not work.running
+            page.fill("#more", "400")
+            before = page.evaluate("document.querySelector('#generation-said').innerText")
+            page.click("#resume")
+            page.wait_for_selector("text=goes on")
+            until(
+                page, f"document.querySelector('#generation-said').innerText !== '{before}'", 60
+            )
+            assert read_work(tmp_path, work.name).running
+            page.click("#stop")
+            until(page, "document.querySelector('#tiles').innerText.includes('stopped')", 30)
+        finally:
+            for work in works(tmp_path):
+                if work.running:
+                    os.kill(work.pid, signal.SIGKILL)
