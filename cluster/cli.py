@@ -1035,6 +1035,7 @@ def _validate(
             asked,
             place,
             executor,
+            begun=planned,
             until=until,
             reference=told["against"],
             tell=tell,

@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 from plotly.io.json import to_json_plotly
+from pyarrow.csv import WriteOptions, write_csv
 
 from dashboards import controls, words
 from dashboards.figures import (
@@ -38,7 +40,7 @@ from speciation.analysis.comparison import Comparison
 from speciation.analysis.effects import Effects, effects
 from speciation.analysis.estimates import Estimate, Summary
 from speciation.analysis.phases import phases
-from speciation.analysis.validation import SETTINGS, Validation
+from speciation.analysis.validation import ROWS, SETTINGS, Validation
 from speciation.evolution.fitness import fitness_table
 from speciation.genome.genome import Genomes, kind_named
 from speciation.tables.files import LocalFiles
@@ -55,7 +57,6 @@ JUDGED_BY = (
     *("trial_id", "genome_id", "outcome", "steps_to_grok", "steps_run"),
     "best_validation_accuracy",
 )
-TOLD = (*JUDGED_BY, *SETTINGS, "kind")
 
 
 class Chart(NamedTuple):
@@ -278,7 +279,7 @@ def importance_charts(store: Store, found: Validation, kind: str) -> Iterator[Ch
 
 def _by_genome(store: Store, found: Validation, kind: str) -> pd.DataFrame:
     """A row a genome: id, mean of min(T, H), trials, and a unit coordinate a gene."""
-    rows = store.scan("trials", TOLD).table
+    rows = store.scan("trials", ROWS).table
     sample = rows.filter(pc.equal(rows["trial_id"], found.trials.trial_id[0])).to_pylist()
     chosen = pc.field("kind") == kind
     for column in SETTINGS:
@@ -492,4 +493,7 @@ def _csv(table: pd.DataFrame) -> bytes:
         if safe[column].dtype == object or pd.api.types.is_string_dtype(safe[column]):
             risky = [v for v in safe[column].unique() if str(v).startswith(tuple("=+-@"))]
             safe[column] = safe[column].replace({value: f"'{value}" for value in risky})
-    return safe.to_csv(index=False).encode("utf-8")
+    sink = pa.BufferOutputStream()
+    told = pa.Table.from_pandas(safe, preserve_index=False)
+    write_csv(told, sink, WriteOptions(quoting_style="needed"))
+    return sink.getvalue().to_pybytes()

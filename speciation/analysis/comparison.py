@@ -27,12 +27,14 @@ from speciation.analysis.survival import (
     log_rank_groups,
     log_rank_pairs,
     resampled,
+    widening,
 )
 from speciation.seeds import Purpose, generator
 
 ALPHA = 1 - CONFIDENCE
 POWER = 0.8  # of the seeds that are advised
 SHUFFLES = 2000
+_Z_SIZE_AND_POWER = float(stats.norm.isf(ALPHA / 2) + stats.norm.isf(1 - POWER))
 TYPICAL_SPREAD = (0.13, 0.30)
 """Coefficient of variation of the steps of one genome, over seeds: what is usual."""
 
@@ -215,7 +217,7 @@ def _mean_gain(gained: Floats, drawn: Floats | None) -> Estimate:
         return Estimate(float(gained.mean()) if n else math.nan, -math.inf, math.inf)
     value = float(gained.mean())
     low, high = np.quantile(drawn, (ALPHA / 2, 1 - ALPHA / 2))
-    wider = stats.t.isf(ALPHA / 2, n - 1) / stats.norm.isf(ALPHA / 2) * math.sqrt(n / (n - 1))
+    wider = widening(n)
     ends = (value - wider * (value - low), value + wider * (high - value))
     return Estimate(value, float(ends[0]), float(ends[1]))
 
@@ -231,8 +233,7 @@ def seeds_to_separate(gained: Floats) -> int | None:
     """
     if len(gained) < 2 or not gained.mean():
         return None
-    quantiles = stats.norm.isf(ALPHA / 2) + stats.norm.isf(1 - POWER)
-    return math.ceil((quantiles * gained.std(ddof=1) / gained.mean()) ** 2) or 1
+    return math.ceil((_Z_SIZE_AND_POWER * gained.std(ddof=1) / gained.mean()) ** 2) or 1
 
 
 MANY_SEEDS = 1_000_000

@@ -198,7 +198,9 @@ class Store:
 
                 def read(name: str, hits: Mapping[str, pa.Array] = hits) -> pa.Table | None:
                     rows = self._read(spec, name, columns and list(spec.columns), bad)
-                    return None if rows is None else rows.filter(hits[name])
+                    if rows is None or pc.all(hits[name]).as_py():
+                        return rows  # nothing to leave out, so nothing to copy
+                    return rows.filter(hits[name])
 
                 if _load([name for name in hits if name not in found], read, found):
                     rows = [rows for rows in found.values() if rows is not None]
