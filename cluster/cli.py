@@ -263,9 +263,10 @@ def validate(
     """Try genomes on many fresh seeds, and say with intervals how fast, how sure, how lucky.
 
     GENOME is a JSON file or a folder of them, an id or its beginning, hall_of_fame, run:NAME,
-    species:NAME, group:NAME, or a genome of the library. Only what no run in the store has
-    answered is computed, and the plan says how much that is. More seeds, or a longer horizon,
-    go on from there. A CSV of published figures (hash, steps) is judged as it is.
+    species:NAME (as speciation taxonomy calls it), group:NAME, or a genome of the library. Only
+    what no run in the store has answered is computed, and the plan says how much that is. More
+    seeds, or a longer horizon, go on from there. A CSV of published figures (hash, steps) is
+    judged as it is.
 
     Example:  [bold cyan]speciation validate tuned-adamw stock-adamw --seeds 200[/]
     """
