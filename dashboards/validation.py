@@ -335,7 +335,12 @@ def _page(
             "main",
             tag("div", class_="panel", id="panel", role="group", aria_label="arms"),
             tag("script", data, type="application/json", id="arms"),
-            tag("section", tag("h2", "Figures of every arm"), _table(found, ranked)),
+            tag(
+                "section",
+                tag("h2", "Figures of every arm"),
+                _table(found, ranked),
+                _unfinished(found),
+            ),
             *map(_section, charts),
             _made(found, told),
         ),
@@ -359,7 +364,7 @@ def _header(found: Validation, ranked: list[Summary]) -> Html:
             f"{sum(own.trials for own in ranked):,} trials to {found.horizon:,} steps",
         ),
         "fastest": (_steps(found.always_valid.get(best.name, best.rmst)), best.name),
-        "machine's failures": (f"{sum(own.failed for own in ranked):,}", "shown, left out"),
+        "machine's failures": (f"{found.outcomes['failed'].sum():,}", "shown, left out"),
     }
     return tag(
         "header",
@@ -406,6 +411,13 @@ def _table(found: Validation, ranked: list[Summary]) -> Html:
         ),
         tag("p", tag("small", f"{rest:,} more arms stand in arms.csv")) if rest > 0 else None,
     )
+
+
+def _unfinished(found: Validation) -> Html | None:
+    if not found.unfinished:
+        return None
+    names = ", ".join(found.unfinished[:MOST_ROWS])
+    return tag("p", f"Nothing is said of {names}: the machine finished none of their trials.")
 
 
 def _row(own: Summary, found: Validation, best: float | None) -> Html:

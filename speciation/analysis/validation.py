@@ -217,6 +217,8 @@ class Validation:
             arms that were stopped by a rule.
         components: Arm → where its luck comes from, where a crossed design was run.
         member_of: Arm → named group that it is looked at with.
+        unfinished: Names of which the machine failed every trial, or has none: nothing is said
+            of them, and they are no arms.
     """
 
     horizon: int
@@ -231,6 +233,7 @@ class Validation:
     always_valid: Mapping[str, Estimate] = field(default_factory=dict)
     components: Mapping[str, Components] = field(default_factory=dict)
     member_of: Mapping[str, str] = field(default_factory=dict)
+    unfinished: tuple[str, ...] = ()
 
     def table(self) -> pd.DataFrame:
         """The figures of every arm, one row each: what a paper's table would hold."""
@@ -276,8 +279,7 @@ def of_rows(
         compared: Compare the arms with one another.
 
     Raises:
-        ValidationError: There are no scientific rows, rows are of several experiments, or a
-            group has none.
+        ValidationError: There are no scientific rows, or rows are of several experiments.
     """
     check_one_experiment(rows)
     trials = trials_of(rows)
@@ -285,19 +287,25 @@ def of_rows(
         raise ValidationError("there is no finished trial on seeds of pool B to validate by")
     groups = groups or {own: (own,) for own in trials.genome_ids}
     at = _common_horizon(trials, horizon)
-    arms = tuple(_arm(name, ids, trials, at) for name, ids in groups.items())
+    finished = {
+        name: ids for name, ids in groups.items() if (~trials.failed[trials.rows_of(ids)]).any()
+    }
+    if not finished:
+        raise ValidationError("no arm has a finished trial on seeds of pool B")
+    arms = tuple(_arm(name, ids, trials, at) for name, ids in finished.items())
     return Validation(
         horizon=at,
         asked=horizon,
         arms=arms,
         summaries=summarise(arms),
         comparison=compare(arms, reference) if compared else None,
-        shrinkage=_shrinkages(groups, trials, trials_of(selected), at)
+        shrinkage=_shrinkages(finished, trials, trials_of(selected), at)
         if selected is not None and len(selected)
         else (),
         outcomes=_counts(groups, trials, _outcomes(trials, at), [o.value for o in Outcome]),
         classes=_counts(groups, trials, _classes(trials, at), [c.value for c in LearningClass]),
         trials=trials,
+        unfinished=tuple(name for name in groups if name not in finished),
     )
 
 
@@ -364,8 +372,6 @@ def _common_horizon(trials: Trials, horizon: int) -> int:
 def _arm(name: str, ids: Sequence[str], trials: Trials, horizon: int) -> Arm:
     every = trials.take(trials.rows_of(ids))
     own = every.take(~every.failed)
-    if not len(own):
-        raise ValidationError(f"{name} has no finished trial on seeds of pool B")
     return _arm_of(name, own, horizon, tuple(ids), len(every) - len(own))
 
 
@@ -508,4 +514,7 @@ def published(path: str | Path) -> Published:
     if len(table) < 2:
         raise ValidationError(f"{path}: a ranking needs at least 2 genomes, found {len(table)}")
     steps = table["steps"].to_numpy(dtype=np.float64)
+    wrong = steps[~((steps > 0) & np.isfinite(steps))]
+    if len(wrong):
+        raise ValidationError(f"{path}: steps must be positive numbers, found {wrong[0]:g}")
     return Published(table, luck_of_figures(steps), float(steps.std(ddof=1) / steps.mean()))

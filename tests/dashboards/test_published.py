@@ -10,7 +10,7 @@ import pytest
 from dashboards.figures.arms import checked
 from dashboards.figures.ranking import draw_ranking, ranking_table
 from dashboards.published import report
-from speciation.analysis.validation import published
+from speciation.analysis.validation import ValidationError, published
 
 EXAMPLE = Path("examples/neural_speciation_hall_of_fame.csv")
 
@@ -57,3 +57,11 @@ def test_figures_that_are_all_the_same_are_drawn(tmp_path):
     path.write_text("hash,steps\na,1000\nb,1000\nc,1000\n")
     report(published(path), "same", [], tmp_path / "page.html")
     assert "compatible with luck" in (tmp_path / "page.html").read_text()
+
+
+@pytest.mark.parametrize("steps", ["inf", "-5", "0"])
+def test_steps_that_cannot_be_are_refused(tmp_path, steps):
+    path = tmp_path / "figures.csv"
+    path.write_text(f"hash,steps\na,{steps}\nb,1100\nc,1200\n")
+    with pytest.raises(ValidationError, match="steps must be positive numbers"):
+        published(path)
