@@ -263,14 +263,15 @@ def validate(
     """Try genomes on many fresh seeds, and say with intervals how fast, how sure, how lucky.
 
     GENOME is a JSON file or a folder of them, an id or its beginning, hall_of_fame, run:NAME,
-    species:NAME, group:NAME, or a genome of the library. Only what no run in the store has
-    answered is computed, and the plan says how much that is. More seeds, or a longer horizon,
-    go on from there. A CSV of published figures (hash, steps) is judged as it is.
+    species:NAME (as speciation taxonomy calls it), group:NAME, or a genome of the library. Only
+    what no run in the store has answered is computed, and the plan says how much that is. More
+    seeds, or a longer horizon, go on from there. A CSV of published figures (hash, steps) is
+    judged as it is.
 
     Example:  [bold cyan]speciation validate tuned-adamw stock-adamw --seeds 200[/]
     """
     if len(genomes) == 1 and genomes[0].endswith(".csv"):
-        _show_published(Path(genomes[0]), as_json)
+        _show_published(Path(genomes[0]), out, show, as_json)
         return
     _validate(genomes, out, figures, only_plan, show, as_json, told)
 
@@ -1035,6 +1036,7 @@ def _validate(
             asked,
             place,
             executor,
+            begun=planned,
             until=until,
             reference=told["against"],
             tell=tell,
@@ -1105,15 +1107,26 @@ def _show_validation(found: Validation, written: list[Path]) -> None:
         say(f"wrote  {path}")
 
 
-def _show_published(path: Path, as_json: bool) -> None:
+def _show_published(path: Path, out: Path | None, show: bool, as_json: bool) -> None:
     from cluster.validate_text import published_sentences
+    from dashboards.published import report as write
     from speciation.analysis.comparison import TYPICAL_SPREAD
     from speciation.analysis.validation import published
 
     found = published(path)
+    sentences = published_sentences(found, TYPICAL_SPREAD)
+    folder = out or Path(DEFAULT_STORE) / "validation"
+    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / f"{path.stem}.html"
+    write(found, path.name, sentences, page)
+    if show:
+        import webbrowser
+
+        webbrowser.open(page.resolve().as_uri())
     if as_json:
         luck = _plain(found.luck) | {"plausible": found.luck.plausible}
-        print_json({"genomes": len(found.table), "variation": found.variation, "luck": luck})
+        told = {"genomes": len(found.table), "variation": found.variation, "luck": luck}
+        print_json(told | {"sentences": sentences, "page": str(page)})
         return
     top = found.table.head(10)
     listed = [
@@ -1121,8 +1134,9 @@ def _show_published(path: Path, as_json: bool) -> None:
         for own, steps in zip(top["hash"], top["steps"], strict=True)
     ]
     show_table(f"published figures of {path}", ["genome", "steps"], listed)
-    for sentence in published_sentences(found, TYPICAL_SPREAD):
+    for sentence in sentences:
         say(sentence)
+    say(f"wrote  {page}")
 
 
 # -- Driving a run --------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from cluster.manifest import find_run, manifest_of
 from cluster.plan import admitted, last_generation
 from speciation.genome.genome import Genome, GenomeError
 from speciation.genome.library import StoredGenome, load_folder, read_stored
-from speciation.tables.readers import genome_of_row, genomes_frame, read
+from speciation.tables.readers import genome_of_row, genomes_frame
 from speciation.tables.store import Store
 
 LIBRARY = PROJECT / "genomes"
@@ -74,7 +74,7 @@ def named(word: str, store: Store, config: RunConfig) -> Named:
         name = word.removeprefix(GROUP_PREFIX)
         return Named(_of_ids(store.read_group(name), store), name)
     if word.startswith(SPECIES_PREFIX):
-        return _of_species(word.removeprefix(SPECIES_PREFIX), store)
+        return _of_species(word.removeprefix(SPECIES_PREFIX), store, config.kind)
     return _of_prefix(word, store)
 
 
@@ -109,11 +109,32 @@ def _of_run(text: str, store: Store) -> Named:
     return Named(_of_ids(ids, store), run)
 
 
-def _of_species(name: str, store: Store) -> Named:
-    """A species as the latest generations call it, or else as a group of that name."""
-    table = read(store, "generations", ["genome_id", "species"]).to_pandas()
-    ids = sorted(set(table.loc[table["species"] == name, "genome_id"]))
-    return Named(_of_ids(ids or store.read_group(name), store), name)
+def _of_species(text: str, store: Store, kind: str) -> Named:
+    """A species of the taxonomy that is kept with the store: ``NAME`` or ``RANK:NAME``.
+
+    Without a rank it is looked for at the clearest one, and then from the loosest to the
+    tightest: a species and its only subspecies may share a name.
+    """
+    from cluster.species import kept  # brings scikit-learn, which other words do without
+    from speciation.analysis.taxonomy import RANKS
+
+    first, mark, rest = text.partition(":")
+    ranks, name = ([first.lower()], rest) if mark and first.lower() in RANKS else ([], text)
+    taxonomy = kept(store, kind)
+    if taxonomy is None:
+        raise NamingError(
+            f"no taxonomy is kept with {store.uri}, so no species {name!r}; in a folder, it is "
+            "made by: speciation taxonomy --store FOLDER"
+        )
+    for rank in ranks or [taxonomy.clearest, *RANKS]:
+        for species in taxonomy.at(rank):
+            if species.name.casefold() == name.strip().casefold():
+                return Named(_of_ids(taxonomy.members(rank, species.name), store), species.name)
+    rank = ranks[0] if ranks else taxonomy.clearest
+    known = ", ".join(species.name for species in taxonomy.at(rank))
+    raise NamingError(
+        f"no {ranks[0] if ranks else 'species'} is called {name!r}; at {rank}: {known}"
+    )
 
 
 def _of_prefix(word: str, store: Store) -> Named:

@@ -29,6 +29,7 @@ from cluster.training import StoppedEarlyError, Trainer, Work
 from speciation.analysis import sequential, validation
 from speciation.analysis.components import Components, crossed
 from speciation.analysis.sequential import Rule, Separated
+from speciation.analysis.validation import ROWS
 from speciation.genome.genome import Genome
 from speciation.seeds import pool_b
 from speciation.tables.readers import answered, known_answers
@@ -37,7 +38,6 @@ from speciation.tables.store import Store
 from speciation.trial.trial import Outcome, Trial, same_but_seed, seeded
 
 RUN = "validation"  # what rows of validations carry in place of a run
-ROWS = (*validation.COLUMNS, *validation.SETTINGS, "wall_seconds")
 
 Tell = Callable[[str, int, int], None]
 
@@ -264,7 +264,7 @@ def plan(asked: Asked, store: Store, only: Sequence[str] | None = None) -> Plan:
     """
     wanted = tuple(only if only is not None else asked.genomes)
     every = pa.array([trial for own in wanted for trial in asked.ids(own)], pa.string())
-    rows = store.select("trials", every, ROWS).table
+    rows = store.select("trials", every, ROWS, ordered=False).table
     horizon = asked.config.the_horizon()
     known = answered(rows, horizon)
     have = pc.is_in(every, value_set=rows["trial_id"].filter(pa.array(known)).combine_chunks())
@@ -293,14 +293,12 @@ def _cost(
 ) -> tuple[int, float | None]:
     """Steps and slot-seconds: a genome's own mean if it is known, else that of all, else H."""
     ran = np.minimum(found["steps_run"].to_numpy(), horizon)
-    ids = np.asarray(found["genome_id"].to_pylist(), dtype=object)
     usual = float(ran.mean()) if len(ran) else float(horizon)
-    steps = 0.0
-    for own, seeds in missing.items():
-        if not seeds:
-            continue
-        mine = ran[ids == own] if len(ran) else ran
-        steps += len(seeds) * (float(mine.mean()) if len(mine) else usual)
+    ids = found["genome_id"].combine_chunks().dictionary_encode()
+    places, known = ids.indices.to_numpy(), ids.dictionary.to_pylist()
+    means = np.bincount(places, ran, len(known)) / np.bincount(places, minlength=len(known))
+    own_mean = dict(zip(known, means.tolist(), strict=True))
+    steps = sum(len(seeds) * own_mean.get(own, usual) for own, seeds in missing.items())
     seconds = pc.fill_null(found["wall_seconds"], 0.0).to_numpy()
     timed = found["steps_run"].to_numpy().sum()
     pace = float(seconds.sum() / timed) if timed and seconds.sum() else None
@@ -332,6 +330,7 @@ def validate(
     store: Store,
     executor: Executor | None,
     *,
+    begun: Plan | None = None,
     until: Rule | None = None,
     reference: str | None = None,
     tell: Tell = lambda *_: None,
@@ -344,6 +343,7 @@ def validate(
         store: Where rows are and go.
         executor: Where trials are trained, closed if ``stop`` asks to stop. None will do where
             the plan misses nothing.
+        begun: What is missing, where it has been planned just now.
         until: Stop at fewer seeds, once this is known.
         reference: Arm that others are held against.
         tell: Told a phase, how many of its trials have ended, and of how many.
@@ -360,7 +360,7 @@ def validate(
         raise ValidateError(f"--against is {reference!r}, but the arms are {known}")
     if isinstance(until, Separated) and len(asked.arms) < 2:
         raise ValidateError("--until separated compares genomes; name at least two of them")
-    begun = plan(asked, store)
+    begun = begun or plan(asked, store)
     register(asked, store)
     phase = [""]
 
@@ -496,7 +496,7 @@ def judged(
         count = (counts or {}).get(name, len(asked.seeds))
         wanted += [trial for own in ids for trial in asked.ids(own)[:count]]
     if rows is None:
-        rows = store.select("trials", wanted, ROWS).table
+        rows = store.select("trials", wanted, ROWS, ordered=False).table
     found = validation.of_rows(
         rows,
         asked.config.the_horizon(),
@@ -520,7 +520,7 @@ def _selected(asked: Asked, store: Store) -> pa.Table:
     chosen = pc.is_in(pc.field("genome_id"), value_set=pa.array(list(asked.genomes)))
     for column, value in wanted.items():
         chosen &= pc.field(column) == value
-    return store.scan("trials", (*ROWS, "pool")).table.filter(chosen)
+    return store.scan("trials", ROWS).table.filter(chosen)
 
 
 def _components(asked: Asked, store: Store) -> dict[str, Components]:

@@ -92,6 +92,9 @@ def _share(own: Estimate) -> str:
 def sentences(found: Validation) -> list[str]:
     """What is to be said beside the table."""
     said = []
+    if found.unfinished:
+        named = ", ".join(found.unfinished[:MOST_ROWS])
+        said.append(f"nothing is said of {named}: no trial of it was finished by the machine")
     if found.horizon < found.asked:
         said.append(
             f"some trials ran only to {found.horizon:,} steps, so everything is said at that "
@@ -182,6 +185,7 @@ def _found(found: Validation) -> dict[str, Any]:
     return {
         "horizon": found.horizon,
         "asked_horizon": found.asked,
+        "unfinished": list(found.unfinished),
         "arms": plain(found.summaries),
         "always_valid": {name: plain(own) for name, own in found.always_valid.items()},
         "shrinkage": plain(found.shrinkage),

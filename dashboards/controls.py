@@ -27,7 +27,9 @@ button:focus-visible,input:focus-visible{outline:2px solid var(--accent);outline
 .switches{margin:.5rem 0 .2rem;justify-content:space-between}
 .switches>span{display:flex;flex-wrap:wrap;gap:.2rem .9rem}
 .many td,.many th{white-space:nowrap;padding-right:1.1rem}
-@media print{.panel,.switches{display:none}}
+.scroll:has(>.many){max-height:36rem;overflow:auto}
+.many thead th{position:sticky;top:0;background:var(--paper)}
+@media print{.panel,.switches{display:none}.scroll:has(>.many){max-height:none}}
 """
 
 CONTROLS = r"""
@@ -70,12 +72,13 @@ function apply(data, plot) {
       named.set(key, trace);
   }
   named.forEach((trace) => { trace.showlegend = true; });
-  return data;
+  return named.size;
 }
+const mostInLegend = 24;  // more would leave no place for the figure; the panel names them all
 // Arms that are shown move together, so that hidden ones leave no holes.
 function arrange(data, layout, plot) {
   if (!layout.meta?.rows) return;
-  const {rows, axis, base, each} = layout.meta;
+  const {rows, base, each} = layout.meta;
   const here = new Set(data.filter((trace) => trace.visible).map((trace) => trace.meta.arm));
   const names = rows.filter((name) => here.has(name));
   const place = new Map(rows.map((name, i) => [name, i]));
@@ -83,23 +86,22 @@ function arrange(data, layout, plot) {
   for (const trace of data) {
     const {arm} = trace.meta;
     if (!now.has(arm)) continue;
-    trace.meta.first ??= Array.from(trace[axis]);
-    trace[axis] = trace.meta.first.map((value) => value - place.get(arm) + now.get(arm));
+    trace.meta.first ??= Array.from(trace.y);
+    trace.y = trace.meta.first.map((value) => value - place.get(arm) + now.get(arm));
   }
-  const own = layout[axis + "axis"], ends = [-0.6, Math.max(names.length, 1) - 0.4];
-  own.range = axis === "y" ? ends.reverse() : ends;
+  const own = layout.yaxis;
+  own.range = [Math.max(names.length, 1) - 0.4, -0.6];
   own.autorange = false;
   own.uirevision = names.join();  // a zoom is of these rows
   own.tickmode = "array";
   own.tickvals = names.map((_, i) => i);
   own.ticktext = names.map((name) => name.replaceAll("&", "&amp;").replaceAll("<", "&lt;"));
-  if (each) {
-    layout.height = base + each * Math.max(names.length, 1);
-    plot.style.height = layout.height + "px";
-  }
+  layout.height = base + each * Math.max(names.length, 1);
+  plot.style.height = layout.height + "px";
 }
 function settle(plot, data, layout) {
-  apply(data, plot);
+  const named = apply(data, plot);
+  if (named) layout.showlegend = named <= mostInLegend;
   arrange(data, layout, plot);
 }
 function redraw(only) {

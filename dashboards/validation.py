@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 from plotly.io.json import to_json_plotly
+from pyarrow.csv import WriteOptions, write_csv
 
 from dashboards import controls, words
 from dashboards.figures import (
@@ -38,7 +40,7 @@ from speciation.analysis.comparison import Comparison
 from speciation.analysis.effects import Effects, effects
 from speciation.analysis.estimates import Estimate, Summary
 from speciation.analysis.phases import phases
-from speciation.analysis.validation import SETTINGS, Validation
+from speciation.analysis.validation import ROWS, SETTINGS, Validation
 from speciation.evolution.fitness import fitness_table
 from speciation.genome.genome import Genomes, kind_named
 from speciation.tables.files import LocalFiles
@@ -55,7 +57,6 @@ JUDGED_BY = (
     *("trial_id", "genome_id", "outcome", "steps_to_grok", "steps_run"),
     "best_validation_accuracy",
 )
-TOLD = (*JUDGED_BY, *SETTINGS, "kind")
 
 
 class Chart(NamedTuple):
@@ -317,7 +318,7 @@ def importance_charts(store: Store, found: Validation, kind: str) -> Iterator[Ch
 
 def _by_genome(store: Store, found: Validation, kind: str) -> pd.DataFrame:
     """A row a genome: id, mean of min(T, H), trials, and a unit coordinate a gene."""
-    rows = store.scan("trials", TOLD).table
+    rows = store.scan("trials", ROWS).table
     sample = rows.filter(pc.equal(rows["trial_id"], found.trials.trial_id[0])).to_pylist()
     chosen = pc.field("kind") == kind
     for column in SETTINGS:
@@ -394,7 +395,13 @@ def content(
     return join(
         tag("div", class_="panel", id="panel", role="group", aria_label="arms"),
         tag("script", data, type="application/json", id="arms"),
-        tag("section", tag("h2", "Figures of every arm"), _table(found, ranked), id="every"),
+        tag(
+            "section",
+            tag("h2", "Figures of every arm"),
+            _table(found, ranked),
+            _unfinished(found),
+            id="every",
+        ),
         *map(_section, charts),
         _made(found, told),
     )
@@ -410,7 +417,7 @@ def _header(found: Validation, ranked: list[Summary]) -> Html:
             f"{sum(own.trials for own in ranked):,} trials to {found.horizon:,} steps",
         ),
         "fastest": (_steps(found.always_valid.get(best.name, best.rmst)), best.name),
-        "machine's failures": (f"{sum(own.failed for own in ranked):,}", "shown, left out"),
+        "machine's failures": (f"{found.outcomes['failed'].sum():,}", "shown, left out"),
     }
     return tag(
         "header",
@@ -457,6 +464,13 @@ def _table(found: Validation, ranked: list[Summary]) -> Html:
         ),
         tag("p", tag("small", f"{rest:,} more arms stand in arms.csv")) if rest > 0 else None,
     )
+
+
+def _unfinished(found: Validation) -> Html | None:
+    if not found.unfinished:
+        return None
+    names = ", ".join(found.unfinished[:MOST_ROWS])
+    return tag("p", f"Nothing is said of {names}: the machine finished none of their trials.")
 
 
 def _row(own: Summary, found: Validation, best: float | None) -> Html:
@@ -544,4 +558,7 @@ def _csv(table: pd.DataFrame) -> bytes:
         if safe[column].dtype == object or pd.api.types.is_string_dtype(safe[column]):
             risky = [v for v in safe[column].unique() if str(v).startswith(tuple("=+-@"))]
             safe[column] = safe[column].replace({value: f"'{value}" for value in risky})
-    return safe.to_csv(index=False).encode("utf-8")
+    sink = pa.BufferOutputStream()
+    told = pa.Table.from_pandas(safe, preserve_index=False)
+    write_csv(told, sink, WriteOptions(quoting_style="needed"))
+    return sink.getvalue().to_pybytes()

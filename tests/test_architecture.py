@@ -43,6 +43,7 @@ MAY_ENTER: dict[str, tuple[str, ...]] = {
         "dashboards.fidelity",
         "dashboards.bench",
         "dashboards.validation",
+        "dashboards.published",
         "dashboards.export",
     ),
     "cluster.cli_genomes": (

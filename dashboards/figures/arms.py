@@ -82,28 +82,31 @@ def trace(
     }
 
 
-def rows(names: Sequence[str], axis: str, base: int, each: int) -> dict[str, Any]:
-    """What a figure's layout says where each arm has a place of its own: 0, 1, 2 and so on.
+def rows(names: Sequence[str], base: int, each: int) -> dict[str, Any]:
+    """What a figure's layout says where each arm has a place of its own on y: 0, 1, 2, ….
 
     The page moves arms together when some are hidden, and makes the figure as high as they
     need: so nothing that is saved has holes.
 
     Args:
         names: Of the arms, in their places.
-        axis: ``x`` or ``y``, on which they stand.
         base: Height of a figure without arms.
-        each: Height that an arm adds; 0 on ``x``.
+        each: Height that an arm adds.
     """
-    return {"rows": list(names), "axis": axis, "base": base, "each": each}
+    return {"rows": list(names), "base": base, "each": each}
 
 
 def drawing(traces: Sequence[Trace], height: int, **layout: Any) -> Drawing:
-    """Traces on the house's canvas, with a legend that an exported figure keeps."""
+    """Traces on the house's canvas, with a legend that an exported figure keeps.
+
+    Bands lie under everything else, so that no arm's band hides another's line.
+    """
+    traces = sorted(traces, key=lambda own: not own["meta"]["layer"].endswith("bands"))
     figure = theme.canvas(height)
     legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": {"size": 12}}
     figure.update_layout(showlegend=True, legend=legend, hovermode="closest")
     figure.update_layout(**layout)
-    return {"data": list(traces), "layout": figure.layout.to_plotly_json()}
+    return {"data": traces, "layout": figure.layout.to_plotly_json()}
 
 
 def checked(found: Drawing) -> go.Figure:

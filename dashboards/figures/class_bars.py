@@ -59,5 +59,5 @@ def draw_classes(table: pd.DataFrame) -> Drawing:
             "range": [len(arms) - 0.4, -0.6],
             "showgrid": False,
         },
-        meta=rows(arms, "y", base=130, each=34),
+        meta=rows(arms, base=130, each=34),
     )

@@ -84,5 +84,5 @@ def draw_forest(table: pd.DataFrame, colour: Mapping[str, str]) -> Drawing:
             "range": [len(table) - 0.4, -0.6],
             "showgrid": False,
         },
-        meta=rows(list(table["arm"]), "y", base=150, each=30),
+        meta=rows(list(table["arm"]), base=150, each=30),
     )

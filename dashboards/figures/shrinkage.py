@@ -83,5 +83,5 @@ def draw_shrinkage(table: pd.DataFrame, colour: Mapping[str, str]) -> Drawing:
             "range": [len(table) - 0.4, -0.6],
             "showgrid": False,
         },
-        meta=rows(list(table["arm"]), "y", base=150, each=44),
+        meta=rows(list(table["arm"]), base=150, each=44),
     )

@@ -41,7 +41,7 @@ def draw_speed(arms: Sequence[Arm], colour: Mapping[str, str]) -> Drawing:
         xaxis={"title": {"text": "steps to grok, at most the horizon"}, "showgrid": True}
         | {"range": [0, 1.04 * horizon]},
         yaxis={"showgrid": False, "range": [len(arms) - 0.4, -0.6]},
-        meta=rows([own.name for own in arms], "y", base=150, each=46),
+        meta=rows([own.name for own in arms], base=150, each=46),
     )
 
 

@@ -22,7 +22,7 @@ def _ends(own: Estimate) -> tuple[float, float, float]:
 
 
 def draw_success(table: pd.DataFrame, colour: Mapping[str, str]) -> Drawing:
-    """A bar an arm, and its interval upon it."""
+    """A bar an arm, and its interval upon it; the first arm on top."""
     traces = []
     for place, row in enumerate(rows_of(table)):
         arm = str(row.arm)
@@ -34,25 +34,26 @@ def draw_success(table: pd.DataFrame, colour: Mapping[str, str]) -> Drawing:
                 "bars",
                 "bar",
                 legend=True,
-                x=[place],
-                y=[row.rate],
+                orientation="h",
+                x=[row.rate],
+                y=[place],
                 width=0.66,
-                marker={"color": theme.see_through(colour[arm], 0.75)},
+                marker={"color": theme.see_through(colour[arm], 0.3)},
                 hovertemplate=words,
             ),
             trace(
                 arm,
                 "intervals",
                 "scatter",
-                x=[place],
-                y=[row.rate],
+                x=[row.rate],
+                y=[place],
                 mode="markers",
                 marker={"size": 1, "color": colour[arm]},
-                error_y={
+                error_x={
                     "array": [row.high - row.rate],
                     "arrayminus": [row.rate - row.low],
-                    "color": theme.LIGHT["muted"],
-                    "thickness": 2,
+                    "color": colour[arm],
+                    "thickness": 2.5,
                     "width": 5,
                 },
                 hoverinfo="skip",
@@ -60,9 +61,10 @@ def draw_success(table: pd.DataFrame, colour: Mapping[str, str]) -> Drawing:
         ]
     return drawing(
         traces,
-        360,
-        xaxis={"range": [-0.6, len(table) - 0.4]},
-        meta=rows(list(table["arm"]), "x", base=360, each=0),
-        yaxis={"range": [0, 1.04], "tickformat": ".0%", "title": {"text": "grokked"}},
+        height=130 + 34 * len(table),
+        xaxis={"range": [0, 1.02], "tickformat": ".0%", "title": {"text": "grokked"}}
+        | {"showgrid": True},
+        yaxis={"range": [len(table) - 0.4, -0.6], "showgrid": False},
+        meta=rows(list(table["arm"]), base=130, each=34),
         barmode="overlay",
     )

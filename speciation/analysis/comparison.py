@@ -27,12 +27,14 @@ from speciation.analysis.survival import (
     log_rank_groups,
     log_rank_pairs,
     resampled,
+    widening,
 )
 from speciation.seeds import Purpose, generator
 
 ALPHA = 1 - CONFIDENCE
 POWER = 0.8  # of the seeds that are advised
 SHUFFLES = 2000
+_Z_SIZE_AND_POWER = float(stats.norm.isf(ALPHA / 2) + stats.norm.isf(1 - POWER))
 TYPICAL_SPREAD = (0.13, 0.30)
 """Coefficient of variation of the steps of one genome, over seeds: what is usual."""
 
@@ -96,7 +98,8 @@ class Comparison:
         differences: Every arm against the reference.
         all_p: Log-rank p of every pair after Holm, ``(A, A)``, 1 on the diagonal.
         groups: The log-rank test of all arms at once.
-        best: Name → probability that the arm has the least RMST, by resampled seeds.
+        best: Name → probability that the arm has the least RMST, by resampled seeds; empty
+            where arms share fewer than two.
         luck: Whether equal arms could have produced this; None where arms share no seeds.
         advice: What more seeds would settle, in a sentence.
     """
@@ -140,7 +143,7 @@ def compare(arms: Sequence[Arm], reference: str | None = None) -> Comparison | N
         all_p=adjusted,
         groups=log_rank_groups(times),
         best=dict(zip(names, probability_best(shared).tolist(), strict=True))
-        if shared.shape[1]
+        if shared.shape[1] > 1  # of a single seed, drawing again knows nothing
         else {},
         luck=luck_of_seeds(shared) if shared.shape[1] > 1 else None,
         advice=advice(differences),
@@ -215,7 +218,7 @@ def _mean_gain(gained: Floats, drawn: Floats | None) -> Estimate:
         return Estimate(float(gained.mean()) if n else math.nan, -math.inf, math.inf)
     value = float(gained.mean())
     low, high = np.quantile(drawn, (ALPHA / 2, 1 - ALPHA / 2))
-    wider = stats.t.isf(ALPHA / 2, n - 1) / stats.norm.isf(ALPHA / 2) * math.sqrt(n / (n - 1))
+    wider = widening(n)
     ends = (value - wider * (value - low), value + wider * (high - value))
     return Estimate(value, float(ends[0]), float(ends[1]))
 
@@ -231,8 +234,7 @@ def seeds_to_separate(gained: Floats) -> int | None:
     """
     if len(gained) < 2 or not gained.mean():
         return None
-    quantiles = stats.norm.isf(ALPHA / 2) + stats.norm.isf(1 - POWER)
-    return math.ceil((quantiles * gained.std(ddof=1) / gained.mean()) ** 2) or 1
+    return math.ceil((_Z_SIZE_AND_POWER * gained.std(ddof=1) / gained.mean()) ** 2) or 1
 
 
 MANY_SEEDS = 1_000_000
@@ -251,10 +253,18 @@ def advice(differences: Sequence[PairedDifference]) -> str:
         return f"{nearest.second} is told apart from {nearest.first}{rest}."
     if nearest.needed is None or nearest.needed > MANY_SEEDS:
         return f"No number of seeds up to a million would tell {pair}: they are alike so far."
-    more = max(nearest.needed - nearest.seeds, 1)
+    more = nearest.needed - nearest.seeds
+    if more <= 0:
+        low, high = nearest.steps.low, nearest.steps.high
+        return (
+            f"The means of {nearest.second} and {nearest.first} differ by "
+            f"{nearest.steps.value:+,.0f} steps on shared seeds (95 % {low:+,.0f} to "
+            f"{high:+,.0f}), but the log-rank test of their curves, corrected for all pairs, "
+            f"does not tell them apart (p {nearest.adjusted:.2f})."
+        )
     return (
-        f"About {more:,} more seeds would tell {pair}, if their difference is the "
-        f"{abs(nearest.steps.value):,.0f} steps that it looks like."
+        f"About {more:,} more {'seed' if more == 1 else 'seeds'} would tell {pair}, if their "
+        f"difference is the {abs(nearest.steps.value):,.0f} steps that it looks like."
     )
 
 

@@ -36,10 +36,13 @@ from speciation.analysis.survival import (
     kaplan_meier,
     resampled,
     time_to_share,
+    widening,
 )
 from speciation.evolution.fitness import wilson
 
 Integers = NDArray[np.int64]
+
+_Z = float(stats.norm.isf((1 - CONFIDENCE) / 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +255,7 @@ def _expanded(total: Floats, hit: Floats, drawn_total: Floats, drawn_hit: Floats
     drawn = drawn_total[known] / drawn_hit[known]
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(drawn, (tail, 1 - tail))
-    wider = stats.t.isf(tail, told - 1) / stats.norm.isf(tail) * math.sqrt(told / (told - 1))
+    wider = widening(told)
     return Estimate(value, value - wider * (value - low), value + wider * (high - value))
 
 
@@ -282,7 +285,7 @@ def _ert(arm: Arm, success: Estimate, mean: Estimate) -> Estimate:
     each = float(wasted.mean()) if len(wasted) else float(arm.horizon)
     error = float(wasted.std(ddof=1)) / math.sqrt(len(wasted)) if len(wasted) > 1 else 0.0
     odds, least, most = ((1 - p) / p for p in (rate, success.high, max(success.low, 1e-300)))
-    known = stats.norm.isf((1 - CONFIDENCE) / 2) * error * odds
+    known = _Z * error * odds
     down = math.hypot((odds - least) * each, mean.value - mean.low, known)
     up = math.hypot((most - odds) * each, mean.high - mean.value, known)
     return Estimate(value, max(value - down, 0.0), value + up)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -64,39 +65,51 @@ def phases(
     Raises:
         StoreError: The store cannot be read.
     """
-    ids = [own for trials in arms.values() for own in trials]
+    ids = pa.array([own for trials in arms.values() for own in trials], pa.string())
     rows = store.select("curves", ids, ("step", *MEASURES), ordered=False).table
-    rows = rows.filter(pc.greater(pc.list_value_length(rows["step"]), 0)).combine_chunks()
-    if not len(rows):
-        return {}
-    place = dict(zip(rows["trial_id"].to_pylist(), range(len(rows)), strict=True))
+    if pc.min(pc.list_value_length(rows["step"])).as_py() == 0:
+        rows = rows.filter(pc.greater(pc.list_value_length(rows["step"]), 0))
+    place = pc.index_in(ids, value_set=rows["trial_id"].combine_chunks())
+    own = np.split(
+        pc.fill_null(place, -1).to_numpy(), np.cumsum([len(t) for t in arms.values()])[:-1]
+    )
+    there = {name: known for name, p in zip(arms, own, strict=True) if len(known := p[p >= 0])}
     step, starts = _flat(rows["step"])
-    values = {name: _flat(rows[name])[0] for name in MEASURES}
-    found = {}
-    for name, trials in arms.items():
-        own = np.array([place[t] for t in trials if t in place], dtype=np.int64)
-        if len(own):
-            found[name] = _phase(own, step, starts, values, horizon, most_steps)
-    return found
+    grids = {
+        name: _grid(known, step, starts, horizon, most_steps) for name, known in there.items()
+    }
+    bands: dict[str, dict[str, Band]] = {name: {} for name in there}
+    for measure in MEASURES:  # one after the other: together they would take twice the memory
+        flat, _ = _flat(rows[measure])
+        for name, grid in grids.items():
+            bands[name][measure] = _band(flat[grid.where])
+    return {
+        name: Phase(grids[name].step, len(known), bands[name]) for name, known in there.items()
+    }
 
 
 def _flat(column: pa.ChunkedArray) -> tuple[NDArray[np.generic], NDArray[np.int64]]:
     """All lists' values one after the other, and where each begins; one more at the end."""
-    lists = column.combine_chunks()
-    lists = lists.chunk(0) if isinstance(lists, pa.ChunkedArray) else lists
-    lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
+    lengths = pc.list_value_length(column).to_numpy()
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return lists.flatten().to_numpy(zero_copy_only=False), starts
+    parts = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
+    return np.concatenate(parts) if parts else np.zeros(0), starts
 
 
-def _phase(
+class _Grid(NamedTuple):
+    """The steps at which an arm is looked at, ``(E,)``, and places of values, ``(E, n)``."""
+
+    step: Floats
+    where: NDArray[np.int64]
+
+
+def _grid(
     own: NDArray[np.int64],
     step: NDArray[np.generic],
     starts: NDArray[np.int64],
-    values: Mapping[str, NDArray[np.generic]],
     horizon: int,
     most_steps: int,
-) -> Phase:
+) -> _Grid:
     first, last = starts[own], starts[own + 1] - 1
     longest = int((last - first).argmax())
     grid = np.asarray(step[first[longest] : last[longest] + 1])
@@ -106,15 +119,18 @@ def _phase(
         grid = grid[np.unique(np.linspace(0, len(grid) - 1, most_steps).astype(np.int64))]
     # Evaluations are evenly spaced, so a step's place in every curve is known.
     evaluation = grid.astype(np.int64) // interval - 1
-    where = np.minimum(first[:, None] + evaluation[None, :], last[:, None])  # (n, E)
-    low, high = _ranks(len(own))
-    bands = {}
-    for name, flat in values.items():
-        seen = np.asarray(flat[where], dtype=np.float32)
-        seen = np.sort(np.nan_to_num(seen, nan=np.inf, posinf=np.inf), axis=0)
-        middle = seen[[(len(own) - 1) // 2, len(own) // 2]].mean(axis=0, dtype=np.float64)
-        bands[name] = Band(middle.astype(np.float32), seen[low], seen[high])
-    return Phase(grid.astype(np.float64), len(own), bands)
+    where = np.minimum(first + evaluation[:, None], last)
+    return _Grid(grid.astype(np.float64), where)
+
+
+def _band(values: NDArray[np.generic]) -> Band:
+    """The band of values ``(E, n)``."""
+    n = values.shape[1]
+    low, high = _ranks(n)
+    seen: Singles = np.nan_to_num(values.astype(np.float32), nan=np.inf, posinf=np.inf)
+    seen.sort(axis=1)
+    middle = seen[:, [(n - 1) // 2, n // 2]].mean(axis=1, dtype=np.float64)
+    return Band(middle.astype(np.float32), seen[:, low], seen[:, high])
 
 
 def _ranks(n: int) -> tuple[int, int]:

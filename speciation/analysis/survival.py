@@ -187,8 +187,8 @@ def _first(step: Floats, values: Floats, share: float) -> float:
 def log_rank_groups(arms: Sequence[Times]) -> GroupLogRank:
     """The log-rank test of several arms at once: do any two of them differ?
 
-    Excess over expectation of all arms but one, by the inverse of its covariance (Mantel 1966,
-    Peto and Peto 1972). For two arms it is :func:`log_rank` squared.
+    Excess over expectation by the inverse of its covariance (Mantel 1966, Peto and Peto
+    1972). For two arms it is :func:`log_rank` squared.
     """
     risk, events = _tables(arms)
     every, died = risk.sum(0), events.sum(0)
@@ -196,9 +196,12 @@ def log_rank_groups(arms: Sequence[Times]) -> GroupLogRank:
     excess = (events - died * share).sum(1)
     weight = died * (every - died) / np.maximum(every - 1, 1)
     covariance = np.diag((share * weight).sum(1)) - (share * weight) @ share.T
-    statistic = float(excess[:-1] @ np.linalg.pinv(covariance[:-1, :-1]) @ excess[:-1])
-    # Arms in which nothing could happen take no part.
-    degrees = int(np.linalg.matrix_rank(covariance))
+    # What is singular in it (the excesses sum to 0, and arms in which nothing could happen
+    # take no part) holds no excess either, so any generalised inverse gives the same.
+    sizes, directions = np.linalg.eigh(covariance)
+    kept = sizes > max(sizes[-1], 0.0) * len(sizes) * np.finfo(np.float64).eps
+    statistic = float(((directions.T @ excess)[kept] ** 2 / sizes[kept]).sum())
+    degrees = int(kept.sum())
     p = float(stats.chi2.sf(statistic, degrees)) if degrees else 1.0
     return GroupLogRank(statistic, degrees, p)
 
@@ -265,6 +268,18 @@ def rmst_difference(
 def _bootstrap_means(values: Floats) -> Floats:
     """Means of resamples, ``(B,)``."""
     return resampled(values[None])[0] / len(values)
+
+
+@lru_cache(maxsize=1024)
+def widening(count: int) -> float:
+    """How much a percentile interval of so many values is to be widened (Hesterberg 2015).
+
+    By what Student's interval is wider than a normal one with the biased standard deviation:
+    the resamples of few values vary too little. At least 2 values.
+    """
+    tail = (1 - CONFIDENCE) / 2
+    wider = stats.t.isf(tail, count - 1) / stats.norm.isf(tail)
+    return float(wider * math.sqrt(count / (count - 1)))
 
 
 def resampled(values: Floats) -> Floats:

@@ -34,8 +34,8 @@ from speciation.analysis.components import COMBINATIONS, Components, components,
 from speciation.analysis.estimates import Arm, Estimate, Summary, summarise
 from speciation.analysis.survival import Floats
 from speciation.tables.store import Store
-from speciation.trial.grokking import learning_class
-from speciation.trial.trial import LearningClass, Milestones, Outcome
+from speciation.trial.grokking import learning_classes
+from speciation.trial.trial import LearningClass, Outcome
 
 COLUMNS = (
     "trial_id",
@@ -59,6 +59,9 @@ SETTINGS = (
     *("layers", "d_model", "heads", "d_ff", "precision", "semantics"),
 )
 """Columns that tell experiments apart: rows that differ in one cannot be put together."""
+
+ROWS = (*COLUMNS, *SETTINGS, "kind", "best_validation_accuracy", "wall_seconds")
+"""What plans, validations and the importance of genes need of a row, so it is read once."""
 
 
 class ValidationError(ValueError):
@@ -105,9 +108,12 @@ class Trials:
 
     def rows_of(self, ids: Iterable[str]) -> NDArray[np.int64]:
         """Places of the rows of some genomes."""
-        places = [self._place[own] for own in ids if own in self._place]
-        spans = [np.arange(self._starts[i], self._starts[i + 1]) for i in sorted(set(places))]
+        spans = [np.arange(self._starts[i], self._starts[i + 1]) for i in self.places_of(ids)]
         return np.concatenate([np.zeros(0, np.int64), *spans])
+
+    def places_of(self, ids: Iterable[str]) -> list[int]:
+        """Places of some genomes among ``genome_ids``, each once and in order."""
+        return sorted({self._place[own] for own in ids if own in self._place})
 
     @cached_property
     def _place(self) -> dict[str, int]:
@@ -211,6 +217,8 @@ class Validation:
             arms that were stopped by a rule.
         components: Arm → where its luck comes from, where a crossed design was run.
         member_of: Arm → named group that it is looked at with.
+        unfinished: Names of which the machine failed every trial, or has none: nothing is said
+            of them, and they are no arms.
     """
 
     horizon: int
@@ -225,6 +233,7 @@ class Validation:
     always_valid: Mapping[str, Estimate] = field(default_factory=dict)
     components: Mapping[str, Components] = field(default_factory=dict)
     member_of: Mapping[str, str] = field(default_factory=dict)
+    unfinished: tuple[str, ...] = ()
 
     def table(self) -> pd.DataFrame:
         """The figures of every arm, one row each: what a paper's table would hold."""
@@ -270,8 +279,7 @@ def of_rows(
         compared: Compare the arms with one another.
 
     Raises:
-        ValidationError: There are no scientific rows, rows are of several experiments, or a
-            group has none.
+        ValidationError: There are no scientific rows, or rows are of several experiments.
     """
     check_one_experiment(rows)
     trials = trials_of(rows)
@@ -279,19 +287,25 @@ def of_rows(
         raise ValidationError("there is no finished trial on seeds of pool B to validate by")
     groups = groups or {own: (own,) for own in trials.genome_ids}
     at = _common_horizon(trials, horizon)
-    arms = tuple(_arm(name, ids, trials, at) for name, ids in groups.items())
+    finished = {
+        name: ids for name, ids in groups.items() if (~trials.failed[trials.rows_of(ids)]).any()
+    }
+    if not finished:
+        raise ValidationError("no arm has a finished trial on seeds of pool B")
+    arms = tuple(_arm(name, ids, trials, at) for name, ids in finished.items())
     return Validation(
         horizon=at,
         asked=horizon,
         arms=arms,
         summaries=summarise(arms),
         comparison=compare(arms, reference) if compared else None,
-        shrinkage=_shrinkages(groups, trials, trials_of(selected), at)
+        shrinkage=_shrinkages(finished, trials, trials_of(selected), at)
         if selected is not None and len(selected)
         else (),
         outcomes=_counts(groups, trials, _outcomes(trials, at), [o.value for o in Outcome]),
         classes=_counts(groups, trials, _classes(trials, at), [c.value for c in LearningClass]),
         trials=trials,
+        unfinished=tuple(name for name in groups if name not in finished),
     )
 
 
@@ -358,8 +372,6 @@ def _common_horizon(trials: Trials, horizon: int) -> int:
 def _arm(name: str, ids: Sequence[str], trials: Trials, horizon: int) -> Arm:
     every = trials.take(trials.rows_of(ids))
     own = every.take(~every.failed)
-    if not len(own):
-        raise ValidationError(f"{name} has no finished trial on seeds of pool B")
     return _arm_of(name, own, horizon, tuple(ids), len(every) - len(own))
 
 
@@ -381,51 +393,28 @@ def _outcomes(trials: Trials, horizon: int) -> NDArray[np.object_]:
 
 def _classes(trials: Trials, horizon: int) -> NDArray[np.object_]:
     """How each trial had learned by the horizon; empty for a failure."""
-
-    def by_then(step: float) -> int | None:
-        return int(step) if step <= horizon else None
-
-    def known(value: float) -> float | None:
-        return None if np.isnan(value) else value
-
-    columns = {
-        "grok": trials.grokked_at,
-        "memorise": trials.memorised_at,
-        "then": trials.validation_at_memorise,
-        "least": trials.least_after_grok,
-        "ended": _outcomes(trials, horizon),
-    }
-    # Many trials are alike in all of this, and each kind is looked at once.
-    places, kinds = pd.MultiIndex.from_arrays(list(columns.values())).factorize()
-    found = [
-        learning_class(
-            Milestones(
-                steps_to_grok=by_then(grok),
-                steps_to_memorise=by_then(memorise),
-                validation_at_memorise=known(then),
-                least_validation_after_grok=known(least),
-            ),
-            Outcome(ended),
-            horizon,
-        )
-        for grok, memorise, then, least, ended in kinds
-    ]
-    names = np.array(["" if own is None else own.value for own in found], dtype=object)
-    return names[places]
+    grok, memorise = (
+        np.where(steps <= horizon, steps, np.inf)
+        for steps in (trials.grokked_at, trials.memorised_at)
+    )
+    at, least = trials.validation_at_memorise, trials.least_after_grok
+    ended = _outcomes(trials, horizon)
+    return learning_classes(grok, memorise, at, least, ended, horizon).astype(object)
 
 
 def _counts(
     groups: Groups, trials: Trials, values: NDArray[np.object_], names: Sequence[str]
 ) -> pd.DataFrame:
     """How many trials of each arm have each value; failed ones have no class."""
-    by_genome = pd.crosstab(
-        pd.Series(np.asarray(trials.genome_ids, dtype=object)[trials.genome], dtype=object),
-        pd.Series(values, dtype=object),
-    ).reindex(columns=list(names), fill_value=0)
-    sums = {
-        name: by_genome.reindex(list(ids), fill_value=0).sum() for name, ids in groups.items()
-    }
-    return pd.DataFrame(sums).T.rename_axis("name").reset_index()
+    value = pd.Index(names).get_indexer(pd.Index(values))
+    own = value >= 0
+    cells = trials.genome[own] * len(names) + value[own]
+    by_genome = np.bincount(cells, minlength=len(trials.genome_ids) * len(names))
+    by_genome = by_genome.reshape(-1, len(names))
+    sums = [by_genome[trials.places_of(ids)].sum(axis=0) for ids in groups.values()]
+    table = pd.DataFrame(np.array(sums), columns=list(names))
+    table.insert(0, "name", list(groups))
+    return table
 
 
 def _shrinkages(
@@ -525,4 +514,7 @@ def published(path: str | Path) -> Published:
     if len(table) < 2:
         raise ValidationError(f"{path}: a ranking needs at least 2 genomes, found {len(table)}")
     steps = table["steps"].to_numpy(dtype=np.float64)
+    wrong = steps[~((steps > 0) & np.isfinite(steps))]
+    if len(wrong):
+        raise ValidationError(f"{path}: steps must be positive numbers, found {wrong[0]:g}")
     return Published(table, luck_of_figures(steps), float(steps.std(ddof=1) / steps.mean()))

@@ -168,13 +168,15 @@ class LocalFiles:
         with _explained("read", str(where)):
             try:
                 # A pipe, opened, would wait for a writer for ever.
-                if not stat.S_ISREG(where.stat().st_mode):
+                there = where.stat()
+                if not stat.S_ISREG(there.st_mode):
                     raise StoreError(f"cannot read {where}: it is not a regular file")
                 file = where.open("rb")
             except FileNotFoundError as error:
                 raise Vanished(f"there is no {where}") from error
             with file:
-                data = file.read(limit + 1)
+                # As much memory as it needs, and not as much as it might.
+                data = file.read(min(there.st_size, limit) + 1)
         _check_size(str(where), len(data), limit)
         return data
 

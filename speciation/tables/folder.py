@@ -58,7 +58,7 @@ class PartFolder:
         self, spec: TableSpec, name: str, columns: Sequence[str] | None = None
     ) -> pa.Table:
         """The rows of a part. Raises as :meth:`read`, and as ``parts.decode``."""
-        return parts.decode(spec, name, self.read(name), columns)
+        return parts.rows_of(spec, name, self.read(name), columns)
 
     def add(self, data: bytes) -> str:
         """Publish a part, and return its name."""

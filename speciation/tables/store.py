@@ -88,7 +88,7 @@ class Store:
         # Table and columns → the parts in their union, and the union.
         self._unions: dict[tuple[str, ...], tuple[frozenset[str], pa.Table]] = {}
         # Table → part → the part's first key column.
-        self._keys: dict[str, dict[str, pa.ChunkedArray | None]] = {t: {} for t in TABLES}
+        self._keys: dict[str, dict[str, pa.ChunkedArray]] = {t: {} for t in TABLES}
         self._bad: dict[tuple[str, str], BadPart] = {}
 
     @property
@@ -194,13 +194,7 @@ class Store:
         found: dict[str, pa.Table | None] = {}
         with self._lock:
             for _ in range(_LISTINGS):
-                hits = _hits(self._key_index(spec, bad), wanted)
-
-                def read(name: str, hits: Mapping[str, pa.Array] = hits) -> pa.Table | None:
-                    rows = self._read(spec, name, columns and list(spec.columns), bad)
-                    return None if rows is None else rows.filter(hits[name])
-
-                if _load([name for name in hits if name not in found], read, found):
+                if self._find(spec, wanted, columns and list(spec.columns), found, bad):
                     rows = [rows for rows in found.values() if rows is not None]
                     return Scan(union(rows, spec, ordered=ordered), tuple(sorted(bad)))
         raise self._restless(table)
@@ -354,30 +348,97 @@ class Store:
         raise self._restless(spec.name)
 
     def _read(
-        self, spec: TableSpec, name: str, columns: Sequence[str] | None, bad: list[BadPart]
+        self,
+        spec: TableSpec,
+        name: str,
+        columns: Sequence[str] | None,
+        bad: list[BadPart],
+        data: bytes | None = None,
     ) -> pa.Table | None:
-        """Rows of a part. A bad one is put aside and noted; its rows are None."""
-        folder = self._folders[spec.name]
+        """Rows of a part, out of its verified bytes if they are at hand; None of a bad one."""
+
+        def rows() -> pa.Table:
+            if data is None:
+                return self._folders[spec.name].rows(spec, name, columns)
+            return parts.rows_of(spec, name, data, columns)
+
+        return self._good(spec, name, bad, rows)
+
+    def _good(
+        self, spec: TableSpec, name: str, bad: list[BadPart], read: Callable[[], T]
+    ) -> T | None:
+        """What is read of a part. A bad one is put aside and noted."""
         try:
-            return folder.rows(spec, name, columns)
+            return read()
         except PartError as error:
-            part = folder.put_aside(spec, name, str(error))
+            part = self._folders[spec.name].put_aside(spec, name, str(error))
             self._bad[spec.name, name] = part
             bad.append(part)
             return None
 
-    def _key_index(self, spec: TableSpec, bad: list[BadPart]) -> dict[str, pa.ChunkedArray]:
-        """Part → its first key column, of every good part that is there."""
-        index = self._keys[spec.name]
+    def _find(
+        self,
+        spec: TableSpec,
+        wanted: pa.Array,
+        columns: Sequence[str] | None,
+        found: dict[str, pa.Table | None],
+        bad: list[BadPart],
+    ) -> bool:
+        """Put the rows of wanted keys into ``found``, by part.
 
-        def read(name: str) -> pa.ChunkedArray | None:
-            rows = self._read(spec, name, spec.key[:1], bad)
-            return None if rows is None else rows[spec.key[0]]
+        Keys of parts are remembered. A part whose keys are not known yet is read once, for its
+        keys and for its rows, a few such parts at a time.
 
-        there = self._fetch(spec, index, read)
-        good = {name: keys for name in sorted(there) if (keys := index[name]) is not None}
-        self._keys[spec.name] = dict(good)
-        return good
+        Returns:
+            False if a part was gone; then parts are to be listed again.
+        """
+        folder = self._folders[spec.name]
+        names = [entry.name for entry in folder.parts()]
+        index = {n: keys for n in names if (keys := self._keys[spec.name].get(n)) is not None}
+        self._keys[spec.name] = index
+        new = [name for name in names if name not in index]
+        if not self._take(spec, index, wanted, columns, {}, found, bad):
+            return False
+        for start in range(0, len(new), _READERS):
+            data: dict[str, bytes | None] = {}
+
+            def read(name: str) -> bytes | None:
+                return self._good(spec, name, bad, lambda: folder.read(name))
+
+            if not _load(new[start : start + _READERS], read, data):
+                return False
+            keys = {}
+            for name, own in data.items():
+                if own is None:
+                    continue
+                rows = self._read(spec, name, spec.key[:1], bad, own)
+                if rows is not None:
+                    keys[name] = rows[spec.key[0]]
+            index |= keys
+            if not self._take(spec, keys, wanted, columns, data, found, bad):
+                return False
+        return True
+
+    def _take(
+        self,
+        spec: TableSpec,
+        keys: Mapping[str, pa.ChunkedArray],
+        wanted: pa.Array,
+        columns: Sequence[str] | None,
+        data: Mapping[str, bytes | None],
+        found: dict[str, pa.Table | None],
+        bad: list[BadPart],
+    ) -> bool:
+        """Put the rows of wanted keys of some parts into ``found``; False if one was gone."""
+        hits = _hits(keys, wanted)
+
+        def read(name: str) -> pa.Table | None:
+            rows = self._read(spec, name, columns, bad, data.get(name))
+            if rows is None or pc.all(hits[name]).as_py():
+                return rows  # nothing to leave out, so nothing to copy
+            return rows.filter(hits[name])
+
+        return _load([name for name in hits if name not in found], read, found)
 
     def _keys_of(self, spec: TableSpec, bad: list[BadPart]) -> pa.Table:
         """The distinct keys of a table."""

@@ -9,6 +9,8 @@ not depend on how much longer somebody looked.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -76,25 +78,72 @@ def has_collapsed(curves: Curves, horizon: int) -> bool:
 
 
 def learning_class(reached: Milestones, ended: Outcome, horizon: int) -> LearningClass | None:
-    """The first class that fits, in the order of the lines below; None for a failure."""
-    grok, memorise = reached.steps_to_grok, reached.steps_to_memorise
-    if ended == Outcome.FAILED:
-        return None
-    if ended == Outcome.DIVERGED:
-        return LearningClass.DIVERGED
-    if grok is None:
-        return LearningClass.UNDERFITTER if memorise is None else LearningClass.MEMORISER
-    least = reached.least_validation_after_grok
-    if least is not None and least < NEARLY:
-        return LearningClass.COLLAPSER
-    at_memorise = reached.validation_at_memorise
-    if memorise is None or at_memorise is None:
-        return LearningClass.SMOOTH_LEARNER
-    if grok - memorise <= 50 or grok / memorise <= 1.25 or at_memorise >= 0.90:
-        return LearningClass.SMOOTH_LEARNER
-    if grok / memorise >= 2 and grok - memorise >= horizon / 10 and at_memorise <= 0.50:
-        return LearningClass.GROKKER
-    return LearningClass.DELAYED
+    """The first class that fits, in the order of :func:`_tests`; None for a failure."""
+
+    def told(value: float | None, unknown: float) -> float:
+        return unknown if value is None else value
+
+    tests = _tests(
+        told(reached.steps_to_grok, np.inf),
+        told(reached.steps_to_memorise, np.inf),
+        told(reached.validation_at_memorise, np.nan),
+        told(reached.least_validation_after_grok, np.nan),
+        ended.value,
+        horizon,
+    )
+    found = next((name for name, fits in tests.items() if fits), LearningClass.DELAYED)
+    return LearningClass(found) if found else None
+
+
+def learning_classes(
+    grok: NDArray[np.float64],
+    memorise: NDArray[np.float64],
+    at_memorise: NDArray[np.float64],
+    least_after_grok: NDArray[np.float64],
+    ended: NDArray[np.object_],
+    horizon: int,
+) -> NDArray[np.str_]:
+    """:func:`learning_class` of many trials at once.
+
+    Args:
+        grok: Steps to grok, infinite where a trial did not; shape ``(n,)``, as all others.
+        memorise: Steps to memorise, infinite where it did not.
+        at_memorise: Validation accuracy when it memorised, NaN where that is not known.
+        least_after_grok: Least validation accuracy since it grokked, NaN likewise.
+        ended: Values of :class:`Outcome`.
+        horizon: H, in steps.
+
+    Returns:
+        Values of :class:`LearningClass`; an empty text for a failure.
+    """
+    with np.errstate(invalid="ignore"):  # what never came less what never came
+        tests = _tests(grok, memorise, at_memorise, least_after_grok, ended, horizon)
+    names = [str(name) for name in tests]
+    return np.select(list(tests.values()), names, LearningClass.DELAYED.value)
+
+
+def _tests(
+    grok: Any, memorise: Any, at_memorise: Any, least: Any, ended: Any, horizon: int
+) -> dict[str, Any]:
+    """Class → whether it fits, in the order in which they are asked.
+
+    Written so that numbers and arrays of numbers do alike.
+    """
+    never, never_memorised = grok == np.inf, memorise == np.inf
+    late, ratio = grok - memorise, grok / memorise
+    unknown = never_memorised | (at_memorise != at_memorise)
+    return {
+        "": ended == Outcome.FAILED.value,
+        LearningClass.DIVERGED: ended == Outcome.DIVERGED.value,
+        LearningClass.UNDERFITTER: never & never_memorised,
+        LearningClass.MEMORISER: never,
+        LearningClass.COLLAPSER: least < NEARLY,
+        LearningClass.SMOOTH_LEARNER: unknown
+        | (late <= 50)
+        | (ratio <= 1.25)
+        | (at_memorise >= 0.90),
+        LearningClass.GROKKER: (ratio >= 2) & (late >= horizon / 10) & (at_memorise <= 0.50),
+    }
 
 
 def _first_streak(true: NDArray[np.bool_]) -> int | None:

@@ -65,8 +65,9 @@ def steps_to_grok(trial: Trial) -> int:
 def result(trial: Trial) -> TrialResult:
     """The one and only result of a trial."""
     grok: int | None = steps_to_grok(trial)
-    diverged = trial.id[8] == "0"
     assert grok is not None
+    # A trial diverges when it does: who looks at a shorter horizon has not seen it yet.
+    diverged = trial.id[8] == "0" and grok <= trial.horizon
     steps = min(grok, trial.horizon)
     if diverged or grok > trial.horizon:
         grok = None

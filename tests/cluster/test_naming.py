@@ -6,6 +6,7 @@ import pytest
 
 from cluster.config import make_config
 from cluster.naming import NamingError, named
+from cluster.species import taxonomy_of
 from speciation.tables.schema import genome_row
 from speciation.tables.store import Store, StoreError
 from tests.cluster.runs import config as run_config
@@ -44,10 +45,31 @@ def test_a_genome_of_the_library_by_name(store):
     assert list(named("tuned-adamw", store, CONFIG).genomes) == ["tuned-adamw"]
 
 
-def test_a_group_and_a_species_of_the_same_name(store):
+def test_a_group(store):
     store.write_group("fast", [genome(0).id, genome(1).id])
     assert set(ids("group:fast", store)) == {genome(0).id, genome(1).id}
-    assert ids("species:fast", store) == ids("group:fast", store)
+
+
+def test_a_species_is_one_of_the_taxonomy_that_is_kept(tmp_path):
+    place = Store(tmp_path / "store")
+    place.append(
+        "genomes",
+        [genome_row(genome(i), origin="alien", run="r", generation=0) for i in range(8)],
+    )
+    with pytest.raises(NamingError, match="made by: speciation taxonomy"):
+        named("species:High-LR", place, CONFIG)
+    taxonomy = taxonomy_of(place)
+    for rank in ("domain", "phylum"):
+        for species in taxonomy.at(rank):
+            found = named(f"species:{rank}:{species.name.lower()}", place, CONFIG)
+            members = taxonomy.members(rank, species.name)
+            assert {own.id for own in found.genomes.values()} == set(members)
+            assert found.group == species.name
+    clearest = taxonomy.at(taxonomy.clearest)[0].name
+    members = set(taxonomy.members(taxonomy.clearest, clearest))
+    assert set(ids(f"species:{clearest}", place)) == members
+    with pytest.raises(NamingError, match=f"no species is called 'Nobody'; at .*{clearest}"):
+        named("species:Nobody", place, CONFIG)
 
 
 def test_a_run_is_its_champion_and_last_generation(finished):

@@ -90,8 +90,9 @@ def test_published_figures_are_judged_as_they_are(call, tmp_path):
     code, out, _ = call(str(path))
     assert code == 0
     assert "the ranking is compatible with luck" in out
-    code, out, _ = call(str(path), "--json")
+    code, out, _ = call(str(path), "--json", "--out", str(tmp_path / "page"))
     assert json.loads(out)["luck"]["plausible"] is True
+    assert "is compatible with luck" in (tmp_path / "page" / "figures.html").read_text()
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,28 @@ def test_advice_names_the_number_of_seeds_that_are_missing():
     assert f"About {needed - 20:,} more seeds would tell" in found.advice
 
 
+def test_where_means_differ_and_curves_cross_advice_says_both():
+    """Half much sooner, half never: the log-rank test weighs one against the other."""
+    torn = arm(np.repeat([400.0, np.inf], 20), "torn")
+    late = arm(np.full(40, 2000.0), "late")
+    found = compare([torn, late], "late")
+    assert found is not None
+    (one,) = found.differences
+    assert one.steps.high < 0
+    assert one.needed is not None
+    assert one.needed <= one.seeds
+    assert not one.separated
+    assert "The means of torn and late differ by" in found.advice
+    assert "does not tell them apart" in found.advice
+
+
+def test_a_single_shared_seed_says_nothing_of_who_is_best():
+    found = compare([arm(np.array([500.0]), "a"), arm(np.array([525.0]), "b")])
+    assert found is not None
+    assert found.best == {}
+    assert found.luck is None
+
+
 def test_an_unknown_reference_is_refused():
     arms = [arm(own, f"g{i}") for i, own in enumerate(some(2))]
     with pytest.raises(ValueError, match="there are g0, g1"):

@@ -10,6 +10,7 @@ from scipy import stats
 
 from speciation.analysis.estimates import Arm, success_rate, summarise
 from speciation.analysis.survival import Times, kaplan_meier, time_to_share
+from speciation.evolution.fitness import wilson
 from tests.speciation.analysis.arms import HORIZON, arm, draw, truth
 
 REPEATS = 2000
@@ -98,6 +99,28 @@ def test_wilson_is_that_of_scipy():
     theirs = stats.binomtest(17, 20).proportion_ci(method="wilson")
     assert own.success.low == pytest.approx(theirs.low, abs=1e-4)
     assert own.success.high == pytest.approx(theirs.high, abs=1e-4)
+
+
+def exact_coverage(n, rates):
+    """How often Wilson's interval holds each rate: a sum over all numbers of successes."""
+    successes = np.arange(n + 1)
+    low, high = wilson(successes, np.full(n + 1, n))
+    rates = np.asarray(rates)[:, None]
+    held = (low <= rates) & (rates <= high)
+    return (stats.binom.pmf(successes, n, rates) * held).sum(axis=1)
+
+
+@pytest.mark.parametrize("n", [50, 100, 200, 1000])
+def test_wilson_covers_95_percent_on_average_and_leaves_93_to_97_seldom(n):
+    """No interval of a discrete number covers the same share at every rate."""
+    covered = exact_coverage(n, np.linspace(0.05, 0.995, 400))
+    assert covered.mean() == pytest.approx(0.95, abs=0.002)
+    assert ((covered < 0.93) | (covered > 0.97)).mean() < 0.05
+    assert covered.min() > 0.9
+
+
+def test_where_wilson_dips_is_known():
+    assert exact_coverage(100, [0.9])[0] == pytest.approx(0.9364, abs=1e-4)
 
 
 def test_the_time_to_a_share_is_where_the_band_meets_it():

@@ -44,6 +44,16 @@ def test_failures_of_the_machine_are_shown_and_left_out():
     assert found.summaries[0].rmst == clean.summaries[0].rmst
 
 
+def test_a_genome_that_the_machine_always_failed_does_not_silence_the_others():
+    lost = [failed(Trial(genome(5), TASK, MODEL, s, HORIZON), "lost") for s in (1, 3)]
+    every = pa.concat_tables([rows((0, 1)), result_rows(lost, "r", None, "B")[0]])
+    groups = {"a": [genome(0).id], "b": [genome(1).id], "lost": [genome(5).id]}
+    found = validation.of_rows(every, HORIZON, groups)
+    assert [own.name for own in found.summaries] == ["a", "b"]
+    assert found.unfinished == ("lost",)
+    assert found.outcomes.set_index("name").loc["lost", "failed"] == 2
+
+
 def test_failures_of_science_are_never_left_out():
     found = validation.of_rows(rows(range(6), pool_b(40)), HORIZON)
     assert found.outcomes["diverged"].sum() > 0
