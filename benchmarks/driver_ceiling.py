@@ -23,7 +23,8 @@ import numpy as np
 from cluster.campaign import Event, Finished
 from cluster.config import make_config
 from cluster.driver import Progress, run
-from cluster.report import Report, report_of, results_of
+from cluster.parcel import parcel, unpacked
+from cluster.report import Report, report_of
 from cluster.roster import Roster
 from cluster.summary import GenerationSummary
 from speciation.tables.store import Store
@@ -60,13 +61,13 @@ class VirtualActors:
         """The next actor's answer."""
         name = self._names[self._turn % len(self._names)]
         self._turn += 1
-        sent = pickle.dumps(self._roster.take(name, self._slots), protocol=5)
-        answer = self._trained(sent)
+        fresh = self._roster.take(name, self._slots)
+        if not fresh:
+            return []
+        answer = self._trained(pickle.dumps(parcel(fresh), protocol=5))
         report: Report = pickle.loads(answer)
-        results = results_of(report, lambda own: self._roster.find(name, own))
-        self._roster.settle(name, [result.trial.id for result in results])
-        self.trial_steps += sum(result.steps_run for result in results)
-        return [Finished(results, report.tables)] if results else []
+        self._roster.settle(name, report.results.ids)
+        return [Finished(report.results)]
 
     def close(self) -> list[Event]:
         """Nothing to give back."""
@@ -74,8 +75,9 @@ class VirtualActors:
 
     def _trained(self, sent: bytes) -> bytes:
         began = time.process_time()
-        results = [_result(trial) for trial in pickle.loads(sent)]
-        answer = pickle.dumps(report_of(results, 0, 0, 1.0), protocol=5)
+        results = [_result(trial) for trial in unpacked(pickle.loads(sent))]
+        self.trial_steps += sum(result.steps_run for result in results)
+        answer = pickle.dumps(report_of(results, 0, self.trial_steps, 1.0), protocol=5)
         self.elsewhere += time.process_time() - began
         return answer
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from os.path import exists, isfile  # unlike Path's, no name makes these raise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -27,6 +28,7 @@ from pydantic import (
 )
 
 from cluster.config_sentences import hint, listed, sentence, shown
+from cluster.parcel import sown
 from cluster.yaml_text import YamlError, read_yaml
 from speciation.evolution.fitness import LANDSCAPES, wilson
 from speciation.evolution.generation import EvolutionParams
@@ -289,11 +291,11 @@ class RunConfig(_Settings):
     def trials(self, genomes: Sequence[Genome], seeds: Sequence[int]) -> tuple[Trial, ...]:
         """Every genome from every seed, as this run trains it; seed by seed."""
         task, model, horizon = self.the_task(), self.the_model(), self.the_horizon()
-        return tuple(
-            Trial(genome, task, model, seed, horizon, precision=self.engine.precision)
-            for seed in seeds
-            for genome in genomes
-        )
+        if not seeds:
+            return ()
+        precision = self.engine.precision
+        heads = (Trial(g, task, model, seeds[0], horizon, precision=precision) for g in genomes)
+        return tuple(chain.from_iterable(zip(*(sown(h, seeds) for h in heads), strict=True)))
 
     def science(self) -> dict[str, Any]:
         """All that rows of this run depend on, as plain values."""

@@ -246,8 +246,7 @@ class _Driver:
         self, trials: Sequence[Trial], generation: int, pool: str, spare: Sequence[Trial] = ()
     ) -> pd.DataFrame:
         """Rows of these trials: those that the store has, and the others once they are run."""
-        rows = self._trainer.train(trials, generation, pool, spare)
-        return pd.DataFrame(rows, columns=list(JUDGED_BY))
+        return self._trainer.train(trials, generation, pool, spare).to_pandas()
 
     # -- Saying so ----------------------------------------------------------------------
 

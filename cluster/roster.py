@@ -61,14 +61,6 @@ class Roster:
         else:
             self._pace[actor] = trial_steps_a_second
 
-    def find(self, actor: str, trial_id: str) -> Trial:
-        """A trial in an actor's hand.
-
-        Raises:
-            KeyError: It is not there.
-        """
-        return self._hands[actor][trial_id]
-
     def busy(self, actor: str) -> bool:
         """Whether an actor has any trial."""
         return bool(self._hands[actor])
