@@ -15,6 +15,7 @@ import pickle
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,7 +51,7 @@ class VirtualActors:
         self._roster = Roster()
         for name in self._names:
             self._roster.hire(name)
-        self._turn = 0
+        self._calls: deque[tuple[str, bytes]] = deque()
         self.elsewhere = 0.0  # processor seconds that actors would have spent
 
     def submit(self, trials: Sequence[Trial], apart: bool = False) -> None:
@@ -58,14 +59,15 @@ class VirtualActors:
         self._roster.add(trials, apart)
 
     def wait(self, timeout_s: float) -> list[Event]:
-        """The next actor's answer."""
-        name = self._names[self._turn % len(self._names)]
-        self._turn += 1
-        fresh = self._roster.take(name, self._slots)
-        if not fresh:
+        """Call every actor that is idle and has something to do; then, the next answer."""
+        called = {name for name, _ in self._calls}
+        for name in self._names:
+            if name not in called and (fresh := self._roster.take(name, self._slots)):
+                self._calls.append((name, pickle.dumps(parcel(fresh), protocol=5)))
+        if not self._calls:
             return []
-        answer = self._trained(pickle.dumps(parcel(fresh), protocol=5))
-        report: Report = pickle.loads(answer)
+        name, sent = self._calls.popleft()
+        report: Report = pickle.loads(self._trained(sent))
         self._roster.settle(name, report.results.ids)
         return [Finished(report.results)]
 

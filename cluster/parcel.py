@@ -8,11 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speciation.trial.trial import Trial, same_but_seed
+
+# What trials of one kind have in common. Mostly the same objects, which compare fast.
+_BUT_SEED = attrgetter(
+    "genome", "task", "model", "horizon", "to_horizon", "precision", "streams"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,31 +39,31 @@ class Parcel:
 
 def parcel(trials: Sequence[Trial]) -> Parcel:
     """Pack trials."""
-    heads: dict[tuple[object, ...], int] = {}
-    first: list[Trial] = []
-    kind = np.empty(len(trials), dtype=np.int32)
-    for place, trial in enumerate(trials):
-        number = heads.setdefault(_but_seed(trial), len(first))
-        if number == len(first):
-            first.append(trial)
-        kind[place] = number
-    seeds = np.fromiter((trial.seed for trial in trials), np.int64, len(trials))
-    return Parcel(tuple(first), kind, seeds)
+    heads: dict[tuple[object, ...], tuple[int, Trial]] = {}
+    kinds, lengths = [], []
+    for _, run in groupby(trials, _BUT_SEED):
+        alike = list(run)
+        number, _ = heads.setdefault(_key(alike[0]), (len(heads), alike[0]))
+        kinds.append(number)
+        lengths.append(len(alike))
+    return Parcel(
+        tuple(head for _, head in heads.values()),
+        np.repeat(np.array(kinds, dtype=np.int32), lengths),
+        np.fromiter((trial.seed for trial in trials), np.int64, len(trials)),
+    )
 
 
 def unpacked(parcel: Parcel) -> list[Trial]:
     """The trials of a parcel, in their order."""
-    trials: list[Trial] = [parcel.heads[0]] * len(parcel.kind)
+    trials = np.empty(len(parcel.kind), dtype=object)
     order = np.argsort(parcel.kind, kind="stable")
     ends = np.cumsum(np.bincount(parcel.kind, minlength=len(parcel.heads)))
-    for head, places in zip(parcel.heads, np.split(order, ends[:-1]), strict=True):
-        if head.streams is not None:  # its seeds are more than one
-            trials[places[0]] = head
-            continue
-        like = sown(head, parcel.seeds[places].tolist())
-        for place, trial in zip(places.tolist(), like, strict=True):
-            trials[place] = trial
-    return trials
+    for head, places in zip(parcel.heads, np.split(order, ends), strict=False):
+        alike = parcel.seeds[places].tolist()
+        # In a design that crosses streams a trial has more than one seed, and is like no other.
+        trials[places] = [head] * len(alike) if head.streams else sown(head, alike)
+    unpacked: list[Trial] = trials.tolist()
+    return unpacked
 
 
 def sown(head: Trial, seeds: Sequence[int]) -> list[Trial]:
@@ -71,22 +78,19 @@ def sown(head: Trial, seeds: Sequence[int]) -> list[Trial]:
         Trial(head.genome, head.task, head.model, extreme, head.horizon)
     common = {name: value for name, value in vars(head).items() if name != "id"}
     common["streams"] = None
-    trials = []
-    for seed, own in zip(seeds, same_but_seed(head, seeds), strict=True):
-        trial = object.__new__(Trial)
-        vars(trial).update(common, seed=seed, id=own)
-        trials.append(trial)
-    return trials
+    return [
+        _trial({**common, "seed": seed, "id": own})
+        for seed, own in zip(seeds, same_but_seed(head, seeds), strict=True)
+    ]
 
 
-def _but_seed(trial: Trial) -> tuple[object, ...]:
-    """What trials of one kind have in common; genomes by their ids, which are at hand."""
-    return (
-        trial.genome.id,
-        id(trial.task),
-        id(trial.model),
-        trial.horizon,
-        trial.to_horizon,
-        trial.precision,
-        trial.streams,
-    )
+def _trial(fields: dict[str, object]) -> Trial:
+    trial = object.__new__(Trial)
+    object.__setattr__(trial, "__dict__", fields)
+    return trial
+
+
+def _key(trial: Trial) -> tuple[object, ...]:
+    """What trials of one kind have in common, to look up: genomes by ids, which are at hand."""
+    genome, task, model, *rest = _BUT_SEED(trial)
+    return (genome.id, id(task), id(model), *rest)

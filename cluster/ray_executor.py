@@ -33,6 +33,7 @@ from cluster.closed import insist, prove
 from cluster.engine_host import EngineHost, make_planned_engine
 from cluster.executor import EnginePlan, ExecutorError, MakeEngine, is_out_of_memory
 from cluster.local_cluster import WITHOUT_METRICS
+from cluster.parcel import Parcel, parcel, unpacked
 from cluster.ray_address import (
     JOB_ENVIRONMENT,
     check_token,
@@ -40,7 +41,6 @@ from cluster.ray_address import (
     probe,
     wanted_address,
 )
-from cluster.parcel import Parcel, parcel, unpacked
 from cluster.report import Report, report_of
 from cluster.roster import Roster
 from speciation.trial.trial import Trial

@@ -8,7 +8,7 @@ them, too, and the driver only has to put it in its place.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -57,9 +57,13 @@ class Results:
         says_failed = pc.equal(self.trials["outcome"], Outcome.FAILED.value)
         return frozenset(self.trials["trial_id"].filter(says_failed).to_pylist())
 
-    def only(self, ids: Collection[str]) -> Results:
-        """The results of some trials, each once. The same object if that is all of them."""
-        if len(ids) == len(self) and len(set(self.ids)) == len(self):
+    def only(self, ids: Sequence[str]) -> Results:
+        """The results of some of these trials.
+
+        Args:
+            ids: Whose, each once, all of them among :attr:`ids`.
+        """
+        if len(ids) == len(self):
             return self
         wanted, rows = set(ids), {own: row for row, own in enumerate(self.ids)}
         taken = pa.array([row for own, row in rows.items() if own in wanted], pa.int64())

@@ -95,6 +95,8 @@ class Roster:
                 return self._give(actor, self._packs.popleft())
         if self._reserved == actor:
             return []
+        if not self._queue:
+            return []
         room = min(slots + reserve, self._share(actor)) - len(hand)
         batch = [self._queue.popleft() for _ in range(min(max(room, 0), len(self._queue)))]
         return self._give(actor, batch)

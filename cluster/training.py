@@ -7,10 +7,13 @@ answers already is not trained, and what has finished is stored whatever happens
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TypeVar
 
 import pyarrow as pa
@@ -33,24 +36,18 @@ from cluster.executor import Executor
 from cluster.results import Results
 from cluster.rows import PATIENCE_SECONDS, RowBuffer
 from cluster.suspicions import suspicions
+from speciation.evolution.fitness import JUDGED_BY
 from speciation.tables.readers import answering
 from speciation.tables.store import Store, StoreError, StoreFull, StoreUnavailable
 from speciation.trial.trial import Outcome, Trial, failed
 
+NOTHING: Mapping[int, Sequence[Trial]] = MappingProxyType({})
+
 WAIT_SECONDS = 0.5
+COLLECT_AFTER = 100_000  # new objects; Python's own number is below 1,000
 # Trials in flight for each slot: one in it, and enough behind it that no slot ever waits.
 IN_FLIGHT = 3
 LEAST_IN_FLIGHT = 256  # while executors start and their slots are not known yet
-
-# What fitness needs of a row of ``trials``.
-JUDGED_BY = (
-    "trial_id",
-    "genome_id",
-    "outcome",
-    "steps_to_grok",
-    "steps_run",
-    "best_validation_accuracy",
-)
 
 T = TypeVar("T")
 
@@ -61,6 +58,21 @@ class RunError(RuntimeError):
 
 class StoppedEarlyError(Exception):
     """Unwinds the loop when somebody asked to stop."""
+
+
+@contextmanager
+def few_collections() -> Iterator[None]:
+    """Collect garbage less often.
+
+    A collection walks through every object that is kept. Of a large generation, hundreds of
+    thousands of trials are, and cycles are rare: walking took a third of a driver's time.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(max(before[0], COLLECT_AFTER), *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 @dataclass
@@ -78,10 +90,10 @@ class Tally:
     def take(self, results: Results) -> None:
         """Count trials that ended."""
         trials = results.trials
-        outcomes = Counter(trials["outcome"].to_pylist())
         self.finished += len(trials)
-        self.outcomes += outcomes
-        self.failed += outcomes[Outcome.FAILED.value]
+        for counted in trials["outcome"].value_counts().to_pylist():
+            self.outcomes[counted["values"]] += counted["counts"]
+        self.failed = self.outcomes[Outcome.FAILED.value]
         self.steps += pc.sum(trials["steps_run"]).as_py()
         self.devices |= set(trials["device"].unique().to_pylist())
 
@@ -128,7 +140,7 @@ class Trainer:
         self._watch, self._stop, self._clock = watch, stop, clock
         self._patience = patience
         self._rows = RowBuffer(store, run, patience=patience, clock=clock)
-        self._generation: int | None = None  # of evolution, the last that asked
+        self._lent: dict[str, int] = {}  # spare trials that have not ended → generation
         self._under_way_still: tuple[Trial, ...] = ()  # spare trials of the campaign before
         self.tally = Tally()
         self.seconds_a_trial: float | None = None  # of the last campaign that trained any
@@ -170,7 +182,7 @@ class Trainer:
         trials: Sequence[Trial],
         generation: int | None,
         pool: str,
-        spare: Sequence[Trial] = (),
+        spare: Mapping[int, Sequence[Trial]] = NOTHING,
     ) -> pa.Table:
         """What fitness needs of each trial's row, once every trial has one.
 
@@ -180,7 +192,7 @@ class Trainer:
             trials: What is asked for; the store may answer some of them.
             generation: That asks, if one does.
             pool: Of the seeds; see ``speciation.tables.schema.result_rows``.
-            spare: Trials of evolution that empty slots may be lent to.
+            spare: Generation of evolution → its trials that empty slots may be lent to.
 
         Raises:
             StoppedEarlyError: ``stop`` asked to stop.
@@ -188,11 +200,11 @@ class Trainer:
             ExecutorError: There is nowhere to train.
             StoreError: The store cannot be read or written.
         """
-        answers = self.insist(lambda: answering(self._store, [*trials, *spare], JUDGED_BY))
+        later = [trial for own in spare.values() for trial in own]
+        answers = self.insist(lambda: answering(self._store, [*trials, *later], JUDGED_BY))
         known = set(answers["trial_id"].to_pylist())
         wanted = {trial.id for trial in trials}
-        if pool == "A":
-            self._generation = generation
+        self._lent |= {t.id: number for number, own in spare.items() for t in own}
         answered = pc.is_in(answers["trial_id"], value_set=pa.array(list(wanted), pa.string()))
         rows = answers.filter(answered)
         self.tally.known += len(rows)
@@ -202,7 +214,7 @@ class Trainer:
             unknown,
             max_in_flight=self._room(),
             suspicions=self.insist(lambda: suspicions(self._store, self._run, unknown)),
-            spare=[trial for trial in spare if trial.id not in known],
+            spare=[trial for trial in later if trial.id not in known],
             under_way=self._under_way_still,
         )
         commands = campaign.start()
@@ -219,6 +231,7 @@ class Trainer:
             commands = [command for event in events for command in campaign.handle(event)]
         self._flush(campaign, work)
         self._under_way_still = campaign.under_way
+        self._lent = {trial.id: self._lent[trial.id] for trial in campaign.under_way}
         if work.trained:
             self.seconds_a_trial = (self._clock() - work.began) / work.trained
         return pa.concat_tables(work.rows).combine_chunks()
@@ -256,11 +269,16 @@ class Trainer:
             asked = results.only(own)
             self._rows.add(asked, work.generation, work.pool)
             work.rows.append(asked.trials.select(JUDGED_BY))
-        if len(own) < len(results):  # spare trials, of evolution always
-            late = results.only([key for key in results.ids if key not in work.wanted])
-            self._rows.add(late, self._generation, "A")
+        if len(own) < len(results):
+            self._take_spare([key for key in results.ids if key not in work.wanted], results)
         work.trained += len(results)
         self.tally.take(results)
+
+    def _take_spare(self, keys: Sequence[str], results: Results) -> None:
+        """Spare trials belong to the generations that asked for them."""
+        for generation in sorted({self._lent[key] for key in keys}):
+            own = [key for key in keys if self._lent[key] == generation]
+            self._rows.add(results.only(own), generation, "A")
 
     def _count(self, events: Iterable[Event]) -> None:
         """Faults, for the summary."""

@@ -202,12 +202,15 @@ class Store:
             StoreError: The store cannot be read.
         """
         spec = _only(table_spec(table), columns)
-        wanted = pa.array(keys, pa.string()).unique()
         bad: list[BadPart] = []
         found: dict[str, pa.Table | None] = {}
+        wanted: pa.Array | None = None
         with self._lock:
             for _ in range(_LISTINGS):
-                hits = _hits(self._key_index(spec, bad), wanted)
+                index = self._key_index(spec, bad)
+                if wanted is None and index:  # of an empty table, nobody is asked for
+                    wanted = pa.array(keys, pa.string())
+                hits = {} if wanted is None else _hits(index, wanted)
 
                 def read(name: str, hits: Mapping[str, pa.Array] = hits) -> pa.Table | None:
                     rows = self._read(spec, name, columns and list(spec.columns), bad)

@@ -78,7 +78,9 @@ class ChaosExecutor:
         for name in names:
             events += self._call(name)
         if self._late and self._rng.random() < 0.3:
-            events.append(Finished(Results.of(self._late.pop())))  # of an actor that was given up long ago
+            events.append(
+                Finished(Results.of(self._late.pop()))
+            )  # of an actor that was given up long ago
         self._rng.shuffle(events)
         return events
 

@@ -18,8 +18,8 @@ from cluster.config import ConfigError
 from cluster.driver import run
 from cluster.local_executor import LocalExecutor
 from cluster.manifest import config_of
-from cluster.summary import GenerationSummary, RunSummary, Snapshot
 from cluster.results import Results
+from cluster.summary import GenerationSummary, RunSummary, Snapshot
 from cluster.training import RunError
 from speciation import seeds
 from speciation.tables.readers import (
