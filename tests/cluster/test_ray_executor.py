@@ -120,7 +120,7 @@ def test_a_lost_actor_is_replaced_under_a_name_of_its_own(make):
     events = until(executor, lambda events: any(isinstance(e, ActorLost) for e in events))
     assert len(events[-1].trials) == 3
     executor.submit([trial(9)])
-    assert collect(executor, 1)[0].trial == trial(9)
+    assert collect(executor, 1)[0]["trial_id"] == trial(9).id
     assert executor._places["cpu-0"].starts == 2
 
 
