@@ -15,6 +15,7 @@ import pickle
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,7 +24,8 @@ import numpy as np
 from cluster.campaign import Event, Finished
 from cluster.config import make_config
 from cluster.driver import Progress, run
-from cluster.report import Report, report_of, results_of
+from cluster.parcel import parcel, unpacked
+from cluster.report import Report, report_of
 from cluster.roster import Roster
 from cluster.summary import GenerationSummary
 from speciation.tables.store import Store
@@ -49,7 +51,7 @@ class VirtualActors:
         self._roster = Roster()
         for name in self._names:
             self._roster.hire(name)
-        self._turn = 0
+        self._calls: deque[tuple[str, bytes]] = deque()
         self.elsewhere = 0.0  # processor seconds that actors would have spent
 
     def submit(self, trials: Sequence[Trial], apart: bool = False) -> None:
@@ -57,16 +59,17 @@ class VirtualActors:
         self._roster.add(trials, apart)
 
     def wait(self, timeout_s: float) -> list[Event]:
-        """The next actor's answer."""
-        name = self._names[self._turn % len(self._names)]
-        self._turn += 1
-        sent = pickle.dumps(self._roster.take(name, self._slots), protocol=5)
-        answer = self._trained(sent)
-        report: Report = pickle.loads(answer)
-        results = results_of(report, lambda own: self._roster.find(name, own))
-        self._roster.settle(name, [result.trial.id for result in results])
-        self.trial_steps += sum(result.steps_run for result in results)
-        return [Finished(results, report.tables)] if results else []
+        """Call every actor that is idle and has something to do; then, the next answer."""
+        called = {name for name, _ in self._calls}
+        for name in self._names:
+            if name not in called and (fresh := self._roster.take(name, self._slots)):
+                self._calls.append((name, pickle.dumps(parcel(fresh), protocol=5)))
+        if not self._calls:
+            return []
+        name, sent = self._calls.popleft()
+        report: Report = pickle.loads(self._trained(sent))
+        self._roster.settle(name, report.results.ids)
+        return [Finished(report.results)]
 
     def close(self) -> list[Event]:
         """Nothing to give back."""
@@ -74,8 +77,9 @@ class VirtualActors:
 
     def _trained(self, sent: bytes) -> bytes:
         began = time.process_time()
-        results = [_result(trial) for trial in pickle.loads(sent)]
-        answer = pickle.dumps(report_of(results, 0, 0, 1.0), protocol=5)
+        results = [_result(trial) for trial in unpacked(pickle.loads(sent))]
+        self.trial_steps += sum(result.steps_run for result in results)
+        answer = pickle.dumps(report_of(results, 0, self.trial_steps, 1.0), protocol=5)
         self.elsewhere += time.process_time() - began
         return answer
 

@@ -19,6 +19,7 @@ import numpy as np
 from cluster.campaign import Event, Finished
 from cluster.config import make_config
 from cluster.driver import Progress, run
+from cluster.results import Results
 from cluster.summary import GenerationSummary
 from speciation.tables.store import Store
 from speciation.trial.trial import Curves, Milestones, Outcome, Trial, TrialResult
@@ -42,7 +43,7 @@ class InstantExecutor:
         """Everything that was submitted has finished."""
         results, self._submitted = tuple(map(_result, self._submitted)), []
         self.trial_steps += sum(result.steps_run for result in results)
-        return [Finished(results)] if results else []
+        return [Finished(Results.of(results))] if results else []
 
     def close(self) -> list[Event]:
         """Nothing to give back."""

@@ -18,12 +18,11 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-import pyarrow as pa
-
-from speciation.trial.trial import Outcome, Trial, TrialResult
+from cluster.results import Results
+from speciation.trial.trial import Trial
 
 MAX_STRIKES = 3
 # More than bisection can take to find one culprit among 2**20 trials on a single actor.
@@ -34,16 +33,9 @@ MAX_BARREN_ROUNDS = 24
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """These trials have results. They may come late, twice, or from another campaign.
+    """These trials have results. They may come late, twice, or from another campaign."""
 
-    Args:
-        results: How they ended.
-        tables: The same as ``speciation.tables.schema.result_tables`` tells it, where the actor
-            has made them; then ``results`` need not hold what only tables keep, such as curves.
-    """
-
-    results: tuple[TrialResult, ...]
-    tables: tuple[pa.Table, pa.Table] | None = field(default=None, compare=False)
+    results: Results
 
 
 class Cause(StrEnum):
@@ -102,10 +94,9 @@ class Submit:
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """Store these results: each is new. The tables, if any, may tell of others too."""
+    """Store these results: each is new."""
 
-    results: tuple[TrialResult, ...]
-    tables: tuple[pa.Table, pa.Table] | None = field(default=None, compare=False)
+    results: Results
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,26 +242,26 @@ class Campaign:
         return commands + self._next()
 
     def _finished(self, event: Finished) -> list[Command]:
-        fresh: list[TrialResult] = []
-        for result in event.results:
-            key = result.trial.id
+        failed = event.results.failed
+        fresh: list[str] = []
+        for key in event.results.ids:
             self._running.pop(key, None)
             self._apart.pop(key, None)
-            if self._lent.pop(key, None) is not None and result.outcome != Outcome.FAILED:
-                fresh.append(result)
+            if self._lent.pop(key, None) is not None and key not in failed:
+                fresh.append(key)
                 continue
             if key not in self._open and key not in self._given_up:
                 continue  # a duplicate, or another campaign's
-            if result.outcome == Outcome.FAILED and not self._fails(key):
+            if key in failed and not self._fails(key):
                 continue
             if self._open.pop(key, None) is None:
-                if result.outcome == Outcome.FAILED:
+                if key in failed:
                     continue
                 self._given_up.discard(key)  # late, and good after all
-            fresh.append(result)
+            fresh.append(key)
             self._barren_rounds = 0
             self._lost_this_round.clear()
-        return [Append(tuple(fresh), event.tables)] if fresh else []
+        return [Append(event.results.only(fresh))] if fresh else []
 
     def _fails(self, key: str) -> bool:
         """Count a result that says failed; whether it is to be believed by now."""

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 from os.path import exists, isfile  # unlike Path's, no name makes these raise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -27,6 +29,7 @@ from pydantic import (
 )
 
 from cluster.config_sentences import hint, listed, sentence, shown
+from cluster.parcel import sown
 from cluster.yaml_text import YamlError, read_yaml
 from speciation.evolution.fitness import LANDSCAPES, wilson
 from speciation.evolution.generation import EvolutionParams
@@ -117,6 +120,16 @@ class RacingSettings(_Settings):
         return RacingParams(**self.model_dump(exclude={"fill"}))
 
 
+class SteadySettings(_Settings):
+    """Steady state: a generation is a brood, bred while others are still being tried.
+
+    Parents are the genomes of the last broods that were judged, ``population`` of them.
+    """
+
+    brood: int = Field(8, strict=True, ge=1, le=100_000, description="genomes bred at a time")
+    ahead: int = Field(1, strict=True, ge=1, le=1000, description="broods bred in advance")
+
+
 class EvolutionSettings(_Settings):
     """The population, how it is judged, and how the next one is made."""
 
@@ -134,6 +147,7 @@ class EvolutionSettings(_Settings):
     gate: float = Field(0.5, strict=True, gt=0, lt=1, description="Sniper's success bound")
     strictness: float = Field(0.5, strict=True, gt=0, lt=1, description="Hall of Fame's bound")
     racing: RacingSettings | None = None
+    steady: SteadySettings | None = None
 
     @model_validator(mode="after")
     def _is_possible(self) -> Self:
@@ -145,6 +159,46 @@ class EvolutionSettings(_Settings):
                 f"shows a success bound of {best:.2f}; use more seeds or a lower gate"
             )
         return self
+
+    @model_validator(mode="after")
+    def _is_steady(self) -> Self:
+        if self.steady is None:
+            return self
+        if self.racing is not None:
+            raise ValueError("racing and steady exclude each other; keep one of them")
+        if self.population % self.steady.brood or self.steady.ahead >= self.broods:
+            raise ValueError(
+                f"the population is {self.population}, but must be a whole number of broods of "
+                f"{self.steady.brood}, and more of them than the {self.steady.ahead} bred ahead"
+            )
+        for generation in range(self.broods):
+            self.params_of(generation)
+        return self
+
+    @property
+    def broods(self) -> int:
+        """Broods that make up a population; 1 where a generation is one."""
+        return 1 if self.steady is None else self.population // self.steady.brood
+
+    @property
+    def ahead(self) -> int:
+        """Generations that are bred before the one at hand is judged."""
+        return 0 if self.steady is None else self.steady.ahead
+
+    @property
+    def born(self) -> int:
+        """Genomes in a generation."""
+        return self.population // self.broods
+
+    def params_of(self, generation: int) -> EvolutionParams:
+        """What breeds a generation; broods share out the elites and aliens of a population."""
+        place = generation % self.broods
+        return replace(
+            self.params(),
+            population=self.born,
+            elites=_share(self.elites, place, self.broods),
+            aliens=_share(self.aliens, self.broods - 1 - place, self.broods),
+        )
 
     def params(self) -> EvolutionParams:
         """What a step of evolution takes.
@@ -165,6 +219,11 @@ class EvolutionSettings(_Settings):
             landscape=self.landscape,
             gate=self.gate,
         )
+
+
+def _share(count: int, place: int, places: int) -> int:
+    """How many of so many things one of some places gets, all of them evenly."""
+    return (place + 1) * count // places - place * count // places
 
 
 class ConfirmSettings(_Settings):
@@ -289,19 +348,20 @@ class RunConfig(_Settings):
     def trials(self, genomes: Sequence[Genome], seeds: Sequence[int]) -> tuple[Trial, ...]:
         """Every genome from every seed, as this run trains it; seed by seed."""
         task, model, horizon = self.the_task(), self.the_model(), self.the_horizon()
-        return tuple(
-            Trial(genome, task, model, seed, horizon, precision=self.engine.precision)
-            for seed in seeds
-            for genome in genomes
-        )
+        if not seeds:
+            return ()
+        precision = self.engine.precision
+        heads = (Trial(g, task, model, seeds[0], horizon, precision=precision) for g in genomes)
+        return tuple(chain.from_iterable(zip(*(sown(h, seeds) for h in heads), strict=True)))
 
     def science(self) -> dict[str, Any]:
         """All that rows of this run depend on, as plain values."""
         evolution = self.evolution.model_dump()
         del evolution["generations"]
-        if evolution["racing"] is None:  # runs of the time before races keep their ids
-            del evolution["racing"]
-        else:  # decides what is known early, and nothing else
+        for option in ("racing", "steady"):  # runs of the time before these keep their ids
+            if evolution[option] is None:
+                del evolution[option]
+        if "racing" in evolution:  # decides what is known early, and nothing else
             del evolution["racing"]["fill"]
         return {
             "seed": self.seed,

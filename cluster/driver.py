@@ -10,11 +10,12 @@ path, and of a run only the generation at hand is ever in memory.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import pandas as pd
+import pyarrow.compute as pc
 
 from cluster import rows
 from cluster.campaign import Campaign
@@ -23,7 +24,9 @@ from cluster.executor import Executor
 from cluster.manifest import check_same_science, manifest_of, write_manifest
 from cluster.plan import (
     Judged,
+    Parents,
     Plan,
+    Tried,
     closed_generations,
     generations_in,
     generations_without_genomes,
@@ -31,7 +34,9 @@ from cluster.plan import (
     judge,
     judged,
     new_plan,
+    parents_among,
     stored_plan,
+    tried,
 )
 from cluster.summary import (
     Champion,
@@ -41,15 +46,15 @@ from cluster.summary import (
     figures,
     summarise,
 )
-from cluster.training import JUDGED_BY, StoppedEarlyError, Trainer, Work
+from cluster.training import NOTHING, StoppedEarlyError, Trainer, Work, few_collections
 from speciation import seeds
+from speciation.evolution.fitness import JUDGED_BY, fitness_table
 from speciation.evolution.fitness import champion as best_of
-from speciation.evolution.fitness import fitness_table
 from speciation.evolution.hall_of_fame import hall_of_fame
 from speciation.evolution.racing import rungs, survivors
 from speciation.genome.genome import Genome
-from speciation.tables.readers import genome_of, plans_frame, trials_frame
-from speciation.tables.store import Store
+from speciation.tables.readers import genome_of
+from speciation.tables.store import Store, StoreError
 from speciation.trial.trial import Trial
 
 REPORT_SECONDS = 0.1
@@ -91,8 +96,9 @@ def run(
     patience = rows.PATIENCE_SECONDS if patience is None else patience
     driver = _Driver(config, store, executor, report_progress, stop, patience, clock)
     try:
-        driver.check()
-        summary = driver.run()
+        with few_collections():
+            driver.check()
+            summary = driver.run()
     except BaseException:
         driver.save()
         raise
@@ -124,6 +130,9 @@ class _Driver:
             clock=clock,
         )
         self._generations = config.evolution.generations
+        self._plans: dict[int, Plan] = {}  # of open generations
+        self._tried: dict[int, Tried] = {}  # in steady state, whose genomes may be parents
+        self._last: Judged | None = None
         self._began = clock()
         self._reported = -REPORT_SECONDS
 
@@ -139,15 +148,15 @@ class _Driver:
         closed = 0
         champion = None
         try:
-            closed, before = self._trainer.insist(self._replay)
+            closed = self._trainer.insist(self._replay)
             self._generations = max(self._generations, closed)
             for generation in range(closed, self._generations):
-                plan = self._trainer.insist(partial(self._plan, generation, before))
+                plan = self._planned(generation)
                 if generation == closed:  # not sooner: there may have been no founders
                     self._write_manifest("running", closed)
-                before = self._close(plan, self._try(plan))
+                self._close(plan, self._try(plan, self._bred_ahead(generation)))
                 closed = generation + 1
-            champion = self._trainer.insist(lambda: self._champion(before))
+            champion = self._trainer.insist(self._champion)
         except StoppedEarlyError:
             self._write_manifest("stopped", closed)
             return self._summary(closed, None, stopped=True)
@@ -160,40 +169,81 @@ class _Driver:
 
     # -- Generations --------------------------------------------------------------------
 
-    def _replay(self) -> tuple[int, Judged | None]:
-        """Closed generations, and the last of them. What a damaged part took is made again."""
+    def _replay(self) -> int:
+        """How many generations are closed. What a damaged part took is made again."""
         closed = closed_generations(self._run, self._store)
         while closed and judged(self._config, self._store, closed - 1) is None:
             closed -= 1
-        if not closed:
-            return 0, None
-        self._heal(closed)
-        return closed, judged(self._config, self._store, closed - 1)
+        if closed:
+            self._heal(closed)
+            self._last = judged(self._config, self._store, closed - 1)
+        return closed
 
-    def _plan(self, generation: int, before: Judged | None) -> Plan:
+    def _planned(self, generation: int) -> Plan:
+        """The plan of a generation, if it can be bred yet."""
+        if generation not in self._plans:
+            self._plans[generation] = self._trainer.insist(partial(self._plan, generation))
+        return self._plans[generation]
+
+    def _plan(self, generation: int) -> Plan:
         """What was planned is what is done; what was not is planned now."""
         plan = None
         if generation in generations_in("plans", self._run, self._store):
             plan = stored_plan(self._config, self._store, generation)
-        return plan or new_plan(self._config, self._store, generation, before)
+        return plan or self._new_plan(generation)
+
+    def _new_plan(self, generation: int) -> Plan:
+        parents = self._parents(generation)
+        return new_plan(self._config, self._store, generation, parents)
+
+    def _parents(self, generation: int) -> Parents | None:
+        """Who may have children in a generation; None if it is one of founders."""
+        evolution = self._config.evolution
+        if generation < evolution.broods:
+            return None
+        if evolution.steady is not None:
+            end = generation - evolution.ahead
+            start = max(end - evolution.broods, 0)
+            return parents_among(self._config, [self._tried_in(g) for g in range(start, end)])
+        before = self._last
+        if before is None or before.plan.generation != generation - 1:
+            before = judged(self._config, self._store, generation - 1)
+        if before is None:
+            raise StoreError(
+                f"generation {generation - 1} of run {self._run} cannot be read in "
+                f"{self._store.uri}; start the run again, so that it is made again"
+            )
+        return before.parents()
+
+    def _tried_in(self, generation: int) -> Tried:
+        if generation not in self._tried:
+            found = tried(self._config, self._store, generation)
+            if found is None:
+                raise StoreError(
+                    f"generation {generation} of run {self._run} cannot be read in "
+                    f"{self._store.uri}; start the run again, so that it is made again"
+                )
+            self._tried[generation] = found
+        return self._tried[generation]
 
     def _heal(self, closed: int) -> None:
         """Plans, genomes and trials of closed generations that the store has lost."""
         lost = set(range(closed)) - generations_in("plans", self._run, self._store)
         lost |= set(generations_without_genomes(self._run, self._store)) & set(range(closed))
-        for generation in sorted(lost):
-            before = judged(self._config, self._store, generation - 1) if generation else None
-            new_plan(self._config, self._store, generation, before)
-        for generation in incomplete_generations(self._run, self._store):
-            plan = stored_plan(self._config, self._store, generation)
-            if generation < closed and plan is not None:
-                self._try(plan)
+        lost |= set(incomplete_generations(self._run, self._store)) & set(range(closed))
+        for generation in sorted(lost):  # a plan may depend on trials of those before
+            self._try(self._plan(generation), {})
 
-    def _try(self, plan: Plan) -> pd.DataFrame:
+    def _bred_ahead(self, generation: int) -> dict[int, list[Trial]]:
+        """Trials of the generations that may begin before this one is judged."""
+        end = min(generation + 1 + self._config.evolution.ahead, self._generations)
+        return {own: self._planned(own).by_genome() for own in range(generation + 1, end)}
+
+    def _try(self, plan: Plan, ahead: Mapping[int, Sequence[Trial]]) -> pd.DataFrame:
         """Rows of a plan's trials; in a race, of those that it came to."""
-        if self._config.evolution.racing is None:
-            return self._run_trials(plan.trials, plan.generation, "A")
-        return self._race(plan, self._config.evolution.racing)
+        if self._config.evolution.racing is not None:
+            return self._race(plan, self._config.evolution.racing)
+        return self._run_trials(plan.by_genome(), plan.generation, "A", ahead)
 
     def _race(self, plan: Plan, racing: RacingSettings) -> pd.DataFrame:
         """Rung by rung. Empty slots are lent to the next rung, those that lead first."""
@@ -205,7 +255,7 @@ class _Driver:
                 plan.trials_of(ids, start, end),
                 plan.generation,
                 "A",
-                spare=plan.trials_of(ids, end, later) if racing.fill else (),
+                {plan.generation: plan.trials_of(ids, end, later)} if racing.fill else {},
             )
             rows = pd.concat([rows, tried], ignore_index=True) if start else tried
             met = rows[rows["genome_id"].isin(ids)]
@@ -213,19 +263,25 @@ class _Driver:
             ids = survivors(table, params)
         return rows
 
-    def _close(self, plan: Plan, trials: pd.DataFrame) -> Judged:
+    def _close(self, plan: Plan, trials: pd.DataFrame) -> None:
         """Judge a generation and store the verdict: from now on it is never tried again."""
         verdict = self._trainer.insist(lambda: judge(self._config, self._store, plan, trials))
         self._report(summarise(verdict, self._config))
-        return verdict
+        self._last = verdict
+        evolution = self._config.evolution
+        if evolution.steady is not None:
+            self._tried[plan.generation] = Tried(plan, trials)
+            self._tried.pop(plan.generation - evolution.broods - evolution.ahead, None)
+        del self._plans[plan.generation]
 
-    def _champion(self, last: Judged | None) -> Champion | None:
+    def _champion(self) -> Champion | None:
         """The best of all generations, on the seeds it was selected on and on fresh ones."""
         evolution, horizon = self._config.evolution, self._config.the_horizon()
-        asked = plans_frame(self._store, self._run)["trial_ids"].explode()
-        trials = trials_frame(self._store, trial_ids=asked)
+        plans = self._store.select("plans", [self._run], ("trial_ids",)).table
+        asked = pc.list_flatten(plans["trial_ids"])
+        trials = self._store.select("trials", asked, JUDGED_BY).table.to_pandas()
         hall = hall_of_fame(trials, horizon, evolution.landscape, evolution.strictness)
-        chosen = best_of(hall) or (best_of(last.fitness) if last else None)
+        chosen = best_of(hall) or (best_of(self._last.fitness) if self._last else None)
         if chosen is None:
             return None
         selected = figures(trials[trials["genome_id"] == chosen], self._config)
@@ -243,11 +299,14 @@ class _Driver:
     # -- Trials -------------------------------------------------------------------------
 
     def _run_trials(
-        self, trials: Sequence[Trial], generation: int, pool: str, spare: Sequence[Trial] = ()
+        self,
+        trials: Sequence[Trial],
+        generation: int,
+        pool: str,
+        spare: Mapping[int, Sequence[Trial]] = NOTHING,
     ) -> pd.DataFrame:
         """Rows of these trials: those that the store has, and the others once they are run."""
-        rows = self._trainer.train(trials, generation, pool, spare)
-        return pd.DataFrame(rows, columns=list(JUDGED_BY))
+        return self._trainer.train(trials, generation, pool, spare).to_pandas()
 
     # -- Saying so ----------------------------------------------------------------------
 
@@ -295,7 +354,7 @@ class _Driver:
         if work.pool == "A":
             evolution = self._config.evolution
             generations = self._generations - (work.generation or 0) - 1
-            left += generations * evolution.population * evolution.seeds
+            left += generations * evolution.born * evolution.seeds
             left += self._config.confirm.seeds
         return pace * max(left, 0.0)
 

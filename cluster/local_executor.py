@@ -9,6 +9,7 @@ from dataclasses import replace
 from cluster.campaign import ActorLost, Cause, Event, Finished
 from cluster.engine_host import EngineHost, make_planned_engine
 from cluster.executor import EnginePlan, ExecutorError, MakeEngine, is_out_of_memory
+from cluster.results import Results
 from cluster.roster import Roster
 from speciation.trial.trial import Trial
 
@@ -65,7 +66,7 @@ class LocalExecutor:
         except Exception as error:  # whatever an engine raises, its slots are gone
             return [self._lost(error)]
         self._roster.settle(ACTOR, [result.trial.id for result in results])
-        return [Finished(tuple(results))] if results else []
+        return [Finished(Results.of(results))] if results else []
 
     def close(self) -> list[Event]:
         """Drop the engine and what is in it."""

@@ -8,7 +8,7 @@ again: what was planned is what is done.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from cluster.config import HALL_OF_FAME, RUN_PREFIX, Ancestor, ConfigError, RunConfig
 from speciation import seeds
-from speciation.evolution.fitness import fitness_table
+from speciation.evolution.fitness import JUDGED_BY, fitness_table
 from speciation.evolution.generation import Offspring, deaths, found, next_generation
 from speciation.evolution.hall_of_fame import hall_of_fame
 from speciation.evolution.racing import ranked_by_rung
@@ -71,10 +71,21 @@ class Plan:
         return cls(generation, genomes, elite_age, seeds, config.the_horizon(), trials)
 
     def trials_of(self, genome_ids: Iterable[str], start: int, end: int) -> list[Trial]:
-        """Trials of some genomes on the seeds number ``start`` to ``end``, seed by seed."""
+        """Trials of some genomes on the seeds number ``start`` to ``end``.
+
+        Genome by genome: so an actor gets few genomes, and a poison genome meets few actors.
+        """
         place = {own: position for position, own in enumerate(self.genomes.ids)}
-        places, count = [place[own] for own in genome_ids], len(self.genomes)
-        return [self.trials[seed * count + i] for seed in range(start, end) for i in places]
+        count = len(self.genomes)
+        within = slice(start * count, end * count)
+        of = self.trials[within]
+        return list(
+            itertools.chain.from_iterable(of[place[own] :: count] for own in genome_ids)
+        )
+
+    def by_genome(self) -> list[Trial]:
+        """All trials, as :meth:`trials_of` orders them."""
+        return self.trials_of(self.genomes.ids, 0, len(self.seeds))
 
     def ages(self) -> dict[str, int]:
         """Genome id → generations that it has been an elite."""
@@ -83,26 +94,70 @@ class Plan:
 
 @dataclass(frozen=True)
 class Judged:
-    """One generation after it was tried: all that the next one depends on."""
+    """One generation after it was tried."""
 
     plan: Plan
     fitness: pd.DataFrame
 
+    def parents(self) -> Parents:
+        """Those of the next generation, where one follows the other."""
+        return Parents(self.plan.genomes, self.fitness, self.plan.ages())
 
-def new_plan(config: RunConfig, store: Store, generation: int, before: Judged | None) -> Plan:
+
+@dataclass(frozen=True)
+class Parents:
+    """Who may have children: all that a new plan depends on.
+
+    Args:
+        genomes: P different ones.
+        fitness: Their fitness table.
+        ages: Genome id → generations that it has been an elite.
+    """
+
+    genomes: Genomes
+    fitness: pd.DataFrame
+    ages: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A generation with the rows of its trials, or what fitness needs of them."""
+
+    plan: Plan
+    trials: pd.DataFrame
+
+
+def parents_among(config: RunConfig, tried: Sequence[Tried]) -> Parents:
+    """In steady state: all genomes of some broods, judged anew on all their trials there.
+
+    Args:
+        config: The run.
+        tried: The last broods that were judged, in order, at least one.
+    """
+    evolution = config.evolution
+    genomes = {genome.id: genome for own in tried for genome in own.plan.genomes}
+    ages: dict[str, int] = {}
+    for own in tried:
+        ages |= own.plan.ages()
+    rows = pd.concat([own.trials for own in tried], ignore_index=True)
+    fitness = fitness_table(rows, config.the_horizon(), evolution.landscape, evolution.gate)
+    return Parents(Genomes.of(list(genomes.values())), fitness, ages)
+
+
+def new_plan(config: RunConfig, store: Store, generation: int, parents: Parents | None) -> Plan:
     """Make the plan of a generation and store it.
 
     Args:
         config: The run.
         store: Where its tables are.
         generation: Counted from 0.
-        before: The generation before; None for the founders.
+        parents: Who may have children; None for founders.
 
     Raises:
         ConfigError: The founders cannot be found.
         StoreError: The store cannot be read or written.
     """
-    run, born = config.run_id(), _made(config, store, generation, before)
+    run, born = config.run_id(), _made(config, store, generation, parents)
     chosen = seeds.pool_a(config.seed, generation, config.evolution.seeds)
     plan = Plan.of(config, generation, born.genomes, born.elite_age, chosen)
     # Genomes first: where a plan stands, its genomes do.
@@ -131,18 +186,34 @@ def stored_plan(config: RunConfig, store: Store, generation: int) -> Plan | None
     )
 
 
-def _made(config: RunConfig, store: Store, generation: int, before: Judged | None) -> Offspring:
-    params = config.evolution.params()
-    if before is not None:
+def _made(
+    config: RunConfig, store: Store, generation: int, parents: Parents | None
+) -> Offspring:
+    evolution = config.evolution
+    if parents is not None:
         rng = seeds.generator(config.seed, Purpose.OFFSPRING, generation)
-        return next_generation(
-            before.plan.genomes, before.fitness, before.plan.ages(), params, rng
-        )
+        params = evolution.params_of(generation)
+        return next_generation(parents.genomes, parents.fitness, parents.ages, params, rng)
     rng = seeds.generator(config.seed, Purpose.FOUNDERS)
+    ancestors = ancestors_of(config, store)
     try:
-        return found(params, KINDS[config.kind], ancestors_of(config, store), rng)
+        founders = found(evolution.params(), KINDS[config.kind], ancestors, rng)
     except (GenomeError, ValueError) as error:
         raise ConfigError(f"the run {config.run_id()} cannot be founded: {error}") from error
+    return _some(
+        founders, slice(generation * evolution.born, (generation + 1) * evolution.born)
+    )
+
+
+def _some(born: Offspring, places: slice) -> Offspring:
+    return Offspring(
+        born.genomes[places],
+        born.origin[places],
+        born.mothers[places],
+        born.fathers[places],
+        born.donor_genes[places],
+        born.elite_age[places],
+    )
 
 
 def _birth_rows(run: str, generation: int, born: Offspring) -> list[Row]:
@@ -283,7 +354,8 @@ def _verdict_rows(run: str, plan: Plan, fitness: pd.DataFrame) -> list[Row]:
 
 def generations_in(table: str, run: str, store: Store) -> frozenset[int]:
     """Generations of a run that ``plans`` or ``generations`` speaks of."""
-    return frozenset(store.select(table, [run]).table["generation"].to_pylist())
+    rows = store.select(table, [run], ("generation",), ordered=False).table
+    return frozenset(rows["generation"].unique().to_pylist())
 
 
 def closed_generations(run: str, store: Store) -> int:
@@ -294,15 +366,12 @@ def closed_generations(run: str, store: Store) -> int:
 
 def incomplete_generations(run: str, store: Store) -> list[int]:
     """Planned generations of which the store lacks the row of a trial."""
-    plans = store.select("plans", [run]).table
-    asked = pd.DataFrame(
-        {
-            "generation": plans["generation"].to_numpy(),
-            "trial_id": plans["trial_ids"].to_pylist(),
-        }
-    ).explode("trial_id")
-    known = store.select("trials", asked["trial_id"]).table["trial_id"].to_pylist()
-    return sorted(asked.loc[~asked["trial_id"].isin(known), "generation"].unique().tolist())
+    plans = store.select("plans", [run], ("generation", "trial_ids")).table.combine_chunks()
+    asked = pc.list_flatten(plans["trial_ids"])
+    generation = plans["generation"].take(pc.list_parent_indices(plans["trial_ids"]))
+    known = store.select("trials", asked, ("trial_id",), ordered=False).table["trial_id"]
+    lacking = pc.invert(pc.is_in(asked, value_set=known.combine_chunks()))
+    return sorted(generation.filter(lacking).unique().to_pylist())
 
 
 def generations_without_genomes(run: str, store: Store) -> list[int]:
@@ -312,6 +381,15 @@ def generations_without_genomes(run: str, store: Store) -> list[int]:
     known = store.select("genomes", asked.to_pylist()).table["genome_id"]
     lacking = plans.filter(pc.invert(pc.is_in(asked, value_set=known.combine_chunks())))
     return sorted(set(lacking["generation"].to_pylist()))
+
+
+def tried(config: RunConfig, store: Store, generation: int) -> Tried | None:
+    """A generation with what the store has of it; None if its plan cannot be read in full."""
+    plan = stored_plan(config, store, generation)
+    if plan is None:
+        return None
+    rows = store.select("trials", [trial.id for trial in plan.trials], JUDGED_BY).table
+    return Tried(plan, rows.select(JUDGED_BY).to_pandas())
 
 
 def judged(config: RunConfig, store: Store, generation: int) -> Judged | None:

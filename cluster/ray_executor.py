@@ -19,7 +19,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ from cluster.closed import insist, prove
 from cluster.engine_host import EngineHost, make_planned_engine
 from cluster.executor import EnginePlan, ExecutorError, MakeEngine, is_out_of_memory
 from cluster.local_cluster import WITHOUT_METRICS
+from cluster.parcel import Parcel, parcel, unpacked
 from cluster.ray_address import (
     JOB_ENVIRONMENT,
     check_token,
@@ -41,7 +41,7 @@ from cluster.ray_address import (
     probe,
     wanted_address,
 )
-from cluster.report import Report, report_of, results_of
+from cluster.report import Report, report_of
 from cluster.roster import Roster
 from speciation.trial.trial import Trial
 
@@ -88,10 +88,10 @@ class EngineActor:
         """Answers once the engine is built."""
         return Ready(self._host.slots, ray.get_runtime_context().get_node_id())
 
-    def work(self, trials: Sequence[Trial], seconds: float) -> Report:
+    def work(self, sent: Parcel | None, seconds: float) -> Report:
         """Take trials in and train for about so many seconds."""
         began = time.monotonic()
-        results = self._host.work(trials, seconds)
+        results = self._host.work(unpacked(sent) if sent else [], seconds)
         host, took = self._host, time.monotonic() - began
         return report_of(results, host.occupied, host.trial_steps, took)
 
@@ -355,7 +355,7 @@ class RayExecutor:
             if not self._roster.busy(place.name):
                 self._forget(place)
                 return
-            place.call = place.actor.work.remote((), self._work_seconds)
+            place.call = place.actor.work.remote(None, self._work_seconds)
             place.called_at = self._clock()
             return
         # As many as finished in the last call will finish in the next: have them at hand.
@@ -363,7 +363,7 @@ class RayExecutor:
         fresh = self._roster.take(place.name, place.slots, reserve)
         if self._roster.busy(place.name):
             train = place.actor.work.options(name="train")
-            place.call = train.remote(fresh, self._work_seconds)
+            place.call = train.remote(parcel(fresh) if fresh else None, self._work_seconds)
             place.called_at = self._clock()
 
     def _answered(self, timeout_s: float) -> list[_Place]:
@@ -395,12 +395,11 @@ class RayExecutor:
         if place.occupied >= place.slots / 2 and trained and place.calls > 1:
             self._roster.pace(place.name, trained / max(answer.seconds, 1e-3))
         place.occupied, place.trial_steps = answer.occupied, answer.trial_steps
-        place.finished_last = len(answer.ended)
-        results = results_of(answer, partial(self._roster.find, place.name))
-        self._roster.settle(place.name, [result.trial.id for result in results])
+        place.finished_last = len(answer.results)
+        self._roster.settle(place.name, answer.results.ids)
         if self._open:
             self._feed(place)
-        return [Finished(results, answer.tables)] if results else []
+        return [Finished(answer.results)] if len(answer.results) else []
 
     def _overdue(self) -> Iterator[Event]:
         """Ray never notices an actor that hangs: deadlines are ours."""

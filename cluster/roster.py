@@ -61,14 +61,6 @@ class Roster:
         else:
             self._pace[actor] = trial_steps_a_second
 
-    def find(self, actor: str, trial_id: str) -> Trial:
-        """A trial in an actor's hand.
-
-        Raises:
-            KeyError: It is not there.
-        """
-        return self._hands[actor][trial_id]
-
     def busy(self, actor: str) -> bool:
         """Whether an actor has any trial."""
         return bool(self._hands[actor])
@@ -102,6 +94,8 @@ class Roster:
                 self._pack_is_out = True
                 return self._give(actor, self._packs.popleft())
         if self._reserved == actor:
+            return []
+        if not self._queue:
             return []
         room = min(slots + reserve, self._share(actor)) - len(hand)
         batch = [self._queue.popleft() for _ in range(min(max(room, 0), len(self._queue)))]

@@ -12,14 +12,13 @@ import time
 from collections.abc import Callable, Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from cluster.campaign import Pack
+from cluster.results import Results
 from cluster.suspicions import rows_of
 from speciation.tables.parts import pieces
-from speciation.tables.schema import TABLES, asked_by, result_tables
+from speciation.tables.schema import TABLES, asked_by
 from speciation.tables.store import Store, StoreUnavailable
-from speciation.trial.trial import TrialResult
 
 FLUSH_SECONDS = 2.0
 PATIENCE_SECONDS = 60.0
@@ -47,6 +46,7 @@ class RowBuffer:
         self._suspects: list[dict[str, object]] = []
         self._trials: list[pa.Table] = []
         self._curves: list[pa.Table] = []
+        self._parts: list[bytes] = []  # of curves
         self._flushed_at = clock()
         self._failing_since: float | None = None
 
@@ -60,30 +60,17 @@ class RowBuffer:
         """The store cannot be written to: take no more work in."""
         return self._failing_since is not None
 
-    def add(
-        self,
-        results: Sequence[TrialResult],
-        generation: int | None,
-        pool: str,
-        tables: tuple[pa.Table, pa.Table] | None = None,
-    ) -> None:
+    def add(self, results: Results, generation: int | None, pool: str) -> None:
         """Take results in.
 
         Args:
             results: How trials ended.
             generation: The generation that asked, if one did.
             pool: "A" for seeds of evolution, "B" for seeds of validation, "C" for crossed ones.
-            tables: What an actor made of these results, and perhaps of others.
         """
-        trials, curves = tables or result_tables(results)
-        if len(trials) != len(results):
-            wanted = pa.array([result.trial.id for result in results], pa.string())
-            trials, curves = (
-                table.filter(pc.is_in(table["trial_id"], value_set=wanted))
-                for table in (trials, curves)
-            )
-        self._trials.append(asked_by(trials, self._run, generation, pool))
-        self._curves.append(curves)
+        self._trials.append(asked_by(results.trials, self._run, generation, pool))
+        self._curves.append(results.curves)
+        self._parts += results.parts
 
     def suspect(self, packs: Sequence[Pack]) -> None:
         """Store suspicions, now. Raises as :meth:`flush_if_due`."""
@@ -116,9 +103,12 @@ class RowBuffer:
     def _append(self) -> None:
         self._store.append("suspects", self._suspects)
         self._suspects.clear()
+        while self._parts:
+            self._store.publish("curves", self._parts[0])
+            del self._parts[0]
         for name, waiting in (("curves", self._curves), ("trials", self._trials)):
             # Each piece is forgotten once it is stored, and none sooner.
-            together = pa.concat_tables([TABLES[name].empty(), *waiting])
+            together = pa.concat_tables([TABLES[name].empty(), *waiting]).combine_chunks()
             waiting[:] = pieces(TABLES[name], together)
             while waiting:
                 self._store.append(name, waiting[0])

@@ -7,11 +7,17 @@ answers already is not trained, and what has finished is stored whatever happens
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from cluster.campaign import (
     Abandon,
@@ -27,28 +33,22 @@ from cluster.campaign import (
     Suspect,
 )
 from cluster.executor import Executor
+from cluster.results import Results
 from cluster.rows import PATIENCE_SECONDS, RowBuffer
 from cluster.suspicions import suspicions
-from speciation.tables.readers import known_answers
+from speciation.evolution.fitness import JUDGED_BY
+from speciation.tables.readers import answering
 from speciation.tables.store import Store, StoreError, StoreFull, StoreUnavailable
-from speciation.trial.trial import Outcome, Trial, TrialResult, failed
+from speciation.trial.trial import Outcome, Trial, failed
+
+NOTHING: Mapping[int, Sequence[Trial]] = MappingProxyType({})
 
 WAIT_SECONDS = 0.5
+COLLECT_AFTER = 100_000  # new objects; Python's own number is below 1,000
 # Trials in flight for each slot: one in it, and enough behind it that no slot ever waits.
 IN_FLIGHT = 3
 LEAST_IN_FLIGHT = 256  # while executors start and their slots are not known yet
 
-# What fitness needs of a row of ``trials``.
-JUDGED_BY = (
-    "trial_id",
-    "genome_id",
-    "outcome",
-    "steps_to_grok",
-    "steps_run",
-    "best_validation_accuracy",
-)
-
-Row = dict[str, Any]
 T = TypeVar("T")
 
 
@@ -58,6 +58,21 @@ class RunError(RuntimeError):
 
 class StoppedEarlyError(Exception):
     """Unwinds the loop when somebody asked to stop."""
+
+
+@contextmanager
+def few_collections() -> Iterator[None]:
+    """Collect garbage less often.
+
+    A collection walks through every object that is kept. Of a large generation, hundreds of
+    thousands of trials are, and cycles are rare: walking took a third of a driver's time.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(max(before[0], COLLECT_AFTER), *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 @dataclass
@@ -72,6 +87,16 @@ class Tally:
     devices: set[str] = field(default_factory=set)
     faults: Counter[str] = field(default_factory=Counter)  # by kind
 
+    def take(self, results: Results) -> None:
+        """Count trials that ended."""
+        trials = results.trials
+        self.finished += len(trials)
+        for counted in trials["outcome"].value_counts().to_pylist():
+            self.outcomes[counted["values"]] += counted["counts"]
+        self.failed = self.outcomes[Outcome.FAILED.value]
+        self.steps += pc.sum(trials["steps_run"]).as_py()
+        self.devices |= set(trials["device"].unique().to_pylist())
+
 
 @dataclass
 class Work:
@@ -81,7 +106,7 @@ class Work:
     pool: str
     trials: int
     wanted: set[str]  # their ids
-    rows: dict[str, Row]
+    rows: list[pa.Table]  # what fitness needs of those that have ended
     began: float
     trained: int = 0
     held: list[Submit] = field(default_factory=list)
@@ -115,7 +140,7 @@ class Trainer:
         self._watch, self._stop, self._clock = watch, stop, clock
         self._patience = patience
         self._rows = RowBuffer(store, run, patience=patience, clock=clock)
-        self._generation: int | None = None  # of evolution, the last that asked
+        self._lent: dict[str, int] = {}  # spare trials that have not ended → generation
         self._under_way_still: tuple[Trial, ...] = ()  # spare trials of the campaign before
         self.tally = Tally()
         self.seconds_a_trial: float | None = None  # of the last campaign that trained any
@@ -157,15 +182,17 @@ class Trainer:
         trials: Sequence[Trial],
         generation: int | None,
         pool: str,
-        spare: Sequence[Trial] = (),
-    ) -> list[Row]:
+        spare: Mapping[int, Sequence[Trial]] = NOTHING,
+    ) -> pa.Table:
         """What fitness needs of each trial's row, once every trial has one.
+
+        A trial that was given up and came back after all has two.
 
         Args:
             trials: What is asked for; the store may answer some of them.
             generation: That asks, if one does.
             pool: Of the seeds; see ``speciation.tables.schema.result_rows``.
-            spare: Trials of evolution that empty slots may be lent to.
+            spare: Generation of evolution → its trials that empty slots may be lent to.
 
         Raises:
             StoppedEarlyError: ``stop`` asked to stop.
@@ -173,19 +200,21 @@ class Trainer:
             ExecutorError: There is nowhere to train.
             StoreError: The store cannot be read or written.
         """
-        known = self.insist(lambda: known_answers(self._store, [*trials, *spare]))
+        later = [trial for own in spare.values() for trial in own]
+        answers = self.insist(lambda: answering(self._store, [*trials, *later], JUDGED_BY))
+        known = set(answers["trial_id"].to_pylist())
         wanted = {trial.id for trial in trials}
-        rows = {own: _judged_by(row) for own, row in known.items() if own in wanted}
+        self._lent |= {t.id: number for number, own in spare.items() for t in own}
+        answered = pc.is_in(answers["trial_id"], value_set=pa.array(list(wanted), pa.string()))
+        rows = answers.filter(answered)
         self.tally.known += len(rows)
-        if pool == "A":
-            self._generation = generation
-        work = Work(generation, pool, len(trials), wanted, rows, self._clock())
-        unknown = [trial for trial in trials if trial.id not in rows]
+        work = Work(generation, pool, len(trials), wanted, [rows], self._clock())
+        unknown = [trial for trial in trials if trial.id not in known]
         campaign = Campaign(
             unknown,
             max_in_flight=self._room(),
             suspicions=self.insist(lambda: suspicions(self._store, self._run, unknown)),
-            spare=[trial for trial in spare if trial.id not in known],
+            spare=[trial for trial in later if trial.id not in known],
             under_way=self._under_way_still,
         )
         commands = campaign.start()
@@ -202,9 +231,10 @@ class Trainer:
             commands = [command for event in events for command in campaign.handle(event)]
         self._flush(campaign, work)
         self._under_way_still = campaign.under_way
+        self._lent = {trial.id: self._lent[trial.id] for trial in campaign.under_way}
         if work.trained:
             self.seconds_a_trial = (self._clock() - work.began) / work.trained
-        return [work.rows[own] for own in wanted & work.rows.keys()]
+        return pa.concat_tables(work.rows).combine_chunks()
 
     def _execute(self, commands: Iterable[Command], work: Work) -> bool:
         """Do as the campaign says; whether it is closed."""
@@ -213,13 +243,13 @@ class Trainer:
             if isinstance(command, Submit):
                 work.held.append(command)
             elif isinstance(command, Append):
-                self._take(command, work)
+                self._take(command.results, work)
             elif isinstance(command, Suspect):
                 self.tally.faults["suspects"] += sum(len(p.trials) for p in command.packs)
                 self._rows.suspect(command.packs)
             elif isinstance(command, Fail):
                 lost = [failed(trial, command.reason) for trial in command.trials]
-                self._take(Append(tuple(lost)), work)
+                self._take(Results.of(lost), work)
             elif isinstance(command, Abandon):
                 raise RunError(
                     f"run {self._run}: actors die again and again without finishing a trial, "
@@ -233,23 +263,22 @@ class Trainer:
             self._executor.submit(submit.trials, apart=submit.apart)
         return closed
 
-    def _take(self, append: Append, work: Work) -> None:
-        own = [result for result in append.results if result.trial.id in work.wanted]
-        late = [result for result in append.results if result.trial.id not in work.wanted]
+    def _take(self, results: Results, work: Work) -> None:
+        own = [key for key in results.ids if key in work.wanted]
         if own:
-            self._rows.add(own, work.generation, work.pool, append.tables)
-        if late:  # spare trials, of evolution always
-            self._rows.add(late, self._generation, "A", append.tables)
-        for result in append.results:
-            known = work.rows.get(result.trial.id)
-            if known is None or known["outcome"] == Outcome.FAILED:
-                work.rows[result.trial.id] = _judged_by_result(result)
-            self.tally.devices.add(result.device)
-            self.tally.steps += result.steps_run
-            self.tally.failed += result.outcome == Outcome.FAILED
-        work.trained += len(append.results)
-        self.tally.finished += len(append.results)
-        self.tally.outcomes.update(str(r.outcome) for r in append.results)
+            asked = results.only(own)
+            self._rows.add(asked, work.generation, work.pool)
+            work.rows.append(asked.trials.select(JUDGED_BY))
+        if len(own) < len(results):
+            self._take_spare([key for key in results.ids if key not in work.wanted], results)
+        work.trained += len(results)
+        self.tally.take(results)
+
+    def _take_spare(self, keys: Sequence[str], results: Results) -> None:
+        """Spare trials belong to the generations that asked for them."""
+        for generation in sorted({self._lent[key] for key in keys}):
+            own = [key for key in keys if self._lent[key] == generation]
+            self._rows.add(results.only(own), generation, "A")
 
     def _count(self, events: Iterable[Event]) -> None:
         """Faults, for the summary."""
@@ -282,19 +311,3 @@ class Trainer:
 
     def _room(self) -> int:
         return max(IN_FLIGHT * self._executor.capacity, LEAST_IN_FLIGHT)
-
-
-def _judged_by(row: Row) -> Row:
-    return {column: row[column] for column in JUDGED_BY}
-
-
-def _judged_by_result(result: TrialResult) -> Row:
-    """The same of a result that has no row yet."""
-    return {
-        "trial_id": result.trial.id,
-        "genome_id": result.trial.genome.id,
-        "outcome": str(result.outcome),
-        "steps_to_grok": result.milestones.steps_to_grok,
-        "steps_run": result.steps_run,
-        "best_validation_accuracy": result.best_validation_accuracy,
-    }

@@ -25,6 +25,7 @@ from cluster.config import RUN_PREFIX, RunConfig, make_config
 from cluster.executor import Executor
 from cluster.manifest import config_of, find_run
 from cluster.naming import Named, named
+from cluster.parcel import sown
 from cluster.training import StoppedEarlyError, Trainer, Work
 from speciation.analysis import sequential, validation
 from speciation.analysis.components import Components, crossed
@@ -35,7 +36,7 @@ from speciation.seeds import pool_b
 from speciation.tables.readers import answered, known_answers
 from speciation.tables.schema import genome_row
 from speciation.tables.store import Store
-from speciation.trial.trial import Outcome, Trial, same_but_seed, seeded
+from speciation.trial.trial import Outcome, Trial, same_but_seed
 
 RUN = "validation"  # what rows of validations carry in place of a run
 
@@ -433,7 +434,7 @@ def _race(
 
 def missing_trials(asked: Asked, lacking: Plan) -> list[Trial]:
     """The trials that a plan misses; seed by seed, so that all genomes get on together."""
-    own = [seeded(asked.trial(genome), seeds) for genome, seeds in lacking.missing.items()]
+    own = [sown(asked.trial(genome), seeds) for genome, seeds in lacking.missing.items()]
     turns = zip_longest(*own)
     return [trial for turn in turns for trial in turn if trial is not None]
 

@@ -29,6 +29,16 @@ Z = 1.96  # two-sided 95 %
 SPREAD = (0.1, 0.9)  # the quantiles between which a sniper's trials shall lie
 REPLICATES = 400  # of the bootstrap: knows a standard error to about 4 %
 
+JUDGED_BY = (
+    "trial_id",
+    "genome_id",
+    "outcome",
+    "steps_to_grok",
+    "steps_run",
+    "best_validation_accuracy",
+)
+"""The columns of ``trials`` that fitness reads."""
+
 COLUMNS = (
     "genome_id",
     "trials",
@@ -81,9 +91,8 @@ def fitness_table(
     """Fitness of every genome that has rows, in every landscape, ranked in one.
 
     Args:
-        trials: Rows of the ``trials`` table, in any order, of one task and model. Needs
-            ``trial_id, genome_id, outcome, steps_to_grok, steps_run,
-            best_validation_accuracy``. Rows that stand twice count once.
+        trials: Rows of the ``trials`` table, in any order, of one task and model. Needs the
+            columns :data:`JUDGED_BY`. Rows that stand twice count once.
         horizon: H in steps. Longer trials are read as if they had ended there; trials that
             ended sooner without an answer are left out and counted as ``unanswered``.
         landscape: The one to rank in, a key of :data:`LANDSCAPES`.
@@ -329,14 +338,6 @@ def _check(trials: pd.DataFrame, horizon: int, landscape: str, gate: float) -> N
         raise ValueError(f"the horizon of a fitness must be at least 1 step, got {horizon}")
     if not 0 < gate < 1:
         raise ValueError(f"the gate of a sniper must be within (0, 1), got {gate}")
-    needed = (
-        "trial_id",
-        "genome_id",
-        "outcome",
-        "steps_to_grok",
-        "steps_run",
-        "best_validation_accuracy",
-    )
-    missing = [name for name in needed if name not in trials]
+    missing = [name for name in JUDGED_BY if name not in trials]
     if missing:
         raise ValueError(f"trial rows lack the columns {', '.join(missing)}")

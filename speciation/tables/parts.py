@@ -121,6 +121,20 @@ def rows_of(
         raise PartError(f"it is not readable Parquet ({_first_line(error)})") from error
 
 
+def check_origin(spec: TableSpec, data: bytes) -> None:
+    """Check that the bytes of a part say they are of a table; its rows are not looked at.
+
+    Raises:
+        NewerPart: A newer version of this program wrote it.
+        PartError: They do not.
+    """
+    try:
+        schema = pq.read_schema(pa.BufferReader(data))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise PartError(f"it is not readable Parquet ({_first_line(error)})") from error
+    _check_origin(spec.name, part_name(data), schema)
+
+
 def has_unknown_columns(spec: TableSpec, data: bytes) -> bool:
     """Whether a good part has columns that the spec lacks, which rewriting would lose."""
     return not set(pq.read_schema(pa.BufferReader(data)).names) <= set(spec.columns)

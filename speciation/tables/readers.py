@@ -20,7 +20,7 @@ from speciation.tables.files import StoreError
 from speciation.tables.schema import MILESTONES, Row
 from speciation.tables.store import Store, table_spec
 from speciation.trial.task import Task
-from speciation.trial.trial import ModelShape, Outcome, Streams, Trial, answers
+from speciation.trial.trial import ModelShape, Outcome, Streams, Trial
 
 _DIGITS = 32  # of a whole id
 
@@ -201,23 +201,32 @@ def known_answers(store: Store, trials: Sequence[Trial]) -> dict[str, Row]:
         store: Where to read.
         trials: Requests, each with its own horizon.
     """
+    return {row["trial_id"]: row for row in answering(store, trials).to_pylist()}
+
+
+def answering(
+    store: Store, trials: Sequence[Trial], columns: Sequence[str] | None = None
+) -> pa.Table:
+    """The rows of :func:`known_answers`, and of them only what is needed.
+
+    Args:
+        store: Where to read.
+        trials: Requests, each with its own horizon.
+        columns: Which columns, those that :func:`answered` looks at among them; all by default.
+    """
     horizons = {trial.id: trial.horizon for trial in trials}
-    rows = store.select("trials", horizons).table.to_pylist()
-    return {
-        row["trial_id"]: row
-        for row in rows
-        if answers(
-            row["outcome"], row["steps_to_grok"], row["steps_run"], horizons[row["trial_id"]]
-        )
-    }
+    rows = store.select("trials", horizons, columns).table
+    asked = [horizons[own] for own in rows["trial_id"].to_pylist()]
+    rows = rows.filter(pa.array(answered(rows, np.array(asked, dtype=np.int64))))
+    return rows if columns is None else rows.select(list(columns))
 
 
-def answered(rows: pa.Table, horizon: int) -> NDArray[np.bool_]:
+def answered(rows: pa.Table, horizon: int | NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which rows of ``trials`` say what happens up to a horizon: ``answers``, row by row.
 
     Args:
         rows: With ``outcome, steps_to_grok, steps_run``, at least.
-        horizon: In steps.
+        horizon: In steps, of all rows or of each.
     """
     outcome = rows["outcome"]
     within = pc.fill_null(pc.less_equal(rows["steps_to_grok"], horizon), False)

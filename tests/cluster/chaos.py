@@ -16,7 +16,8 @@ from typing import Any
 
 from cluster.campaign import ActorLost, Cause, Event, Finished
 from cluster.executor import ExecutorError
-from cluster.report import report_of, results_of
+from cluster.report import report_of
+from cluster.results import Results
 from cluster.roster import Roster
 from speciation.tables.store import Store
 from speciation.trial.trial import Trial, TrialResult
@@ -77,7 +78,9 @@ class ChaosExecutor:
         for name in names:
             events += self._call(name)
         if self._late and self._rng.random() < 0.3:
-            events.append(Finished(self._late.pop()))  # of an actor that was given up long ago
+            events.append(
+                Finished(Results.of(self._late.pop()))
+            )  # of an actor that was given up long ago
         self._rng.shuffle(events)
         return events
 
@@ -97,12 +100,12 @@ class ChaosExecutor:
             if self._rng.random() < 0.5:  # it had done its work, and its answer was lost
                 self._late.append(tuple(engine.advance()))
             return [self._lose(name, cause)]
-        report = report_of([r for _ in range(ADVANCES) for r in engine.advance()], 0, 0, 1.0)
-        results = results_of(report, lambda own: self._roster.find(name, own))
-        self._roster.settle(name, [result.trial.id for result in results])
+        advances = [r for _ in range(ADVANCES) for r in engine.advance()]
+        results = report_of(advances, 0, 0, 1.0).results
+        self._roster.settle(name, results.ids)
         self._roster.pace(name, self._rng.uniform(1, 4))
-        events: list[Event] = [Finished(results, report.tables)] if results else []
-        if results and self._rng.random() < 0.1:
+        events: list[Event] = [Finished(results)] if len(results) else []
+        if len(results) and self._rng.random() < 0.1:
             events *= 2  # an answer that is delivered twice
         return events
 

@@ -30,18 +30,19 @@ from cluster.campaign import (
     Submit,
     Suspect,
 )
-from speciation.trial.trial import Trial, TrialResult, failed
+from cluster.results import Results
+from speciation.trial.trial import Trial, failed
 from tests.cluster.synthetic import result, trials
 
 a, b, c, d, e = trials(5)
 
 
 def finished(*trials: Trial) -> Finished:
-    return Finished(tuple(result(t) for t in trials))
+    return Finished(Results.of(result(t) for t in trials))
 
 
 def appended(*trials: Trial) -> Append:
-    return Append(tuple(result(t) for t in trials))
+    return Append(Results.of(result(t) for t in trials))
 
 
 def lost(*trials: Trial) -> ActorLost:
@@ -54,13 +55,13 @@ def moves(campaign: Campaign, event: Event) -> list[Command]:
 
 
 def same(commands: list[Command], expected: list[Command]) -> bool:
-    """Results hold arrays, so commands are compared by what they are about."""
+    """Results are tables, so commands are compared by what they are about."""
     return [_about(x) for x in commands] == [_about(x) for x in expected]
 
 
 def _about(command: Command) -> object:
     if isinstance(command, Append):
-        return "append", tuple((r.trial.id, r.outcome) for r in command.results)
+        return "append", tuple(command.results.ids), command.results.failed
     return command
 
 
@@ -79,7 +80,7 @@ def test_work_is_submitted_stored_and_closed():
 def test_nothing_to_do_closes_at_once_and_once():
     campaign = Campaign([], max_in_flight=10)
     assert campaign.start() == [Close()]
-    assert campaign.handle(Finished(())) == []
+    assert campaign.handle(Finished(Results.of([]))) == []
 
 
 def test_a_trial_given_twice_is_run_once():
@@ -225,7 +226,7 @@ def test_actors_that_die_of_everything_end_the_campaign_and_blame_nobody():
 def test_a_failed_result_is_tried_again_and_then_believed():
     campaign = Campaign([a], max_in_flight=9)
     campaign.start()
-    said = Finished((failed(a, "ECC error"),))
+    said = Finished(Results.of([failed(a, "ECC error")]))
     assert campaign.handle(said) == [Submit((a,))]
     assert campaign.handle(said) == [Submit((a,))]
     assert same(campaign.handle(said), [Append(said.results), Close()])
@@ -366,7 +367,7 @@ def test_drivers_may_die_between_strikes_and_poison_is_still_contained(slots, ba
             killed.update(guilty)
             waiting += campaign.handle((lost if guilty else finished)(*command.trials))
         elif isinstance(command, Append):
-            ended |= {r.trial.id for r in command.results}
+            ended |= set(command.results.ids)
         elif isinstance(command, Fail):
             assert {t.id for t in command.trials} <= poison
             ended |= {t.id for t in command.trials}
@@ -405,7 +406,7 @@ class Chaos:
         self.campaign, self.poison, self.rng = campaign, poison, rng
         self.hands: list[list[Trial]] = [[], [], []]
         self.runs: dict[str, int] = {}
-        self.stored: list[TrialResult] = []
+        self.stored: list[str] = []
         self.given_up: set[str] = set()
         self.suspected: tuple[Pack, ...] = ()
         self.closed = 0
@@ -418,7 +419,7 @@ class Chaos:
                 for t in command.trials:
                     self.hands[self.rng.randrange(3)].append(t)
             elif isinstance(command, Append):
-                self.stored += command.results
+                self.stored += command.results.ids
             elif isinstance(command, Fail):
                 self.given_up |= {t.id for t in command.trials}
             elif isinstance(command, Suspect):
@@ -449,7 +450,7 @@ def test_whatever_happens_every_trial_ends_once(poisoned, max_in_flight, seed):
         chaos.poison = poison if sum(chaos.runs.values()) < 300 else set()
         chaos.execute(campaign.handle(chaos.happen()))
         assert campaign.in_flight == sum(map(len, chaos.hands))
-    assert sorted(r.trial.id for r in chaos.stored) == sorted(t.id for t in SOME)
+    assert sorted(chaos.stored) == sorted(t.id for t in SOME)
     assert chaos.closed == 1
 
 

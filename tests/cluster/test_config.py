@@ -101,10 +101,26 @@ def test_where_and_how_long_a_run_runs_leaves_it_the_same_run(change):
 
 
 def test_every_setting_of_evolution_but_its_length_is_science():
-    told = config(evolution={"racing": {}}).science()["evolution"]
-    assert told.keys() == EvolutionSettings.model_fields.keys() - {"generations"}
-    without = config().science()["evolution"]
-    assert without.keys() == told.keys() - {"racing"}, "ids of runs without a race stay"
+    options = {"racing", "steady"}  # ids of runs of the time before these stay
+    every = EvolutionSettings.model_fields.keys() - {"generations"}
+    assert config().science()["evolution"].keys() == every - options
+    for option in options:
+        told = config(evolution={"population": 16, option: {}}).science()["evolution"]
+        assert told.keys() == every - options | {option}
+
+
+@pytest.mark.parametrize(
+    ("evolution", "sentence"),
+    [
+        ({"steady": {}, "racing": {}}, "exclude each other"),
+        ({"population": 20, "steady": {"brood": 8}}, "whole number of broods of 8"),
+        ({"population": 16, "steady": {"brood": 8, "ahead": 2}}, "than the 2 bred ahead"),
+        ({"population": 5, "steady": {"brood": 1}, "elites": 2, "aliens": 2}, "no room for"),
+    ],
+)
+def test_broods_that_cannot_be_are_told(evolution, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        config(evolution=evolution)
 
 
 @st.composite

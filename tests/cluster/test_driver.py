@@ -18,6 +18,7 @@ from cluster.config import ConfigError, RunConfig
 from cluster.driver import run
 from cluster.local_executor import LocalExecutor
 from cluster.manifest import config_of
+from cluster.results import Results
 from cluster.summary import GenerationSummary, RunSummary, Snapshot
 from cluster.training import RunError
 from speciation import seeds
@@ -356,7 +357,7 @@ def test_what_an_executor_tells_only_when_closed_is_kept(tmp_path):
             return []
 
         def close(self):
-            return [Finished(tuple(result(t) for t in self.trials[:3]))]
+            return [Finished(Results.of(result(t) for t in self.trials[:3]))]
 
     turns = iter([False, True])
     store = Store(tmp_path)

@@ -41,7 +41,7 @@ def test_steps_of_a_lost_engine_still_count():
     results = collect(executor, 3)
     executor.submit([bad])
     assert executor.wait(0.1)[0].reason.startswith("RuntimeError: CUDA error")
-    assert executor.trial_steps == sum(r.steps_run for r in results)
+    assert executor.trial_steps == sum(row["steps_run"] for row in results)
 
 
 class Hungry(SyntheticEngine):
@@ -69,8 +69,8 @@ def test_where_memory_runs_out_slots_are_halved_and_no_trial_is_blamed():
         events = executor.wait(0.0)
         losses += [event for event in events if isinstance(event, ActorLost)]
         commands = [command for event in events for command in campaign.handle(event)]
-        stored += [r.trial for c in commands if isinstance(c, Append) for r in c.results]
-    assert sorted(t.id for t in stored) == sorted(t.id for t in trials(12))
+        stored += [own for c in commands if isinstance(c, Append) for own in c.results.ids]
+    assert sorted(stored) == sorted(t.id for t in trials(12))
     assert [(loss.cause, loss.innocent) for loss in losses] == [(Cause.MEMORY, True)] * 2
     assert executor.capacity == 2
 

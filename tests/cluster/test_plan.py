@@ -53,7 +53,7 @@ def test_two_drivers_write_the_same_bytes(finished, tmp_path):
     before = judged(config(), Store(finished), 1)
     for name in ("one", "two"):
         new_plan(config(), Store(tmp_path / name), 0, None)
-        new_plan(config(), Store(tmp_path / name), 2, before)
+        new_plan(config(), Store(tmp_path / name), 2, before.parents())
     assert parts(tmp_path / "one") == parts(tmp_path / "two")
     assert parts(tmp_path / "one") <= parts(finished)
 
@@ -83,7 +83,7 @@ def test_a_verdict_that_is_read_back_breeds_the_same_children(finished, tmp_path
     fresh = judge(config(), Store(tmp_path), plan, trials)
     read = judged(config(), store, 0)
     children = [
-        new_plan(config(), Store(tmp_path / name), 1, before).genomes.ids
+        new_plan(config(), Store(tmp_path / name), 1, before.parents()).genomes.ids
         for name, before in (("a", fresh), ("b", read))
     ]
     assert children[0] == children[1]

@@ -104,9 +104,10 @@ def test_a_killed_process_is_a_loss_of_what_it_held_and_nothing_else(make):
     losses = [e for e in events if isinstance(e, ActorLost)]
     assert len(losses) == 1
     assert bad in losses[0].trials
-    done = {r.trial for e in events if isinstance(e, Finished) for r in e.results}
-    assert done | set(losses[0].trials) == set(work)
-    assert not done & set(losses[0].trials)
+    done = {own for e in events if isinstance(e, Finished) for own in e.results.ids}
+    held = {t.id for t in losses[0].trials}
+    assert done | held == {t.id for t in work}
+    assert not done & held
 
 
 def test_a_lost_actor_is_replaced_under_a_name_of_its_own(make):
@@ -119,7 +120,7 @@ def test_a_lost_actor_is_replaced_under_a_name_of_its_own(make):
     events = until(executor, lambda events: any(isinstance(e, ActorLost) for e in events))
     assert len(events[-1].trials) == 3
     executor.submit([trial(9)])
-    assert collect(executor, 1)[0].trial == trial(9)
+    assert collect(executor, 1)[0]["trial_id"] == trial(9).id
     assert executor._places["cpu-0"].starts == 2
 
 

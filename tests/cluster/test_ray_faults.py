@@ -92,7 +92,7 @@ def test_a_machine_that_joins_is_used_and_one_that_is_lost_costs_its_unfinished_
     assert (loss.actor, loss.cause, loss.innocent) == (gone, Cause.LEFT, True)
     assert loss.trials
     executor.submit(loss.trials)
-    done = {r.trial.id for e in events if isinstance(e, Finished) for r in e.results}
+    done = {own for e in events if isinstance(e, Finished) for own in e.results.ids}
     assert not done & {t.id for t in loss.trials}
     collect(executor, 100)
     assert executor.actors == 1

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from cluster.campaign import Pack
+from cluster.results import Results
 from cluster.rows import FLUSH_SECONDS, RowBuffer
 from cluster.suspicions import suspicions
 from speciation.tables import parts
 from speciation.tables.readers import curves_frame, trials_frame
-from speciation.tables.schema import result_tables
 from speciation.tables.store import Store, StoreError, StoreFull
 from tests.cluster.synthetic import result, trials
 from tests.speciation.tables.faults import broken
@@ -55,11 +55,11 @@ def clock() -> Clock:
 def test_rows_are_gathered_for_a_moment_before_they_are_stored(tmp_path, clock):
     store = Watched(tmp_path)
     buffer = RowBuffer(store, "run", clock=clock)
-    buffer.add(RESULTS[:2], 0, "A")
+    buffer.add(Results.of(RESULTS[:2]), 0, "A")
     clock.now = FLUSH_SECONDS - 0.1
     buffer.flush_if_due()
     assert (store.appended, buffer.waiting) == ([], 2)
-    buffer.add(RESULTS[2:3], 0, "A")
+    buffer.add(Results.of(RESULTS[2:3]), 0, "A")
     clock.now = FLUSH_SECONDS
     buffer.flush_if_due()
     assert store.appended == [("curves", 3), ("trials", 3)]
@@ -69,7 +69,7 @@ def test_rows_are_gathered_for_a_moment_before_they_are_stored(tmp_path, clock):
 def test_rows_are_stored_once(tmp_path, clock):
     store = Watched(tmp_path)
     buffer = RowBuffer(store, "run", clock=clock)
-    buffer.add(RESULTS, 2, "B")
+    buffer.add(Results.of(RESULTS), 2, "B")
     buffer.flush()
     buffer.flush()
     assert store.appended == [("curves", 6), ("trials", 6)]
@@ -81,7 +81,7 @@ def test_rows_are_stored_once(tmp_path, clock):
 def test_a_full_disk_is_waited_for_until_our_patience_ends(tmp_path, clock):
     store = Watched(tmp_path, full=lambda table: True)
     buffer = RowBuffer(store, "run", patience=60, clock=clock)
-    buffer.add(RESULTS, 0, "A")
+    buffer.add(Results.of(RESULTS), 0, "A")
     buffer.flush()
     assert (buffer.full, buffer.waiting) == (True, 6)
     clock.now = 59.9
@@ -97,7 +97,7 @@ def test_patience_begins_anew_once_there_was_space(tmp_path, clock):
     buffer = RowBuffer(store, "run", patience=60, clock=clock)
     for now in range(0, 500, 5):
         clock.now = float(now)
-        buffer.add(RESULTS[:1], 0, "A")
+        buffer.add(Results.of(RESULTS[:1]), 0, "A")
         buffer.flush()
     assert not buffer.full
 
@@ -105,7 +105,7 @@ def test_patience_begins_anew_once_there_was_space(tmp_path, clock):
 def test_while_the_disk_has_room_for_curves_alone_no_trial_counts_as_done(tmp_path, clock):
     store = Watched(tmp_path, full=lambda table: table == "trials")
     buffer = RowBuffer(store, "run", clock=clock)
-    buffer.add(RESULTS, 0, "A")
+    buffer.add(Results.of(RESULTS), 0, "A")
     buffer.flush()
     assert (len(curves_frame(store)), len(trials_frame(store))) == (6, 0)
     assert buffer.waiting == 6
@@ -118,19 +118,34 @@ def test_rows_are_stored_in_pieces_and_none_is_lost(tmp_path, clock, monkeypatch
     monkeypatch.setattr(parts, "PART_WEIGHT", 4)
     store = Watched(tmp_path)
     buffer = RowBuffer(store, "run", clock=clock)
-    buffer.add(RESULTS, 0, "A")
+    buffer.add(Results.of(RESULTS), 0, "A")
     buffer.flush()
     assert len([name for name, _ in store.appended if name == "trials"]) == 2
     assert (len(trials_frame(store)), len(curves_frame(store))) == (6, 6)
 
 
-def test_an_actors_tables_are_stored_for_the_results_that_are_wanted_alone(tmp_path, clock):
+def test_parts_that_an_actor_made_are_stored_as_they_are(tmp_path, clock, monkeypatch):
+    monkeypatch.setattr("cluster.results.READY_SHARE", 0.0)
     buffer = RowBuffer(store := Watched(tmp_path), "run", clock=clock)
-    buffer.add(RESULTS[1:3], 0, "A", result_tables(RESULTS))
+    packed = Results.of(RESULTS).packed()
+    assert len(packed.parts) == 1
+    buffer.add(packed, 0, "A")
     buffer.flush()
-    wanted = {r.trial.id for r in RESULTS[1:3]}
-    assert set(trials_frame(store)["trial_id"]) == wanted
-    assert set(curves_frame(store)["trial_id"]) == wanted
+    assert store.appended == [("trials", 6)]
+    assert set(curves_frame(store)["trial_id"]) == {r.trial.id for r in RESULTS}
+
+
+def test_a_part_waits_with_the_rows_of_its_trials_while_the_disk_is_full(
+    tmp_path, clock, monkeypatch
+):
+    monkeypatch.setattr("cluster.results.READY_SHARE", 0.0)
+    buffer = RowBuffer(store := Watched(tmp_path), "run", clock=clock)
+    buffer.add(Results.of(RESULTS).packed(), 0, "A")
+    with broken("fsync", 0, errno.ENOSPC):
+        buffer.flush()
+    assert (buffer.full, buffer.waiting, len(trials_frame(store))) == (True, 6, 0)
+    buffer.flush()
+    assert (len(curves_frame(store)), len(trials_frame(store))) == (6, 6)
 
 
 def test_suspicions_are_stored_at_once_or_no_more_work_is_taken_in(tmp_path, clock):
@@ -147,7 +162,7 @@ def test_suspicions_are_stored_at_once_or_no_more_work_is_taken_in(tmp_path, clo
 
 def test_a_store_that_does_not_answer_is_waited_for_like_a_full_one(tmp_path, clock):
     buffer = RowBuffer(store := Watched(tmp_path), "run", clock=clock)
-    buffer.add(RESULTS, 0, "A")
+    buffer.add(Results.of(RESULTS), 0, "A")
     with broken("fsync", 0, errno.EIO):
         buffer.flush()
     assert (buffer.full, buffer.waiting) == (True, 6)
@@ -157,6 +172,6 @@ def test_a_store_that_does_not_answer_is_waited_for_like_a_full_one(tmp_path, cl
 
 def test_a_folder_that_may_not_be_written_to_is_not_waited_for(tmp_path, clock):
     buffer = RowBuffer(Watched(tmp_path), "run", clock=clock)
-    buffer.add(RESULTS, 0, "A")
+    buffer.add(Results.of(RESULTS), 0, "A")
     with broken("write", 0, errno.EROFS), pytest.raises(StoreError):
         buffer.flush()

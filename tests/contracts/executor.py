@@ -14,8 +14,7 @@ import pytest
 
 from cluster.campaign import ActorLost, Event, Finished
 from cluster.executor import Executor
-from speciation.tables.schema import result_tables
-from speciation.trial.trial import Trial, TrialResult
+from speciation.tables.schema import Row, result_tables
 from tests.cluster.synthetic import Behaviour, result, trial, trials
 
 PATIENCE = 60.0
@@ -32,20 +31,20 @@ class ExecutorContract:
         executor = make(Behaviour(slots=4))
         work = trials(50)
         executor.submit(work)
-        results = collect(executor, 50)
-        assert sorted(r.trial.id for r in results) == sorted(t.id for t in work)
-        for got in results:
-            expected = result(got.trial)
-            assert got.trial in work
-            assert (got.outcome, got.steps_run) == (expected.outcome, expected.steps_run)
-            assert got.milestones.steps_to_grok == expected.milestones.steps_to_grok
+        rows = collect(executor, 50)
+        assert sorted(row["trial_id"] for row in rows) == sorted(t.id for t in work)
+        of = {t.id: t for t in work}
+        for row in rows:
+            expected = result(of[row["trial_id"]])
+            assert (row["outcome"], row["steps_run"]) == (expected.outcome, expected.steps_run)
+            assert row["steps_to_grok"] == expected.milestones.steps_to_grok
 
     def test_all_that_is_to_be_stored_of_a_trial_comes_back(self, make):
         executor = make(Behaviour(slots=4))
         work = trials(30)
         executor.submit(work)
         events = until(executor, lambda events: len(finished(events)) == 30)
-        told = [e.tables or result_tables(e.results) for e in events]
+        told = [(e.results.trials, e.results.curves) for e in events]
         expected = result_tables([result(t) for t in work])
         for got, wanted in zip(zip(*told, strict=True), expected, strict=True):
             rows = {row["trial_id"]: row for row in pa.concat_tables(got).to_pylist()}
@@ -68,7 +67,7 @@ class ExecutorContract:
         executor.submit(trials(5))
         collect(executor, 5)
         executor.submit([trial(100), trial(101)])
-        assert {r.trial.seed for r in collect(executor, 2)} == {100, 101}
+        assert {row["seed"] for row in collect(executor, 2)} == {100, 101}
 
     def test_it_tells_how_much_it_does(self, make):
         executor = make(Behaviour(slots=4))
@@ -76,7 +75,7 @@ class ExecutorContract:
         results = collect(executor, 10)
         assert executor.capacity >= 4
         assert executor.occupied == 0
-        assert executor.trial_steps == sum(r.steps_run for r in results)
+        assert executor.trial_steps == sum(row["steps_run"] for row in results)
 
     def test_a_pack_apart_comes_back_whole(self, make):
         executor = make(Behaviour(slots=4))
@@ -84,7 +83,7 @@ class ExecutorContract:
         executor.submit(work[:20])
         executor.submit(work[20:], apart=True)
         results = collect(executor, 30)
-        assert sorted(r.trial.seed for r in results) == list(range(30))
+        assert sorted(row["seed"] for row in results) == list(range(30))
 
     def test_an_engine_that_breaks_is_a_loss_and_not_the_end(self, make):
         bad = trial(3)
@@ -95,9 +94,9 @@ class ExecutorContract:
         assert bad in loss.trials
         assert "illegal memory access" in loss.reason
         assert "\n" not in loss.reason
-        assert not finished(events) & set(loss.trials)
+        assert not finished(events) & {t.id for t in loss.trials}
         executor.submit([trial(50)])
-        until(executor, lambda events: trial(50) in finished(events))
+        until(executor, lambda events: trial(50).id in finished(events))
 
     def test_a_loss_of_a_pack_apart_names_only_the_pack(self, make):
         bad = trial(3)
@@ -123,25 +122,25 @@ class ExecutorContract:
         executor.submit(trials(10_000))
         events = until(executor, lambda events: bool(events))
         events += executor.close()
-        told = [r.trial.id for e in events if isinstance(e, Finished) for r in e.results]
+        told = [own for e in events if isinstance(e, Finished) for own in e.results.ids]
         assert len(set(told)) == len(told)
 
 
-def collect(executor: Executor, count: int) -> list[TrialResult]:
-    """So many results; anything else that happens is a failure."""
-    results: list[TrialResult] = []
+def collect(executor: Executor, count: int) -> list[Row]:
+    """So many results, as rows; anything else that happens is a failure."""
+    results: list[Row] = []
     deadline = time.monotonic() + PATIENCE
     while len(results) < count:
         assert time.monotonic() < deadline, f"only {len(results)} of {count} came back"
         for event in executor.wait(0.5):
             assert isinstance(event, Finished), event
-            results += event.results
+            results += event.results.trials.to_pylist()
     return results
 
 
-def finished(events: list[Event]) -> set[Trial]:
-    """The trials that finished."""
-    return {r.trial for e in events if isinstance(e, Finished) for r in e.results}
+def finished(events: list[Event]) -> set[str]:
+    """Ids of the trials that finished."""
+    return {own for e in events if isinstance(e, Finished) for own in e.results.ids}
 
 
 def until(executor: Executor, enough: Callable[[list[Event]], bool]) -> list[Event]:
