@@ -13,7 +13,7 @@ from rich.console import Console
 from cluster.job_queue import JobQueue
 from cluster.overview import overview
 from cluster.pulse import SILENT_SECONDS, Pulse, write_pulse
-from cluster.top import _age, as_json, best_text, job_json, job_table, screen, sparkline
+from cluster.top import age, as_json, best_text, job_json, job_table, screen, sparkline
 from speciation.tables.files import open_files
 from speciation.tables.readers import generations_frame, trials_frame
 from speciation.tables.store import Store
@@ -192,7 +192,7 @@ def test_an_extended_run_does_not_make_a_short_job_longer(queue):
     [(-5, "0 s"), (59, "59 s"), (60, "1 min"), (7200, "2 h"), (3 * 86_400, "3 d")],
 )
 def test_ages_are_said_in_the_largest_unit(seconds, text):
-    assert _age(seconds) == text
+    assert age(seconds) == text
 
 
 def test_an_empty_store_says_so(tmp_path):
