@@ -631,7 +631,12 @@ cluster.cli.main()
 
 
 @pytest.mark.parametrize(
-    ("number", "option"), [(signal.SIGINT, ""), (signal.SIGINT, "--json"), (signal.SIGTERM, "")]
+    ("number", "option"),
+    [
+        (signal.SIGINT, ""),
+        pytest.param(signal.SIGINT, "--json", marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, "", marks=pytest.mark.slow),
+    ],
 )
 def test_an_interrupted_run_loses_nothing_and_says_how_to_go_on(
     call, synthetic, finished, here, number, option

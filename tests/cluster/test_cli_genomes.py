@@ -179,6 +179,7 @@ def test_a_lineage_goes_back_to_founders(call):
 # -- Inside -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_genome_is_looked_into(call):
     said = call("interpret", "tuned-adamw", "--steps", "2", "--json", "--output", "i.html")
     (told,) = json.loads(said.out).values()

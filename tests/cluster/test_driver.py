@@ -542,7 +542,7 @@ def test_a_race_does_not_depend_on_who_is_ready_first(tmp_path, slots):
 
 @pytest.mark.usefixtures("often")
 @pytest.mark.parametrize(
-    "lives", [12, *(pytest.param(n, marks=pytest.mark.slow) for n in (6, 19))]
+    "lives", [6, *(pytest.param(n, marks=pytest.mark.slow) for n in (12, 19))]
 )
 def test_a_race_killed_and_resumed_is_the_same_race(tmp_path, lives):
     own = config(evolution={**RACE, "population": 8, "generations": 2}, confirm={"seeds": 2})

@@ -79,6 +79,7 @@ def test_every_core_gets_an_actor_and_all_of_them_work(make):
     assert (executor.actors, executor.capacity) == (2, 8)
 
 
+@pytest.mark.slow
 def test_every_gpu_gets_an_actor_where_there_are_any(make):
     executor = make(Behaviour(slots=4, seconds=0.01), device="auto", label="fast")
     executor.submit(trials(100))
@@ -87,6 +88,7 @@ def test_every_gpu_gets_an_actor_where_there_are_any(make):
     assert {"fast gpu-0", "fast gpu-1"} <= names
 
 
+@pytest.mark.slow
 def test_actors_run_one_thread_each(make):
     executor = make(Behaviour())
     until(executor, lambda _: executor.actors == 2)
@@ -110,6 +112,7 @@ def test_a_killed_process_is_a_loss_of_what_it_held_and_nothing_else(make):
     assert not done & held
 
 
+@pytest.mark.slow
 def test_a_lost_actor_is_replaced_under_a_name_of_its_own(make):
     executor = make(Behaviour(slots=4), most_actors=1)
     executor.submit(trials(3))
@@ -148,6 +151,7 @@ def _raises(plan: object) -> object:
     raise ValueError("device 'cuda' is not there")
 
 
+@pytest.mark.slow
 def test_engines_that_never_start_end_the_executor(own_ray):
     plan = PLAN.__class__(PLAN.task, PLAN.model, device="cpu")
     executor = RayExecutor(plan, make=_raises, most_actors=1)
@@ -158,6 +162,7 @@ def test_engines_that_never_start_end_the_executor(own_ray):
         executor.close()
 
 
+@pytest.mark.slow
 def test_a_reply_with_many_results_arrives(make):
     executor = make(Behaviour(slots=3000), most_actors=1)
     executor.submit(trials(3000, horizon=25))
@@ -243,6 +248,7 @@ def _count(events: list[object]) -> int:
     )
 
 
+@pytest.mark.slow
 def test_a_crew_shares_a_gpu_and_is_asked_all_at_once(own_ray):
     crew = Crew(Roster, 4)
     try:

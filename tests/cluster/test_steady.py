@@ -71,7 +71,9 @@ def test_tables_do_not_depend_on_the_number_of_slots(steady, tmp_path, slots):
 
 
 @pytest.mark.usefixtures("often")
-@pytest.mark.parametrize("lives", [5, 13, 22, 40])
+@pytest.mark.parametrize(
+    "lives", [13, *(pytest.param(n, marks=pytest.mark.slow) for n in (5, 22, 40))]
+)
 def test_killed_and_resumed_the_tables_are_the_same(steady, tmp_path, lives):
     with pytest.raises(Killed):
         carry_out(OWN, MortalStore(tmp_path, lives, after=True))
@@ -87,7 +89,16 @@ def test_an_extended_run_is_the_longer_run(steady, tmp_path):
         pd.testing.assert_frame_equal(survivors[name], tables(steady)[name], obj=name)
 
 
-@pytest.mark.parametrize("table", ["plans", "genomes", "trials", "generations"])
+@pytest.mark.parametrize(
+    "table",
+    [
+        "plans",
+        *(
+            pytest.param(n, marks=pytest.mark.slow)
+            for n in ("genomes", "trials", "generations")
+        ),
+    ],
+)
 def test_a_damaged_part_is_made_again(steady, tmp_path, table):
     Store(tmp_path).merge(Store(steady))
     part = sorted((tmp_path / table).glob("*.parquet"))[0]

@@ -380,6 +380,7 @@ def test_what_cannot_be_run_kept_or_loaded_is_a_sentence(
     assert str(tmp_path) in reason
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_two_processes_may_compile_at_once_and_a_third_need_not(monkeypatch, tmp_path):
     calls = tmp_path / "calls"

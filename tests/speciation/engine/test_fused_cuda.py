@@ -102,7 +102,7 @@ def agree(run, found, state64, run64):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("batch", [24, None])
+@pytest.mark.parametrize("batch", [24, pytest.param(None, marks=pytest.mark.slow)])
 def test_gradients_are_those_of_the_model(fused, device, shape, batch):
     """Batches that fill no tile, and tiles that fill no batch; dropout in random genomes."""
     task = dataclasses.replace(SMALL, batch=batch)

@@ -110,6 +110,7 @@ MEMORISES = {
 }
 
 
+@pytest.mark.slow
 def test_gradients_of_a_model_that_has_learned_are_the_references():
     """Every train example is right and its gradient nearly gone."""
     task = Task(modulus=13, train_fraction=0.8, batch=None, eval_interval=5)

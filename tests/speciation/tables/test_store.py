@@ -385,7 +385,14 @@ def test_crashes_of_appending_lose_and_invent_nothing(tmp_path, when, lives, at_
     assert crashes >= at_least
 
 
-@pytest.mark.parametrize("when", When)
+@pytest.mark.parametrize(
+    "when",
+    [
+        When.HALFWAY,
+        pytest.param(When.BEFORE, marks=pytest.mark.slow),
+        pytest.param(When.AFTER, marks=pytest.mark.slow),
+    ],
+)
 def test_a_crash_of_compaction_at_any_call_loses_nothing(tmp_path, when):
     at, crashes = 0, 0
     while True:
