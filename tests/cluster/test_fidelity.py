@@ -287,7 +287,7 @@ def test_real_engines_and_every_real_control_take_the_same_way(tmp_path):
     assert not found.fidelity.passed
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("control", "seeds"), [("l2-decay", 12), ("stale-step", 48), ("fixed-beta2", 24)]
 )
