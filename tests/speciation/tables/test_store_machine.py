@@ -240,5 +240,10 @@ TestStore.settings = settings(max_examples=8, stateful_step_count=15)
 
 
 @pytest.mark.slow
+class TestStoreForAMinute(StoreMachine.TestCase):
+    settings = settings(max_examples=40, stateful_step_count=30)
+
+
+@pytest.mark.long
 class TestStoreForLong(StoreMachine.TestCase):
     settings = settings(max_examples=150, stateful_step_count=40)
