@@ -25,7 +25,7 @@ test: $(READY) ## run the tests (JOBS=2 at a time)
 	@$(PYTEST) -q -n $(JOBS) --dist loadfile
 
 test-slow: $(READY) ## run the tests that take minutes, and those that open a browser
-	@$(PYTEST) -q -n $(JOBS) --dist loadfile -m "(slow or browser) and not gpu" --timeout 600 || \
+	@$(PYTEST) -q -n $(JOBS) --dist loadfile -m "(slow or browser) and not long and not gpu" --timeout 600 || \
 	  test $$? -eq 5  # pytest's word for: none is marked so
 
 test-long: $(READY) ## run chaos, lost machines and coverage over thousands of repeats
