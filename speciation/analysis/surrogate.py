@@ -22,7 +22,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-from speciation.evolution.fitness import fitness_table
+from speciation.evolution.fitness import JUDGED_BY, fitness_table
 from speciation.genome.genome import Genomes, kind_named
 from speciation.tables.readers import genomes_frame
 from speciation.tables.store import Store
@@ -44,10 +44,6 @@ LEAST_GENOMES = 12
 MOST_GENOMES = 400
 """Learning takes the cube of it: at this size, about two seconds."""
 
-_JUDGED_BY = (
-    *("trial_id", "genome_id", "outcome", "steps_to_grok", "steps_run"),
-    "best_validation_accuracy",
-)
 Z90 = 1.645  # two-sided 90 %
 _BELIEF = np.array([[0.0, -Z90, Z90]])
 
@@ -139,7 +135,7 @@ def of_store(store: Store) -> Surrogate:
         SurrogateError: There is too little to learn from.
         StoreError: The store cannot be read.
     """
-    trials = store.scan("trials", (*_JUDGED_BY, *QUESTION, "horizon")).table.to_pandas()
+    trials = store.scan("trials", (*JUDGED_BY, *QUESTION, "horizon")).table.to_pandas()
     if not len(trials):
         raise SurrogateError(f"the store {store.uri} has no trials to learn from")
     asked = trials.groupby([*QUESTION, "horizon"], dropna=False)["trial_id"].transform("size")
