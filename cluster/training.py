@@ -45,8 +45,9 @@ NOTHING: Mapping[int, Sequence[Trial]] = MappingProxyType({})
 
 WAIT_SECONDS = 0.5
 COLLECT_AFTER = 100_000  # new objects; Python's own number is below 1,000
-# Trials in flight for each slot: one in it, and enough behind it that no slot ever waits.
-IN_FLIGHT = 3
+# Trials in flight for each slot: one in it, and enough behind it that no slot ever waits. A
+# good genome's trial takes a quarter of a second, and an actor is called once a second.
+IN_FLIGHT = 12
 LEAST_IN_FLIGHT = 256  # while executors start and their slots are not known yet
 
 T = TypeVar("T")

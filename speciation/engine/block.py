@@ -21,7 +21,7 @@ from torch import Tensor
 from speciation import seeds
 from speciation.engine.admission import begin
 from speciation.engine.backends import Backend, tensors
-from speciation.engine.recipe import recipe_row
+from speciation.engine.recipe import of_genomes, recipe_row
 from speciation.engine.training import SEEN, Program, State, empty_state
 from speciation.trial.trial import Curves, Trial
 from speciation.trial.watch import Watch
@@ -199,7 +199,7 @@ def write(run: Program, state: State, slots: list[int], trials: Sequence[Trial])
     beginning = begin(run, trials, device)
     state.weight[index] = beginning.weight.to(dtype)
     state.order[index] = beginning.order
-    rows = np.stack([recipe_row(trial.genome) for trial in trials])
+    rows = np.stack(of_genomes(recipe_row, trials))
     state.recipe[:, index] = torch.from_numpy(rows.T.copy()).to(device=device, dtype=dtype)
     state.mean[index] = 0.0
     state.square[index] = 0.0
