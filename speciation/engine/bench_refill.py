@@ -17,7 +17,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from speciation.engine.bench_ways import filled, suited, train
+from speciation.engine.bench_ways import filled, settle, suited, train
 from speciation.engine.engine import Engine
 from speciation.engine.peers.job import (
     HORIZON,
@@ -91,6 +91,7 @@ def refill(
     def cost(ends: NDArray[np.int64] | None, intervals: int) -> tuple[float, int]:
         """Microseconds a trial-step, and trials that ended."""
         engine.admit(bench_trials(job, slots, ends))
+        settle()
         done = train(engine, intervals, cycle(following))
         return 1e6 * done.seconds / done.trial_steps, done.ended
 

@@ -11,6 +11,7 @@ Axes: S slots, C columns of an evaluation.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,6 +65,9 @@ class Block:
         stream: torch.cuda.Stream | None = None,
     ) -> None:
         self._program, self._usable, self._stream = run, usable, stream
+        # What begins a trial is many small launches: they go before those that train another
+        # block, whose every wave would otherwise be waited for.
+        self._entrance = stream and torch.cuda.Stream(stream.device, priority=-1)
         self._state = empty_state(run, size, dtype)
         self._backend = backend(self._state)
         self._watch = Watch(size, run.task.eval_interval)
@@ -87,7 +91,8 @@ class Block:
         slots = self._empty()[: len(trials)]
         if not slots:
             return
-        write(self._program, self._state, slots, trials)
+        with self._entering():
+            write(self._program, self._state, slots, trials)
         self._evaluations[slots] = 0
         self._seconds[slots] = 0.0
         for slot, trial in zip(slots, trials, strict=True):
@@ -100,10 +105,10 @@ class Block:
         A GPU is not waited for here.
         """
         occupied = [slot for slot, trial in enumerate(self._trials) if trial is not None]
-        if self._stream is None:
+        if self._stream is None or self._entrance is None:
             seen = self._backend.run(steps, occupied)
             return lambda: seen.float().cpu().numpy()
-        self._stream.wait_stream(torch.cuda.current_stream(self._stream.device))
+        self._stream.wait_stream(self._entrance)
         with torch.cuda.stream(self._stream):
             seen = self._backend.run(steps, occupied)
             here = torch.empty(seen.shape, pin_memory=True)
@@ -158,6 +163,12 @@ class Block:
         trials = [trial for trial in self._trials if trial is not None]
         self._trials = [None] * len(self._trials)
         return trials
+
+    def _entering(self) -> AbstractContextManager[object]:
+        if self._entrance is None:
+            return nullcontext()
+        self._entrance.wait_stream(torch.cuda.current_stream(self._entrance.device))
+        return torch.cuda.stream(self._entrance)
 
     def _empty(self) -> list[int]:
         return [slot for slot in range(self._usable) if self._trials[slot] is None]
