@@ -82,6 +82,8 @@ MAY_ENTER: dict[str, tuple[str, ...]] = {
 # A heavy library has one door, so that it can be missing everywhere else.
 DOORS: dict[str, tuple[str, ...]] = {
     "torch": ("speciation.engine", "speciation.analysis.interpret"),
+    "optuna": ("speciation.evolution.peers",),
+    "cmaes": ("speciation.evolution.peers",),
     "jax": ("speciation.engine.peers.jax_peer",),
     "ray": ("cluster.ray_executor", "cluster.jobs", "cluster.metrics", "cluster.dispatcher"),
     "plotly": ("dashboards",),
@@ -233,6 +235,7 @@ def test_module_keeps_the_import_rules(module: str) -> None:
         ("speciation.analysis.taxonomy", "from speciation.engine.engine import Engine"),
         ("speciation.evolution.fitness", "import torch.nn.functional as F"),
         ("cluster.driver", "import ray"),
+        ("speciation.evolution.search", "import optuna"),
         ("speciation.engine.bench", "import jax.numpy as jnp"),
         ("dashboards.bench", "from cluster.bench import Document"),
         ("dashboards.lab.app", "from cluster.job_queue import JobQueue"),

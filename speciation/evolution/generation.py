@@ -107,7 +107,7 @@ class Offspring:
     Args:
         genomes: P different genomes.
         origin: "random", "ancestor", "elite", "crossover", "group_crossover", "clone",
-            "radiation" or "alien".
+            "radiation" or "alien"; or the name of another search, as in ``search.METHODS``.
         mothers: Genome id of the (first) parent, or None. Elites and clones are their own.
         fathers: Genome id of the second parent, or None.
         donor_genes: Names of the genes that came from the father, before radiation.
@@ -202,6 +202,20 @@ def next_generation(
     places = params.population - len(elites) - len(children)
     foreign = _without_parents(aliens(kind, places, rng), "alien")
     return _no_genome_twice(_joined([elites, children, foreign]), params, rng)
+
+
+def newcomers(
+    genomes: Genomes, origin: str, params: EvolutionParams, rng: np.random.Generator
+) -> Offspring:
+    """A generation without parents, as other searches than evolution make them.
+
+    Args:
+        genomes: P of them; later copies of one are radiated.
+        origin: What made them.
+        params: The dose of that radiation.
+        rng: The only source of chance.
+    """
+    return _no_genome_twice(_without_parents(genomes, origin), params, rng)
 
 
 def deaths(fitness: pd.DataFrame, elite_age: Mapping[str, int]) -> frozenset[str]:
