@@ -149,6 +149,7 @@ class EvolutionSettings(_Settings):
     strictness: float = Field(0.5, strict=True, gt=0, lt=1, description="Hall of Fame's bound")
     racing: RacingSettings | None = None
     steady: SteadySettings | None = None
+    senescence: bool = Field(True, strict=True, description="elites that fail die")
     search: Annotated[str, _one_of((EVOLUTION, *METHODS))] = EVOLUTION
     budget: int | None = Field(None, strict=True, ge=1, description="trial-steps to spend")
 
@@ -232,6 +233,7 @@ class EvolutionSettings(_Settings):
             crossover_share=self.crossover,
             keep_groups=self.keep_groups,
             clone_share=self.clones,
+            senescence=self.senescence,
             radiation_dose=self.radiation.dose,
             radiation_rate=self.radiation.rate,
             strategy=self.selection,
@@ -378,10 +380,10 @@ class RunConfig(_Settings):
         evolution = self.evolution.model_dump()
         del evolution["generations"]
         del evolution["budget"]  # as generations: how far, not what
-        if self.evolution.search == EVOLUTION:  # runs of the time before these keep their ids
-            del evolution["search"]
-        for option in ("racing", "steady"):
-            if evolution[option] is None:
+        defaults = EvolutionSettings()
+        for option in ("racing", "steady", "senescence", "search"):
+            # Runs of the time before these keep their ids.
+            if evolution[option] == getattr(defaults, option):
                 del evolution[option]
         if "racing" in evolution:  # decides what is known early, and nothing else
             del evolution["racing"]["fill"]

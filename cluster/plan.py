@@ -367,13 +367,15 @@ def judge(config: RunConfig, store: Store, plan: Plan, trials: pd.DataFrame) -> 
     fitness = fitness_table(trials, plan.horizon, evolution.landscape, evolution.gate)
     if evolution.racing is not None:
         fitness = ranked_by_rung(fitness, trials)
-    store.append("generations", _verdict_rows(config.run_id(), plan, fitness))
+    died = deaths(fitness, plan.ages()) if evolution.senescence else frozenset()
+    store.append("generations", _verdict_rows(config.run_id(), plan, fitness, died))
     return Judged(plan, fitness)
 
 
-def _verdict_rows(run: str, plan: Plan, fitness: pd.DataFrame) -> list[Row]:
+def _verdict_rows(
+    run: str, plan: Plan, fitness: pd.DataFrame, died: frozenset[str]
+) -> list[Row]:
     """In the order of the plan."""
-    died = deaths(fitness, plan.ages())
     told = fitness.drop(columns="unanswered").to_dict("records")
     verdicts = {row["genome_id"]: {str(key): row[key] for key in row} for row in told}
     return [

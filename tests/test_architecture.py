@@ -55,6 +55,7 @@ MAY_ENTER: dict[str, tuple[str, ...]] = {
         "dashboards.lab",
         "dashboards.taxonomy",
     ),
+    "cluster.cli_searches": ("speciation", "cluster", "dashboards.searches"),
     # The Lab names and tags genomes of the library, and offers tracks, besides looking on.
     "dashboards.lab": (
         "dashboards",
@@ -88,8 +89,18 @@ DOORS: dict[str, tuple[str, ...]] = {
     "ray": ("cluster.ray_executor", "cluster.jobs", "cluster.metrics", "cluster.dispatcher"),
     "plotly": ("dashboards",),
     "dash": ("dashboards.lab",),
-    "click": ("cluster.cli", "cluster.cli_genomes", "cluster.terminal"),
-    "rich_click": ("cluster.cli", "cluster.cli_genomes", "cluster.terminal"),
+    "click": (
+        "cluster.cli",
+        "cluster.cli_genomes",
+        "cluster.cli_searches",
+        "cluster.terminal",
+    ),
+    "rich_click": (
+        "cluster.cli",
+        "cluster.cli_genomes",
+        "cluster.cli_searches",
+        "cluster.terminal",
+    ),
     "rich": ("cluster.cli", "cluster.progress", "cluster.terminal", "cluster.top"),
 }
 

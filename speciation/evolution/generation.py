@@ -49,6 +49,7 @@ class EvolutionParams:
         keep_groups: Share of these whose gene groups stay together.
         clone_share: Share of the offspring that are exact copies of a parent. The others with
             one parent are radiated copies.
+        senescence: An elite that does not grok on every new seed dies.
         radiation_dose: Standard deviation of a mutation, on the unit scale of genes.
         radiation_rate: Probability that a gene of a child is hit; at least one always is.
         strategy: Selection strategy, a key of ``selection.STRATEGIES``.
@@ -65,6 +66,7 @@ class EvolutionParams:
     crossover_share: float = 0.6
     keep_groups: float = 0.5
     clone_share: float = 0.0
+    senescence: bool = True
     radiation_dose: float = 0.1
     radiation_rate: float = 0.15
     strategy: str = "tournament3"
@@ -195,7 +197,8 @@ def next_generation(
         nobody to have children, aliens take all places.
     """
     kind = kind_named(genomes.kind)
-    parents = _parents(genomes, fitness, deaths(fitness, elite_age))
+    dead = deaths(fitness, elite_age) if params.senescence else frozenset()
+    parents = _parents(genomes, fitness, dead)
     elites = _elites(parents[: params.elites], elite_age)
     count = params.population - len(elites) - params.aliens if len(parents) else 0
     children = _children(parents, count, params, rng)

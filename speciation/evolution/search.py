@@ -6,9 +6,9 @@
     cma-es     covariance matrix adaptation (Hansen 2016), as the library ``cmaes`` has it
 
 A method is asked for a generation of genomes, as evolution is, and is a pure function of what
-was tried before it: nothing is kept between two generations, so a search that was killed goes on
-as if it had not been. It sees the order of what was tried, and no more: selection does not see
-more either, and ties are broken for all in the same way.
+was tried before it: nothing is kept between two generations, so a search that was killed goes
+on as if it had not been. It sees the order of what was tried, and no more: selection does not
+see more either, and ties are broken for all in the same way.
 
 Axes: N genomes tried so far, P genomes asked for, D coordinates of the unit cube.
 """

@@ -102,7 +102,12 @@ def test_where_and_how_long_a_run_runs_leaves_it_the_same_run(change):
 
 def test_every_setting_of_evolution_but_its_length_is_science():
     # Ids of runs of the time before these stay.
-    options: dict[str, Any] = {"racing": {}, "steady": {}, "search": "sobol"}
+    options: dict[str, Any] = {
+        "racing": {},
+        "steady": {},
+        "search": "sobol",
+        "senescence": False,
+    }
     every = EvolutionSettings.model_fields.keys() - {"generations", "budget"}
     assert config().science()["evolution"].keys() == every - options.keys()
     for option, value in options.items():
