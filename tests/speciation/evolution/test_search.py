@@ -87,7 +87,9 @@ def test_sobol_goes_on_where_it_was_and_fills_space_evenly():
     assert sorted(np.floor(128 * first).astype(int)) == list(range(128))
 
 
-@pytest.mark.parametrize("method", LEARNING)
+@pytest.mark.parametrize(
+    "method", ["cma-es", pytest.param("tpe", marks=pytest.mark.slow)], ids=str
+)
 def test_what_learns_comes_nearer_to_what_was_good(method):
     installed(method)
     found = searched(method, 8, distance_to_a_corner, 32)
