@@ -34,7 +34,7 @@ DEFAULT_STORE = "results"
     "--drivers",
     type=click.IntRange(1),
     metavar="N",
-    help="Processes that drive runs; by default, one a core less one.",
+    help="Processes that drive runs; by default, one a core, less one that trains.",
 )
 @click.option(
     "--part",
@@ -75,7 +75,9 @@ def compare(
     where = places(None, *(told[name] for name in names))
     every = entries(plan, comparison, root, {k: v for k, v in where.items() if k != "store"})
     files = open_files(root)
-    if not _carry_out(_part(every, part), files, drivers or _cores(), as_json):
+    own = _part(every, part)
+    many = drivers or _cores(round(len(every) / max(len(own), 1)))
+    if not _carry_out(own, files, many, as_json):
         click.echo("stopped; what has finished is stored; the same command goes on", err=True)
         sys.exit(130)
     _show(plan, every, files, out or _folder(root, plan), as_json, show)
@@ -87,8 +89,9 @@ COMMANDS = (compare,)
 # -- Inside of commands ---------------------------------------------------------------------
 
 
-def _cores() -> int:
-    return max(len(os.sched_getaffinity(0)) - 1, 1)
+def _cores(parts: int) -> int:
+    """One of this process's share of the cores is for training."""
+    return max(len(os.sched_getaffinity(0)) // parts - 1, 1)
 
 
 def _part(every: Sequence[Entry], part: str | None) -> list[Entry]:
