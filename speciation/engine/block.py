@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -65,9 +66,7 @@ class Block:
         stream: torch.cuda.Stream | None = None,
     ) -> None:
         self._program, self._usable, self._stream = run, usable, stream
-        # What begins a trial is many small launches: they go before those that train another
-        # block, whose every wave would otherwise be waited for.
-        self._entrance = stream and torch.cuda.Stream(stream.device, priority=-1)
+        self._entrance = entrance(stream.device) if stream else None
         self._state = empty_state(run, size, dtype)
         self._backend = backend(self._state)
         self._watch = Watch(size, run.task.eval_interval)
@@ -194,6 +193,16 @@ class Block:
         step = np.arange(1, count + 1, dtype=np.int32) * self._program.task.eval_interval
         seen = self._seen[slot, :count].T.copy()
         return Curves(step.astype(np.int32), **dict(zip(SEEN, seen, strict=True)))
+
+
+@cache
+def entrance(device: torch.device) -> torch.cuda.Stream:
+    """Where trials begin, if others train meanwhile.
+
+    It takes many small launches. They go before those that train another block, or each of
+    them would wait for a whole wave of it.
+    """
+    return torch.cuda.Stream(device, priority=-1)
 
 
 def write(run: Program, state: State, slots: list[int], trials: Sequence[Trial]) -> None:
