@@ -8,7 +8,7 @@ their longest trial.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
@@ -115,16 +115,14 @@ def refill(
 
 def growth(
     job: Job, slots: int, backend: str, counts: Sequence[int], tell: Callable[[str], None]
-) -> list[tuple[int, float]]:
+) -> Iterator[tuple[int, float]]:
     """Seconds that ever more trials of one interval take, admission included."""
     job = suited(job, backend)
     engine = filled(job, slots, backend)
     train(engine, 1, cycle(bench_trials(job, slots)))  # what has to be compiled, is
-    taken = []
     for count in counts:
         tell(f"{count:,} trials")
-        taken.append((count, _time(partial(_train, engine, job, count))))
-    return taken
+        yield count, _time(partial(_train, engine, job, count))
 
 
 def exponent(taken: Sequence[tuple[int, float]]) -> float | None:
