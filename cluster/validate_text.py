@@ -175,6 +175,8 @@ def plan_document(planned: Plan) -> dict[str, Any]:
         "found": planned.found,
         "to_compute": planned.to_compute,
         "extended": planned.extended,
+        "crossed": planned.crossed,
+        "crossed_found": planned.crossed_found,
         "steps": planned.steps,
         "slot_seconds": planned.slot_seconds,
     }
