@@ -105,7 +105,11 @@ def sentences(found: Validation) -> list[str]:
             f"a trial that does not grok counts with {found.horizon:,} steps in the mean"
         )
     if found.always_valid:
-        said.append("intervals of the mean hold however often one looked")
+        said.append(
+            "intervals of the mean and what the rule decided hold however often one looked; "
+            "p-values and all other intervals are those of a number of seeds that is fixed "
+            "beforehand, and too sure after a rule that stopped sooner"
+        )
     if found.comparison is None:
         return said
     groups, luck = found.comparison.groups, found.comparison.luck
