@@ -243,7 +243,7 @@ def resume(
     type=click.IntRange(0),
     default=0,
     metavar="BLOCKS",
-    help="Also ask where luck comes from: so many crossed blocks of 16 trials.",
+    help="Also ask where luck comes from: so many crossed blocks of 16 trials, better 32.",
 )
 @click.option("--plan", "only_plan", is_flag=True, help="Say what is missing, and stop.")
 @click.option(
@@ -1137,7 +1137,7 @@ def _show_published(path: Path, out: Path | None, show: bool, as_json: bool) -> 
 
         webbrowser.open(page.resolve().as_uri())
     if as_json:
-        luck = _plain(found.luck) | {"plausible": found.luck.plausible}
+        luck = _plain(found.luck) | {"plausible": found.plausible}
         told = {"genomes": len(found.table), "variation": found.variation, "luck": luck}
         print_json(told | {"sentences": sentences, "page": str(page)})
         return

@@ -170,6 +170,8 @@ def ask(
     """
     if not 1 <= seeds <= MOST_SEEDS:
         raise ValidateError(f"--seeds must be from 1 to {MOST_SEEDS:,}, got {seeds:,}")
+    if blocks == 1:
+        raise ValidateError("--components must be 0 or at least 2 blocks, got 1")
     if start < 0:
         raise ValidateError(f"--skip must be at least 0, got {start}")
     config = _experiment([*words, *_members(groups)], store, dict(overrides or {}))
@@ -620,8 +622,7 @@ def plan_text(asked: Asked, planned: Plan, *, sooner: bool = False) -> str:
         planned: What is missing of it.
         sooner: Whether a rule may stop before all of it is computed.
     """
-    many, seeds = len(asked.genomes), f"{len(asked.seeds):,} seeds"
-    genomes = "1 genome" if many == 1 else f"{many:,} genomes"
+    seeds, genomes = _counted(len(asked.seeds), "seed"), _counted(len(asked.genomes), "genome")
     if asked.passed_over:
         seeds += f" after the first {asked.passed_over:,}"
     parts = [
@@ -644,6 +645,10 @@ def plan_text(asked: Asked, planned: Plan, *, sooner: bool = False) -> str:
             )
         parts.append(cost)
     return ", ".join(parts)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _hours(seconds: float) -> str:

@@ -117,6 +117,11 @@ def sentences(found: Validation) -> list[str]:
         f"log-rank test of all {len(found.arms)} curves at once: χ² {groups.statistic:,.1f}, "
         f"{groups.degrees} degrees of freedom, p {p_text(groups.p)}"
     )
+    if not found.comparison.independent:
+        said.append(
+            "groups of genomes were tried on different seeds here, so p-values of the log-rank "
+            "test, which takes trials as independent, are too small"
+        )
     if luck is not None:
         verdict = "luck alone would do" if luck.plausible else "more than luck"
         said.append(
@@ -142,16 +147,17 @@ def p_text(p: float) -> str:
 def published_sentences(found: Published, typical: Sequence[float]) -> list[str]:
     """What a table of published figures is worth."""
     luck, count = found.luck, len(found.table)
-    verdict = "compatible with luck" if luck.plausible else "more than luck explains"
+    verdict = "compatible with luck" if found.plausible else "more than luck explains"
     low, high = typical
     chance = f"{luck.best:,.0f} or less with a probability of {luck.p:.2f}"
     return [
         f"{count:,} genomes with one figure each: best {luck.best:,.0f} steps, median "
         f"{found.table['steps'].median():,.0f}",
         f"were all equal, the best of {count:,} would show {luck.expected_best:,.0f} on "
-        f"average, and {chance}: the ranking is {verdict}",
+        f"average, and {chance}",
         f"the figures vary by {100 * found.variation:.0f} %; single trials of one genome "
         f"usually vary by {100 * low:.0f} to {100 * high:.0f} % from seed to seed",
+        f"so the ranking is {verdict}",
     ]
 
 

@@ -187,6 +187,7 @@ def test_a_validated_genome_is_found_by_its_id(store, files):
         ([], {}, "name at least one genome"),
         (["tuned-adamw"], {"seeds": 0}, "--seeds must be from 1 to 1,000,000, got 0"),
         (["tuned-adamw"], {"groups": ["a"]}, "must be NAME=GENOME,GENOME"),
+        (["tuned-adamw"], {"blocks": 1}, "--components must be 0 or at least 2 blocks"),
         (["tuned-adamw"], {"start": -1}, "--skip must be at least 0, got -1"),
         (["tuned-adamw"], {"overrides": {"track": "nowhere"}}, "track"),
         (["tuned-adamw"], {"overrides": {"horizon": 30}}, "multiple of the evaluation"),

@@ -19,6 +19,7 @@ from speciation.analysis.comparison import (
     probability_best,
     seeds_to_separate,
 )
+from speciation.analysis.estimates import Arm
 from speciation.analysis.survival import (
     Times,
     log_rank,
@@ -209,6 +210,44 @@ def test_log_rank_p_is_uniform_under_the_null():
         three.append(log_rank_groups(arms).p)
     assert stats.kstest(two, "uniform").pvalue > 0.01
     assert stats.kstest(three, "uniform").pvalue > 0.01
+
+
+def groups_on(rng, seeds, own=None):
+    """Steps of eight genomes on 40 seeds, of which each matters; as rows of seeds."""
+    shared = rng.standard_normal(seeds) if own is None else own
+    noise = np.sqrt(0.4) * shared[:, None] + np.sqrt(0.6) * rng.standard_normal((seeds, 8))
+    return np.ceil(np.linspace(700, 1100, 8) * np.exp(0.3 * noise) / 25) * 25
+
+
+@pytest.mark.long
+def test_groups_on_the_same_seeds_are_seldom_told_apart_and_on_others_too_often():
+    rng, same, other = np.random.default_rng(12), [], []
+    for _ in range(500):
+        shared = rng.standard_normal(40)
+        one, two = (groups_on(rng, 40, shared) for _ in range(2))
+        three = groups_on(rng, 40)
+        arms = [times(own.ravel()) for own in (one, two, three)]
+        same.append(log_rank([(arms[0], arms[1])]).p < 0.05)
+        other.append(log_rank([(arms[0], arms[2])]).p < 0.05)
+    assert np.mean(same) <= 0.05
+    assert np.mean(other) > 0.1  # which is why it is said
+
+
+def test_groups_on_different_seeds_are_said_to_be():
+    rng = np.random.default_rng(13)
+    steps = groups_on(rng, 10).ravel()
+    here, there = np.repeat(np.arange(10), 8), np.repeat(np.arange(10, 20), 8)
+    spent = np.minimum(steps, HORIZON)
+
+    def group(name, seed):
+        return Arm(name, seed, steps, spent, HORIZON)
+
+    beside = compare([group("a", here), group("b", here)])
+    apart = compare([group("a", here), group("b", there)])
+    assert beside is not None
+    assert beside.independent
+    assert apart is not None
+    assert not apart.independent
 
 
 def test_the_comparison_says_all_of_it():
