@@ -363,20 +363,22 @@ def _cost(
         known: Whether each row answers.
         horizon: H, in steps.
     """
-    frame = rows.select(["genome_id", "outcome", "steps_run", "wall_seconds"]).to_pandas()
-    frame["known"] = known
-    frame = frame[frame["outcome"] != Outcome.FAILED.value]
-    ran = frame["steps_run"].clip(upper=horizon).where(frame["known"], float(horizon))
+    science = pc.not_equal(rows["outcome"], Outcome.FAILED.value)
+    rows, known = rows.filter(science), known[science.to_numpy()]
+    took = rows["steps_run"].to_numpy()
+    ran = np.where(known, np.minimum(took, horizon), horizon)
     usual = float(ran.mean()) if len(ran) else float(horizon)
-    mean = ran.groupby(frame["genome_id"]).mean().to_dict()
-    again = frame.loc[~frame["known"], "genome_id"].value_counts().to_dict()
-    fresh = {own: len(seeds) - again.get(own, 0) for own, seeds in missing.items()}
-    for own, count in Counter(crossed).items():
-        fresh[own] = fresh.get(own, 0) + count
-    steps = sum(count * mean.get(own, usual) for own, count in fresh.items())
-    steps += horizon * sum(again.values())
-    seconds, timed = frame["wall_seconds"].sum(), frame["steps_run"].sum()
-    return round(steps), steps * float(seconds / timed) if timed and seconds else None
+    ids = rows["genome_id"].combine_chunks().dictionary_encode()
+    places, names = ids.indices.to_numpy(), ids.dictionary.to_pylist()
+    trials, again = (np.bincount(places[own], minlength=len(names)) for own in (..., ~known))
+    mean = dict(zip(names, np.bincount(places, ran, len(names)) / trials, strict=True))
+    fresh = Counter({own: len(seeds) for own, seeds in missing.items()}) + Counter(crossed)
+    fresh.subtract(dict(zip(names, again.tolist(), strict=True)))
+    steps = sum(count * float(mean.get(own, usual)) for own, count in fresh.items())
+    steps += horizon * int(again.sum())
+    seconds = float(pc.fill_null(rows["wall_seconds"], 0.0).to_numpy().sum())
+    paced = seconds and took.sum()
+    return round(steps), steps * seconds / float(took.sum()) if paced else None
 
 
 # -- Training ---------------------------------------------------------------------------------

@@ -106,7 +106,8 @@ function settle(plot, data, layout) {
   const named = apply(data, plot);
   if (named) layout.showlegend = named <= mostInLegend;
   arrange(data, layout, plot);
-  plot.classList.toggle("bare", !data.some((trace) => trace.visible));
+  const own = data.filter((trace) => trace.meta.arm !== null);
+  plot.classList.toggle("bare", !(own.length ? own : data).some((trace) => trace.visible));
 }
 function redraw(only) {
   for (const plot of only ? [only] : plots) {

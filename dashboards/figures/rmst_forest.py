@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from dashboards import theme
-from dashboards.figures.arms import Drawing, drawing, interval, rows, rows_of, trace
+from dashboards.figures.arms import Drawing, Trace, drawing, interval, rows, rows_of, trace
 from dashboards.markup import in_figure
 from speciation.analysis.comparison import PairedDifference
 
@@ -65,13 +65,10 @@ def draw_forest(table: pd.DataFrame, colour: Mapping[str, str]) -> Drawing:
         ]
     against = in_figure(table["against"].iloc[0])
     return drawing(
-        traces,
+        [_reference(len(table)), *traces],
         height=150 + 30 * len(table),
         xaxis={
             "title": {"text": f"mean steps more than {against}"},
-            "zeroline": True,
-            "rangemode": "tozero",
-            "zerolinecolor": theme.GREY,
             "showgrid": True,
         },
         yaxis={
@@ -80,3 +77,18 @@ def draw_forest(table: pd.DataFrame, colour: Mapping[str, str]) -> Drawing:
         },
         meta=rows(list(table["arm"]), base=150, each=30),
     )
+
+
+def _reference(rows: int) -> Trace:
+    """No difference: a line through all rows, which keeps 0 in sight."""
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [0, 0],
+        "y": [-0.6, rows - 0.4],
+        "name": "no difference",
+        "showlegend": False,
+        "line": {"color": theme.GREY, "width": 1.5, "dash": "dot"},
+        "meta": {"arm": None, "layer": "reference"},
+        "hoverinfo": "skip",
+    }
