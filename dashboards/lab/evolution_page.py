@@ -25,6 +25,7 @@ from dashboards.figures.population import (
     wrapped,
 )
 from dashboards.lab import start_form
+from dashboards.lab.address import GOING, follow, follower, going, query_of
 from dashboards.lab.choosing import store_at
 from dashboards.lab.exports import Export, NothingToExport
 from dashboards.lab.launcher import Launcher, LaunchRefused, Resume
@@ -68,8 +69,8 @@ def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
             html.Div(
                 html.P("Reading the store …", className="faint"), id="run-view", className="run"
             ),
-            dcc.Store(id="wanted-generation", data=wanted.get("generation", "")[:9]),
             dcc.Store(id="picked"),
+            follower("evolution-address"),
         ],
         className="evolution",
     )
@@ -77,6 +78,7 @@ def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
 
 def connect(app: Dash, sources: Sources) -> None:
     """What happens when somebody does something, and every second."""
+    follow(app, "evolution-address")
     start_form.connect(app, sources)
     _connect_run(app, sources)
     _connect_reins(app, sources)
@@ -329,13 +331,12 @@ def _connect_run(app: Dash, sources: Sources) -> None:
 
     @app.callback(
         Output("run-view", "children"),
-        Output("here", "search", allow_duplicate=True),
+        GOING,
         Input("run", "value"),
-        State("wanted-generation", "data"),
         State("here", "search"),
         prevent_initial_call="initial_duplicate",
     )
-    def chosen(run: Any, wanted: Any, search: Any) -> tuple[list[Any], Any]:
+    def chosen(run: Any, search: Any) -> tuple[list[Any], Any]:
         if not isinstance(run, str):
             return _empty(), no_update
         with live.lock:
@@ -345,9 +346,36 @@ def _connect_run(app: Dash, sources: Sources) -> None:
                 return [html.P(str(error), className="trouble")], no_update
             if now is None:
                 return _empty(), no_update
-            generation = _number(wanted) if f"run={run}" in str(search) else None
-            query = {"run": run} | ({"generation": generation} if generation else {})
-            return view(now, generation), f"?{urlencode(query)}"
+            wanted = query_of(search)
+            generation = _number(wanted.get("generation")) if wanted.get("run") == run else None
+            return view(now, generation), _place(run, generation, replace="run" not in wanted)
+
+    @app.callback(
+        Output("run", "value", allow_duplicate=True),
+        Input("evolution-address", "data"),
+        State("run", "value"),
+        prevent_initial_call=True,
+    )
+    def another_run(search: Any, run: Any) -> str:
+        asked = query_of(search).get("run", run)
+        if asked == run or asked not in live.names():
+            raise PreventUpdate
+        return str(asked)
+
+    @app.callback(
+        Output("generation", "value", allow_duplicate=True),
+        Input("evolution-address", "data"),
+        State("run", "value"),
+        State("generation", "value"),
+        State("generation", "max"),
+        prevent_initial_call=True,
+    )
+    def another_generation(search: Any, run: Any, shown: Any, last: Any) -> int:
+        wanted = query_of(search)
+        generation = _number(wanted.get("generation")) or _number(last)
+        if wanted.get("run", run) != run or generation in (shown, None):
+            raise PreventUpdate
+        return generation
 
     @app.callback(
         Output("tiles", "children"),
@@ -383,6 +411,11 @@ def _connect_run(app: Dash, sources: Sources) -> None:
                 *news(now, seen, bool(follow)),
                 _seen(now),
             )
+
+
+def _place(run: str, generation: int | None, *, replace: bool = False) -> dict[str, Any]:
+    query = {"run": run} | ({"generation": generation} if generation else {})
+    return going(PATH, urlencode(query), replace=replace)
 
 
 def news(now: RunNow, seen: dict[str, Any], follow: bool) -> tuple[Any, ...]:
@@ -443,7 +476,7 @@ def _connect_generation(app: Dash, sources: Sources) -> None:
         Output("block", "figure"),
         Output("generation-said", "children"),
         Output("follow", "data"),
-        Output("here", "search", allow_duplicate=True),
+        GOING,
         Input("generation", "value"),
         State("generation", "max"),
         State("seen", "data"),
@@ -458,9 +491,9 @@ def _connect_generation(app: Dash, sources: Sources) -> None:
             if now is None or generation is None:
                 raise PreventUpdate
             latest = generation >= (_number(last) or 1)  # of those that the page knows
-            query = {"run": run} | ({} if latest else {"generation": generation})
             shown = _shown(now, generation)
-            return block_of(now, shown), _caption(shown), latest, f"?{urlencode(query)}"
+            where = _place(run, None if latest else generation)
+            return block_of(now, shown), _caption(shown), latest, where
 
     @app.callback(
         Output("picked", "data"),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from dash import ALL, ClientsideFunction, Dash, Input, Output, Patch, State, ctx, dcc, html
 from dash.exceptions import PreventUpdate
 
 from dashboards import theme, words
+from dashboards.lab.address import GOING, follow, follower, going, query_of
 from dashboards.lab.exports import Export, NothingToExport, saves
 from dashboards.lab.marks import MANY, figure, repainted
 from dashboards.lab.sources import Sources
@@ -40,8 +42,7 @@ def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
             ],
             className="empty",
         )
-    rank = wanted.get("rank", "")
-    level = RANKS.index(rank) if rank in RANKS else RANKS.index(taxonomy.clearest)
+    level = _level(taxonomy, wanted)
     return html.Div(
         [
             html.Div(
@@ -93,6 +94,7 @@ def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
             ),
             html.Div(id="copied", role="status"),
             dcc.Store(id="ids"),
+            follower("speciation-address"),
         ]
     )
 
@@ -116,19 +118,35 @@ def species(taxonomy: Taxonomy, level: int) -> list[html.Button]:
 
 def connect(app: Dash, sources: Sources) -> None:
     """What happens when somebody does something."""
+    follow(app, "speciation-address")
 
     @app.callback(
         Output("space", "figure"),
         Output("species", "children"),
-        Output("here", "search"),
+        GOING,
         Input("rank", "value"),
+        State("here", "search"),
         prevent_initial_call=True,
     )
-    def another_rank(level: Any) -> tuple[Patch, list[html.Button], str]:
+    def another_rank(level: Any, search: Any) -> tuple[Patch, list[Any], dict[str, Any]]:
         taxonomy = sources.taxonomy()
         if taxonomy is None or not _is_level(level):
             raise PreventUpdate
-        return repainted(taxonomy, level), species(taxonomy, level), f"?rank={RANKS[level]}"
+        query = {**query_of(search), "rank": RANKS[level]}
+        where = going(PATH, urlencode(query, safe=",", errors="replace"))
+        return repainted(taxonomy, level), species(taxonomy, level), where
+
+    @app.callback(
+        Output("rank", "value"),
+        Input("speciation-address", "data"),
+        State("rank", "value"),
+        prevent_initial_call=True,
+    )
+    def gone_back(search: Any, level: Any) -> int:
+        taxonomy = sources.taxonomy()
+        if taxonomy is None or _level(taxonomy, query_of(search)) == level:
+            raise PreventUpdate
+        return _level(taxonomy, query_of(search))
 
     @app.callback(
         Output("ids", "data"),
@@ -158,6 +176,12 @@ def connect(app: Dash, sources: Sources) -> None:
     )
 
 
+def _level(taxonomy: Taxonomy, wanted: dict[str, str]) -> int:
+    """The rank that an address asks for, or else the clearest."""
+    rank = wanted.get("rank", "")
+    return RANKS.index(rank if rank in RANKS else taxonomy.clearest)
+
+
 def _is_level(value: Any) -> bool:
     return type(value) is int and 0 <= value < len(RANKS)
 
@@ -171,5 +195,4 @@ def export(sources: Sources, wanted: dict[str, str]) -> Export:
     taxonomy = sources.taxonomy()
     if taxonomy is None:
         raise NothingToExport("There is no taxonomy beside this store, so there is no page.")
-    rank = wanted.get("rank", "")
-    return Export("taxonomy", whole(taxonomy, rank if rank in RANKS else taxonomy.clearest))
+    return Export("taxonomy", whole(taxonomy, RANKS[_level(taxonomy, wanted)]))

@@ -151,7 +151,6 @@ def test_the_child_on_the_radar_follows_the_hand_before_the_server_knows(page, l
 
 
 @pytest.mark.browser
-@pytest.mark.long  # failed once of three times, and why is not known
 def test_the_address_carries_everything_and_back_takes_a_step_back(page, lab):
     made = MADE.taking(BOB.id, ["beta1"]).setting("dropout", 0.125)
     opened(page, lab, made)
