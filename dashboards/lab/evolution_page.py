@@ -27,8 +27,8 @@ from dashboards.figures.population import (
 from dashboards.lab import start_form
 from dashboards.lab.address import GOING, follow, follower, going, query_of
 from dashboards.lab.choosing import store_at
-from dashboards.lab.exports import Export, NothingToExport
-from dashboards.lab.launcher import Launcher, LaunchRefused, Resume
+from dashboards.lab.exports import Export, NothingToExport, framed
+from dashboards.lab.launcher import Launcher, LaunchRefused, Resume, goes_on
 from dashboards.lab.live import Live, RunNow
 from dashboards.lab.patches import data_patch
 from dashboards.lab.sources import Sources
@@ -52,18 +52,23 @@ def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
             genomes, separated by commas, that a new run shall begin with.
     """
     try:
-        names = sources.shared(Live).names()[:MOST_RUNS]
+        live = sources.shared(Live)
+        names, begun = live.names()[:MOST_RUNS], live.begun()
     except StoreError as error:
         return html.Div([html.H1(TITLE), html.P(str(error), className="trouble")])
     asked = wanted.get("run", "")
-    run = next((name for name in names if name == asked), names[0] if names else None)
+    latest = next((name for name in names if name in begun), names[0] if names else None)
+    run = asked if asked in names else latest
     begin = [own for own in wanted.get("begin", "")[:2000].split(",") if own]
     picker = dcc.Dropdown(
         names, run, id="run", clearable=False, placeholder="No run yet", maxHeight=320
     )
     return html.Div(
         [
-            html.Div([html.H1(TITLE), html.Label(["Run", picker], className="pick")]),
+            html.Div(
+                [html.H1(TITLE), html.Label(["Run", picker], className="pick")],
+                className="head",
+            ),
             start_form.form(Launcher(sources), begin, opened=run is None or bool(begin)),
             html.P(id="said", role="status", className="faint"),
             html.Div(
@@ -91,21 +96,33 @@ def connect(app: Dash, sources: Sources) -> None:
 def view(now: RunNow, generation: int | None) -> list[Any]:
     """Everything about a run; the caller holds the lock of ``live``."""
     shown = _shown(now, generation)
-    rank = now.view.landscape
     return [
         dcc.Interval(id="tick", interval=TICK_MS),
         dcc.Store(id="seen", data=_seen(now)),
         dcc.Store(id="follow", data=generation is None),
         _reins(now),
         html.Dl(tiles(now, time.time()), id="tiles", className="tiles"),
-        _figure("fitness", fitness_of(now), f"Best and median genome: {_measure(rank)}"),
+        html.Div(_figures(now, shown), id="figures", className=_stage(now)),
+    ]
+
+
+def _stage(now: RunNow) -> str:
+    """Which figures of a run have something to show, as classes of their frame."""
+    waits = not now.tally.closed and not now.tally.ended()
+    return " ".join(("waiting" if waits else "", "" if now.beats else "silent")).strip()
+
+
+def _figures(now: RunNow, shown: int) -> list[Any]:
+    return [
+        html.P("No trial has ended yet. Figures appear with the first ones.", className="wait"),
+        framed("fitness", fitness_of(now), f"Best and median genome: {_measure(now)}"),
         html.H2("The population"),
         html.P(
             "A row is a generation, best genome first. Similar colours are related genomes. "
             "Click a cell of the block below to copy that genome's id.",
             className="lead",
         ),
-        _figure("population", population_of(now), "Genomes of every generation as colours"),
+        framed("population", population_of(now), "Genomes of every generation as colours"),
         html.Label(
             [
                 html.Span(_caption(shown), id="generation-said"),
@@ -122,20 +139,21 @@ def view(now: RunNow, generation: int | None) -> list[Any]:
             ],
             className="scrubber",
         ),
-        _figure("block", block_of(now, shown), "Genomes of one generation as colours"),
+        framed("block", block_of(now, shown), "Genomes of one generation as colours"),
         html.Div(
             [
                 html.Div(
                     [
                         html.H2("How trials ended"),
-                        _figure("outcomes", outcomes_of(now), "Outcomes by generation"),
+                        framed("outcomes", outcomes_of(now), "Outcomes by generation"),
                     ]
                 ),
                 html.Div(
                     [
                         html.H2("At work, since the Lab first looked"),
-                        _figure("pace", pace_of(now), "Pace and slots"),
-                    ]
+                        framed("pace", pace_of(now), "Pace and slots"),
+                    ],
+                    className="pace",
                 ),
             ],
             className="pair",
@@ -221,18 +239,6 @@ def _live(figure: go.Figure, height: int) -> go.Figure:
     )
 
 
-def _figure(name: str, figure: go.Figure, said: str) -> html.Div:
-    graph = dcc.Graph(
-        id=name,
-        figure=figure,
-        config={"displayModeBar": False},
-        responsive=True,
-        style={"height": f"{figure.layout.height:.0f}px"},  # else it collapses when zoomed
-    )
-    told: dict[str, Any] = {"aria-label": said}
-    return html.Div(graph, role="figure", className="plot", **told)
-
-
 def _beats(now: RunNow) -> list[pace.Beat]:
     return [
         pace.Beat((own.at - own.began) / 60, own.steps_a_second, own.occupied, own.capacity)
@@ -264,8 +270,8 @@ def _caption(generation: int) -> str:
     return f"Generation {generation + 1:,}"
 
 
-def _measure(landscape: str) -> str:
-    return words.LANDSCAPES[landscape].measure
+def _measure(now: RunNow) -> str:
+    return words.LANDSCAPES[now.view.landscape].measure
 
 
 # -- Reins ----------------------------------------------------------------------------------
@@ -320,7 +326,7 @@ def _connect_reins(app: Dash, sources: Sources) -> None:
             launcher.start(Resume(run, more if type(more) is int else None))
         except LaunchRefused as refused:
             return str(refused)
-        return f"{run} goes on."
+        return goes_on(launcher, run)
 
 
 # -- What moves -----------------------------------------------------------------------------
@@ -387,6 +393,7 @@ def _connect_run(app: Dash, sources: Sources) -> None:
         Output("pace", "extendData"),
         Output("generation", "max"),
         Output("generation", "value"),
+        Output("figures", "className"),
         Output("seen", "data"),
         Input("tick", "n_intervals"),
         State("seen", "data"),
@@ -409,6 +416,7 @@ def _connect_run(app: Dash, sources: Sources) -> None:
                 not now.busy,
                 now.busy,
                 *news(now, seen, bool(follow)),
+                _stage(now),
                 _seen(now),
             )
 

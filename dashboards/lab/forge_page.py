@@ -23,11 +23,13 @@ from speciation.genome.genes import Gene
 from speciation.genome.genome import Genomes
 
 PATH, TITLE = "/forge", "Forge"
+USUAL = "stock-adamw"
+"""File of the library whose genome is the recipient to begin with."""
 
 
 def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
     """The page; the address's query tells a :class:`~dashboards.lab.splicing.Splicing`."""
-    made = splicing.of_query(wanted)
+    made = splicing.of_query(wanted) if wanted else opening(sources)
     chosen = (made.recipient,) if made.recipient else ()
     return html.Div(
         [
@@ -63,6 +65,19 @@ def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
         ],
         className="forge",
     )
+
+
+def opening(sources: Sources) -> Splicing:
+    """What lies on the forge before anybody chose: the usual genome, a champion as donor."""
+    try:
+        place = sources.collection()
+    except GenomeError:
+        return Splicing()
+    usual = next((own for own in place.genomes if own.path.stem == USUAL), None)
+    best = next((own for own in place.genomes if own is not usual), None)
+    if usual is None or best is None or usual.genome.kind != best.genome.kind:
+        return Splicing()
+    return Splicing().among(usual.genome.id, [best.genome.id])
 
 
 def _workshop(sources: Sources) -> list[Any]:

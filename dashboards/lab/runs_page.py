@@ -11,7 +11,7 @@ from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.exceptions import PreventUpdate
 
 from dashboards import words
-from dashboards.lab.launcher import Launcher, LaunchRefused, Resume
+from dashboards.lab.launcher import Launcher, LaunchRefused, Resume, goes_on
 from dashboards.lab.live import Live, RunNow, age_text
 from dashboards.lab.sources import Sources
 from dashboards.lab.tiles import best_of, state_of
@@ -117,7 +117,7 @@ def connect(app: Dash, sources: Sources) -> None:
             launcher.start(Resume(name))
         except LaunchRefused as refused:
             return str(refused)
-        return f"{name} goes on."
+        return goes_on(launcher, name)
 
 
 def rows_of(live: Live) -> list[Row]:
@@ -140,7 +140,7 @@ def run_row(now: RunNow, at: float) -> Row:
         f"{view.generation:,} of {now.generations:,}",
         best_of(now),
         f"{now.judged:,}",
-        now.age(at),
+        now.age(at) or words.NOTHING,
         (pulse.host if pulse else "") or (now.work.host if now.work else "") or words.NOTHING,
     )
     return Row(RUNS, view.run, cells, _acts(now, state))

@@ -180,7 +180,11 @@ def _filling(app: Dash, sources: Sources) -> None:
         try:
             have = planned(sources, own)
         except PlanRefused as refused:
-            said = html.P(str(refused), className="faint" if not own.genomes else "trouble")
+            said = (
+                html.P(str(refused), className="trouble")
+                if own.genomes
+                else stress_view.beginning(sets(sources, ""))
+            )
             return said, True, "Fill", not runs, [own.query(), 0, ""], not runs
         missing = have.plan.to_compute
         now = [own.query(), have.plan.found, "" if runs else "still"]
