@@ -86,7 +86,7 @@ def scene(taxonomy: Taxonomy) -> dict[str, object]:
         "aspectmode": "manual",  # lower than wide, as windows are
         "aspectratio": {"x": 1.25, "y": 1.25, "z": 0.85},
         "camera": {
-            "eye": {"x": 1.25, "y": 1.15, "z": 0.7},
+            "eye": {"x": 1.4, "y": 1.3, "z": 0.8},
             "center": {"x": 0, "y": 0, "z": -0.12},
         },
         **{

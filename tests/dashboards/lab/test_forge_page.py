@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cluster.yaml_text import read_yaml
-from dashboards.lab.forge_page import USUAL, moved, opening
+from dashboards.lab.forge_page import USUAL, done, moved, opening
 from dashboards.lab.forge_view import Scene
 from dashboards.lab.sources import Sources
 from dashboards.lab.splicing import Splicing, position, steps
@@ -69,6 +69,33 @@ def test_what_a_browser_cannot_mean_moves_nothing(junk):
     assert moved(scene(), {"kind": "slide", "gene": "dropout"}, junk) == MADE
     assert moved(scene(), {"kind": junk, "gene": junk}, 1) == MADE
     assert moved(scene(), {"kind": "take", "donor": junk, "genes": "beta1"}, 1) == MADE
+
+
+def test_all_that_was_done_since_the_last_answer_counts_once(library):
+    acts = [
+        {"count": k, "by": {"kind": "take", "donor": 0, "genes": gene}, "value": 1}
+        for k, gene in ((4, "beta2"), (5, "beta1"), (6, "nothing"), (7, "grad_clip"))
+    ]
+    after, told = done(library, MADE, acts, {"count": 4})
+    assert after.taken == {"beta1": BOB.id, "grad_clip": BOB.id}
+    assert (told["count"], told["by"]) == (7, "take")
+    assert "nothing" in told["trouble"]
+    assert done(library, after, acts, told)[0] == after
+
+
+@pytest.mark.parametrize("junk", JUNK)
+def test_what_a_browser_cannot_have_done_changes_nothing(library, junk):
+    assert done(library, MADE, junk, junk)[0] == MADE
+    assert done(library, MADE, [junk, {"count": 1, "by": junk, "value": junk}], {})[0] == MADE
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory) -> Sources:
+    folder = tmp_path_factory.mktemp("library")
+    (folder / "custom").mkdir()
+    for own in PARTIES.values():
+        save_genome(folder / "custom" / f"{own.name}.json", own.genome, {}, own.name)
+    return Sources(folder, folder)
 
 
 # -- Before anybody chose ---------------------------------------------------------------------
@@ -220,13 +247,14 @@ def test_the_address_carries_everything_and_back_takes_a_step_back(page, lab):
 
 
 @pytest.mark.browser
-def test_answers_that_come_late_move_neither_the_address_nor_the_child_back(page, lab):
+def test_a_hand_may_be_faster_than_answers_that_come_late(page, lab):
     made = MADE.taking(BOB.id, ["beta1"]).taking(CYD.id, ["init_embed", "embed_ratio"])
+    made = made.taking(BOB.id, ["beta2"])
     with serving(lab[1] / "store", lab[1] / "genomes", late=0.7) as address:
         opened(page, (address, lab[1]), MADE)
         page.click("button[title='Transfer beta1 of Bob']")
-        until(page, f"{CHILD} !== '{ADA.id}'")
         page.click("button[title='Transfer all sensory of Cyd']")
+        page.click("button[title='Transfer beta2 of Bob']")
         until(page, f"location.search === '?{made.query()}'")
         page.wait_for_timeout(2500)
         assert page.evaluate(CHILD) == made.child(PARTIES).genome.id
