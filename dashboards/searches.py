@@ -43,7 +43,7 @@ def _row(row: Any) -> list[str]:
         interval(row.median, row.low, row.high),
         f"{row.success:.1%}",
         gap,
-        "" if math.isnan(row.adjusted) else f"{row.adjusted:.3f}",
+        "" if math.isnan(row.adjusted) else words.probability(row.adjusted),
     ]
 
 
