@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cluster.config import RunConfig
     from speciation.analysis.epistasis import Epistasis
     from speciation.analysis.searches import Searches
+    from speciation.analysis.sweep import Swept
     from speciation.genome.genome import Genome
     from speciation.tables.files import Files
     from speciation.tables.store import Store
@@ -149,7 +150,49 @@ def epistasis(
     _show_epistasis(found, first, second, folder, as_json, show)
 
 
-COMMANDS = (compare, epistasis)
+@click.command()
+@click.argument("source", metavar="FILE|NAME")
+@click.option("--seeds", type=int, metavar="N", help="Of each genome in each setting.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of page and tables."
+)
+@click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
+@where_options
+def sweep(
+    source: str, seeds: int | None, out: Path | None, show: bool, as_json: bool, **told: Any
+) -> None:
+    """Try the same genomes in many settings: how they learn there, and what transfers.
+
+    A file names genomes and two axes of settings: tasks, primes, shares of training pairs,
+    sizes of the model. Shown are the learning classes as a map, mean steps, and the rank
+    correlation of genomes between every two settings. Trials are kept in the store as those of
+    a validation; what it knows is not trained again.
+
+    Example:  [bold cyan]speciation sweep phases --seeds 8[/]
+    """
+    from cluster.launch import places
+    from cluster.sweep import genomes_of, load_sweep, settings_of
+    from speciation.analysis.sweep import cell_table, swept
+    from speciation.tables.store import Store
+
+    plan = load_sweep(source, {"seeds": seeds})
+    names = ("store", "executor", "address", "device", "slots")
+    settings = settings_of(plan, source, places(*(told[name] for name in names)))
+    place = Store(told["store"] or DEFAULT_STORE)
+    genomes = genomes_of(plan.genomes, place, settings[0].config)
+    display = {genome.id: name for name, genome in genomes.items()}
+    parts = []
+    for own in settings:
+        trials = _panel(
+            own.config, list(genomes.values()), plan.seeds, place, as_json, own.name
+        )
+        of = {"row": own.row, "column": own.column, "setting": own.name}
+        parts.append((of, *cell_table(trials, display, own.config.the_horizon())))
+    folder = out or Path(place.uri if "://" not in place.uri else ".") / "sweeps" / plan.name
+    _show_sweep(swept(parts), plan.name, plan.seeds, folder, as_json, show)
+
+
+COMMANDS = (compare, epistasis, sweep)
 
 
 # -- Inside of commands ---------------------------------------------------------------------
@@ -354,6 +397,35 @@ def _show_epistasis(
             list(HEADER),
             rows(found),
         )
+        for path in (*written, page):
+            say(f"wrote  {path}")
+    if show:
+        import webbrowser
+
+        webbrowser.open(page.resolve().as_uri())
+
+
+def _show_sweep(
+    found: Swept, name: str, seeds: int, folder: Path, as_json: bool, show: bool
+) -> None:
+    from cluster.summary import plain
+    from dashboards.sweep import HEADER, report, rows
+
+    document = {
+        "sweep": name,
+        "seeds": seeds,
+        "cells": plain(found.cells.to_dict("records")),
+        "classes": plain(found.classes.to_dict("records")),
+        "transfer": plain(found.transfer.to_dict("records")),
+    }
+    tables = {"cells": found.cells, "classes": found.classes, "transfer": found.transfer}
+    written = _write(folder, document, tables)
+    page = folder / f"{name}.html"
+    report(found, name, seeds, page)
+    if as_json:
+        print_json(document)
+    else:
+        show_table(f"{name}: {seeds:,} seeds a genome and setting", list(HEADER), rows(found))
         for path in (*written, page):
             say(f"wrote  {path}")
     if show:

@@ -60,6 +60,7 @@ MAY_ENTER: dict[str, tuple[str, ...]] = {
         "cluster",
         "dashboards.epistasis",
         "dashboards.searches",
+        "dashboards.sweep",
     ),
     # The Lab names and tags genomes of the library, and offers tracks, besides looking on.
     "dashboards.lab": (
