@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +15,18 @@ import rich_click as click
 from cluster.terminal import bars, print_json, say, show_table, where_options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import pandas as pd
 
     from cluster.comparison import Comparison, Entry
+    from cluster.config import RunConfig
+    from speciation.analysis.epistasis import Epistasis
     from speciation.analysis.searches import Searches
+    from speciation.analysis.sweep import Swept
+    from speciation.genome.genome import Genome
     from speciation.tables.files import Files
+    from speciation.tables.store import Store
 
 DEFAULT_STORE = "results"
 
@@ -83,7 +89,110 @@ def compare(
     _show(plan, every, files, out or _folder(root, plan), as_json, show)
 
 
-COMMANDS = (compare,)
+@click.command()
+@click.argument("first", metavar="REFERENCE")
+@click.argument("second", metavar="CHAMPION")
+@click.option(
+    "--by",
+    type=click.Choice(["group", "gene"]),
+    default="group",
+    show_default=True,
+    help="What is exchanged: gene groups, in all combinations, or single genes and pairs.",
+)
+@click.option("--seeds", type=click.IntRange(3), default=100, show_default=True, metavar="N")
+@click.option("--track", metavar="NAME", help="The task and its horizon, by name.")
+@click.option("--horizon", type=int, metavar="STEPS", help="In place of the track's.")
+@click.option("--precision", help="Of training; that of the presets by default.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of page and tables."
+)
+@click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
+@where_options
+def epistasis(
+    first: str,
+    second: str,
+    by: str,
+    seeds: int,
+    out: Path | None,
+    show: bool,
+    as_json: bool,
+    **told: Any,
+) -> None:
+    """Measure which genes work only together, between two genomes.
+
+    Groups of genes (or single ones) of REFERENCE and CHAMPION are combined, and all
+    combinations are tried on the same seeds: what a factor does alone, what two do beyond the
+    sum of both, with intervals, and tests that allow for being many. Trials are kept in the
+    store as those of a validation; what it knows is not trained again.
+
+    Example:  [bold cyan]speciation epistasis stock-adamw tuned-adamw --seeds 50[/]
+    """
+    from cluster.panel import steps_matrix
+    from cluster.validate import ask
+    from speciation.analysis.epistasis import epistasis as judge
+    from speciation.analysis.epistasis import (
+        factorial,
+        factors_between,
+        groups_of,
+        substitutions,
+    )
+    from speciation.tables.store import Store
+
+    place = Store(told["store"] or DEFAULT_STORE)
+    asked = ask([first, second], place, seeds=seeds, overrides=_overrides(told))
+    one, other = _two(asked.genomes.values())
+    factors = factors_between(one, other, groups_of(one.kind, by))
+    design = factorial(factors) if by == "group" else substitutions(factors)
+    genomes = design.genomes(one, other)
+    rows = _panel(asked.config, genomes, seeds, place, as_json, "combinations")
+    found = judge(design, steps_matrix(rows, genomes), asked.config.the_horizon())
+    folder = out or Path(place.uri if "://" not in place.uri else ".") / "epistasis"
+    _show_epistasis(found, first, second, folder, as_json, show)
+
+
+@click.command()
+@click.argument("source", metavar="FILE|NAME")
+@click.option("--seeds", type=int, metavar="N", help="Of each genome in each setting.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of page and tables."
+)
+@click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
+@where_options
+def sweep(
+    source: str, seeds: int | None, out: Path | None, show: bool, as_json: bool, **told: Any
+) -> None:
+    """Try the same genomes in many settings: how they learn there, and what transfers.
+
+    A file names genomes and two axes of settings: tasks, primes, shares of training pairs,
+    sizes of the model. Shown are the learning classes as a map, mean steps, and the rank
+    correlation of genomes between every two settings. Trials are kept in the store as those of
+    a validation; what it knows is not trained again.
+
+    Example:  [bold cyan]speciation sweep phases --seeds 8[/]
+    """
+    from cluster.launch import places
+    from cluster.sweep import genomes_of, load_sweep, settings_of
+    from speciation.analysis.sweep import cell_table, swept
+    from speciation.tables.store import Store
+
+    plan = load_sweep(source, {"seeds": seeds})
+    names = ("store", "executor", "address", "device", "slots")
+    settings = settings_of(plan, source, places(*(told[name] for name in names)))
+    place = Store(told["store"] or DEFAULT_STORE)
+    genomes = genomes_of(plan.genomes, place, settings[0].config)
+    display = {genome.id: name for name, genome in genomes.items()}
+    parts = []
+    for own in settings:
+        trials = _panel(
+            own.config, list(genomes.values()), plan.seeds, place, as_json, own.name
+        )
+        of = {"row": own.row, "column": own.column, "setting": own.name}
+        parts.append((of, *cell_table(trials, display, own.config.the_horizon())))
+    folder = out or Path(place.uri if "://" not in place.uri else ".") / "sweeps" / plan.name
+    _show_sweep(swept(parts), plan.name, plan.seeds, folder, as_json, show)
+
+
+COMMANDS = (compare, epistasis, sweep)
 
 
 # -- Inside of commands ---------------------------------------------------------------------
@@ -210,3 +319,116 @@ def _write(
     for name, text in texts.items():
         files.replace(name, text.encode("utf-8"))
     return [folder / name for name in texts]
+
+
+# -- Genomes on the same seeds --------------------------------------------------------------
+
+
+def _overrides(told: dict[str, Any]) -> dict[str, Any]:
+    from cluster.launch import places
+
+    names = ("store", "executor", "address", "device", "slots")
+    where = places(*(told[name] for name in names))
+    where |= {name: told[name] for name in ("track", "horizon")}
+    return where | {"engine.precision": told["precision"]}
+
+
+def _two(genomes: Iterable[Genome]) -> tuple[Genome, Genome]:
+    from cluster.launch import LaunchError
+
+    found = list(genomes)
+    if len(found) != 2:
+        raise LaunchError(
+            f"REFERENCE and CHAMPION must be two different genomes, got {len(found)} in all"
+        )
+    return found[0], found[1]
+
+
+def _panel(
+    config: RunConfig,
+    genomes: Sequence[Genome],
+    seeds: int,
+    place: Store,
+    quiet: bool,
+    phase: str,
+) -> pd.DataFrame:
+    """Every genome on every seed; exits where somebody asked to stop."""
+    from cluster.launch import executor_for, stop_signals
+    from cluster.panel import panel
+    from cluster.training import StoppedEarlyError
+
+    many = len(genomes) * seeds
+    try:
+        with (
+            stop_signals() as stop,
+            executor_for(config, trials=many) as executor,
+            bars(quiet) as tell,
+        ):
+            return panel(config, genomes, seeds, place, executor, partial(tell, phase), stop)
+    except StoppedEarlyError:
+        click.echo("stopped; what has finished is stored; the same command goes on", err=True)
+        sys.exit(130)
+
+
+def _show_epistasis(
+    found: Epistasis, first: str, second: str, folder: Path, as_json: bool, show: bool
+) -> None:
+    from cluster.summary import plain
+    from dashboards.epistasis import HEADER, report, rows
+
+    document = {
+        "reference": first,
+        "champion": second,
+        "seeds": found.seeds,
+        "horizon": found.horizon,
+        "effects": plain(found.effects.to_dict("records")),
+        "pairs": plain(found.pairs.to_dict("records")),
+        "combinations": plain(found.means.to_dict("records")),
+    }
+    tables = {"effects": found.effects, "pairs": found.pairs, "combinations": found.means}
+    written = _write(folder, document, tables)
+    page = folder / "epistasis.html"
+    report(found, first, second, page)
+    if as_json:
+        print_json(document)
+    else:
+        show_table(
+            f"{len(found.means):,} combinations on {found.seeds:,} seeds",
+            list(HEADER),
+            rows(found),
+        )
+        for path in (*written, page):
+            say(f"wrote  {path}")
+    if show:
+        import webbrowser
+
+        webbrowser.open(page.resolve().as_uri())
+
+
+def _show_sweep(
+    found: Swept, name: str, seeds: int, folder: Path, as_json: bool, show: bool
+) -> None:
+    from cluster.summary import plain
+    from dashboards.sweep import HEADER, report, rows
+
+    document = {
+        "sweep": name,
+        "seeds": seeds,
+        "cells": plain(found.cells.to_dict("records")),
+        "classes": plain(found.classes.to_dict("records")),
+        "transfer": plain(found.transfer.to_dict("records")),
+    }
+    tables = {"cells": found.cells, "classes": found.classes, "transfer": found.transfer}
+    written = _write(folder, document, tables)
+    page = folder / f"{name}.html"
+    report(found, name, seeds, page)
+    if as_json:
+        print_json(document)
+    else:
+        show_table(f"{name}: {seeds:,} seeds a genome and setting", list(HEADER), rows(found))
+        for path in (*written, page):
+            say(f"wrote  {path}")
+    if show:
+        import webbrowser
+
+        webbrowser.open(page.resolve().as_uri())

@@ -154,7 +154,7 @@ def _entry(
     root: str,
     places: Mapping[str, Any],
 ) -> Entry:
-    own = _laid_over(comparison.base, comparison.arms[arm])
+    own = laid_over(comparison.base, comparison.arms[arm])
     evolution = own.get("evolution")
     evolution = {"generations": MANY_GENERATIONS} | (evolution or {})
     own |= {
@@ -168,13 +168,13 @@ def _entry(
     return Entry(arm, repeat, config, comparison.checkpoint_steps(), comparison.confirm)
 
 
-def _laid_over(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+def laid_over(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     """A mapping with another's values before its own, section by section."""
     merged = dict(base)
     for key, value in change.items():
         inner = merged.get(key)
         if isinstance(inner, Mapping) and isinstance(value, Mapping):
-            value = _laid_over(inner, value)
+            value = laid_over(inner, value)
         merged[key] = value
     return merged
 

@@ -43,7 +43,7 @@ def _row(row: Any) -> list[str]:
         interval(row.median, row.low, row.high),
         f"{row.success:.1%}",
         gap,
-        "" if math.isnan(row.adjusted) else f"{row.adjusted:.3f}",
+        "" if math.isnan(row.adjusted) else words.probability(row.adjusted),
     ]
 
 
@@ -138,7 +138,11 @@ def _curves(found: Searches) -> Html:
 def _table(found: Searches) -> Html:
     head = tag("tr", *(tag("th", name, scope="col") for name in HEADER))
     body = [tag("tr", *(tag("td", cell) for cell in row)) for row in rows(found)]
-    return tag("div", tag("table", tag("thead", head), tag("tbody", *body)), class_="scroll")
+    return tag(
+        "div",
+        tag("table", tag("thead", head), tag("tbody", *body), class_="hall"),
+        class_="scroll",
+    )
 
 
 def _note(found: Searches) -> Html:

@@ -55,7 +55,13 @@ MAY_ENTER: dict[str, tuple[str, ...]] = {
         "dashboards.lab",
         "dashboards.taxonomy",
     ),
-    "cluster.cli_searches": ("speciation", "cluster", "dashboards.searches"),
+    "cluster.cli_searches": (
+        "speciation",
+        "cluster",
+        "dashboards.epistasis",
+        "dashboards.searches",
+        "dashboards.sweep",
+    ),
     # The Lab names and tags genomes of the library, and offers tracks, besides looking on.
     "dashboards.lab": (
         "dashboards",

@@ -52,7 +52,7 @@ def draw_repeats(found: Searches) -> go.Figure:
         hovermode="closest",
         margin={"t": 8},
         xaxis={
-            "title": {"text": "mean steps to grok of the champion, on new seeds"},
+            "title": {"text": "mean steps of the champion, on new seeds"},
             "showgrid": True,
             "tickformat": ",d",
         },
@@ -97,7 +97,7 @@ def draw_curves(found: Searches) -> go.Figure:
         rows=rows,
         cols=COLUMNS,
         shared_xaxes=True,
-        shared_yaxes=True,
+        shared_yaxes="all",
         horizontal_spacing=0.04,
         vertical_spacing=0.16 / max(rows, 2),
         subplot_titles=[in_figure(arm) for arm in arms],
@@ -111,7 +111,10 @@ def draw_curves(found: Searches) -> go.Figure:
             for trace in _curve(curve, colour):
                 figure.add_trace(trace, **place)
     figure.update_xaxes(tickformat="~s", rangemode="tozero", nticks=5)
-    figure.update_xaxes(title={"text": "trial-steps"}, row=rows)
+    for column in range(1, COLUMNS + 1):  # the lowest panel of each has the ticks
+        lowest = rows - (len(arms) % COLUMNS and column > len(arms) % COLUMNS)
+        own = {"title": {"text": "trial-steps"}, "showticklabels": True}
+        figure.update_xaxes(own, row=lowest, col=column)
     figure.update_yaxes(rangemode="tozero", nticks=5)
     figure.update_annotations(font={"size": 12}, xanchor="center")
     return figure.update_layout(hovermode="closest", margin={"t": 34})
