@@ -163,13 +163,14 @@ function table(plot) {
     } else {
       const error = full.error_y && full.error_y.visible ? full.error_y :
         full.error_x && full.error_x.visible ? full.error_x : null;
-      const middle = error === full.error_x ? full.x : full.y;
+      const across = error === full.error_x, middle = across ? full.x : full.y;
       Array.from(full.x).forEach((x, k) => {
         lines.push([arm ?? full.name, layer, x, full.y[k]].map(cell).join(","));
         if (error) for (const [end, sign] of [["low", -1], ["high", 1]]) {
           const far = sign < 0 ? error.arrayminus ?? error.array : error.array;
-          lines.push([arm ?? full.name, layer + " " + end, x,
-            Number(middle[k]) + sign * far[k]].map(cell).join(","));
+          const bound = Number(middle[k]) + sign * far[k];
+          lines.push([arm ?? full.name, layer + " " + end, across ? bound : x,
+            across ? full.y[k] : bound].map(cell).join(","));
         }
       });
     }

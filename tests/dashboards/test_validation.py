@@ -333,6 +333,19 @@ def test_numbers_of_two_axes_are_told_apart(page, tmp_path):
 
 
 @pytest.mark.browser
+def test_saved_bounds_stand_on_the_axis_that_they_are_bounds_of(page, made, tmp_path):
+    with page.expect_download() as download:
+        page.locator("#differences + .switches").get_by_role("button", name="CSV").click()
+    download.value.save_as(tmp_path / "shown.csv")
+    shown = pd.read_csv(tmp_path / "shown.csv")
+    whole = pd.read_csv(made[3] / "differences.csv").set_index("arm")
+    for end in ("low", "high"):
+        bound = shown[shown["layer"] == f"intervals {end}"].set_index("arm")["x"]
+        assert len(bound) > 1
+        assert np.allclose(bound, whole[end][bound.index])
+
+
+@pytest.mark.browser
 @pytest.mark.parametrize("form", ["svg", "png"])
 def test_the_program_saves_every_figure_by_an_installed_browser(made, tmp_path, form):
     written = export.pictures(made[3] / "validation.html", tmp_path, form)
