@@ -103,8 +103,8 @@ def draw_learning(learned: Learning) -> go.Figure:
             "dtick": 0.25,
         },
         yaxis2=dict(theme.TEMPLATE.layout.yaxis.to_plotly_json())
-        | {"domain": [0, UPPER_END], "anchor": "x", "type": "log", "exponentformat": "power"}
-        | {"dtick": 1},
+        | {"domain": [0, UPPER_END], "anchor": "x", "type": "log", "tickformat": "~g"}
+        | {"nticks": 6},
     )
 
 

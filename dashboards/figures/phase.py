@@ -57,8 +57,8 @@ def draw_phase(found: Mapping[str, Phase], colour: Mapping[str, str]) -> Drawing
             "title": {"text": "accuracy"},
         },
         yaxis2=dict(theme.TEMPLATE.layout.yaxis.to_plotly_json())
-        | {"domain": [0, UPPER_END], "anchor": "x", "type": "log", "exponentformat": "power"}
-        | {"dtick": 1, "title": {"text": "loss"}},
+        | {"domain": [0, UPPER_END], "anchor": "x", "type": "log", "tickformat": "~g"}
+        | {"nticks": 6, "title": {"text": "loss"}},
     )
 
 
