@@ -1028,6 +1028,8 @@ def _validate(
         if as_json:
             print_json(plan_document(planned))
         return
+    folder = out or Path(place.uri if "://" not in place.uri else ".") / "validation"
+    folder.mkdir(parents=True, exist_ok=True)  # or it would be missed only after the training
     missing = planned.to_train
     engine = executor_for(asked.config, trials=missing) if missing else nullcontext(None)
     with stop_signals() as stop, bars(as_json) as tell, engine as executor:
@@ -1046,7 +1048,6 @@ def _validate(
         go_on = f"the same command{go_on and ' with '}{go_on} goes on"
         click.echo(f"stopped; what has finished is stored; {go_on}", err=True)
         sys.exit(130)
-    folder = out or Path(place.uri if "://" not in place.uri else ".") / "validation"
     written = _write_validation(
         done.found, asked, document(asked, done), place, folder, figures
     )
@@ -1070,12 +1071,11 @@ def _write_validation(
     folder: Path,
     figures: str | None,
 ) -> list[Path]:
-    """Page, tables and JSON, and pictures where they are wanted."""
+    """Page, tables and JSON, and pictures where they are wanted; the folder is there."""
     from dashboards.export import pictures
     from dashboards.validation import report as write
     from speciation.tables.files import LocalFiles
 
-    folder.mkdir(parents=True, exist_ok=True)
     written = write(found, place, told, asked.config.kind, folder)
     body = json.dumps(told, indent=2, ensure_ascii=False) + "\n"
     LocalFiles(folder.absolute()).replace("validation.json", body.encode("utf-8"))

@@ -14,7 +14,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,6 +42,7 @@ from speciation.tables.store import Store
 from speciation.trial.trial import Outcome, Trial, same_but_seed
 
 MOST_SEEDS = 1_000_000  # of each genome
+MOST_NAMED = 10  # arms, in a sentence
 RUN = "validation"  # what rows of validations carry in place of a run
 
 Tell = Callable[[str, int, int], None]
@@ -432,8 +433,9 @@ def validate(
         StoreError: The store cannot be read or written.
     """
     if reference is not None and reference not in asked.arms:
-        known = ", ".join(asked.arms)
-        raise ValidateError(f"--against is {reference!r}, but the arms are {known}")
+        known = ", ".join(islice(asked.arms, MOST_NAMED))
+        more = ", …" if len(asked.arms) > MOST_NAMED else ""
+        raise ValidateError(f"--against is {reference!r}, but the arms are {known}{more}")
     if isinstance(until, Separated) and len(asked.arms) < 2:
         raise ValidateError("--until separated compares genomes; name at least two of them")
     begun = begun or plan(asked, store)

@@ -49,6 +49,16 @@ def test_the_plan_is_said_first_and_files_are_left_behind(call, files, tmp_path)
     assert "found 24, will compute 0" in again
 
 
+def test_a_folder_that_cannot_be_made_is_missed_before_anything_is_trained(
+    call, files, tmp_path
+):
+    (tmp_path / "taken").touch()
+    code, _, err = call(*files, "--horizon", "1000", "--out", "taken/in")
+    assert code == 2
+    assert "taken" in err
+    assert not (tmp_path / "results" / "trials").exists()
+
+
 def test_json_is_all_that_stands_on_standard_output(call, files):
     code, out, err = call(*files, "--seeds", "6", "--horizon", "1000", "--json")
     assert code == 0
