@@ -8,6 +8,7 @@ from typing import Any
 
 from cluster.summary import plain
 from cluster.validate import Asked, Outcomes, Plan
+from speciation.analysis.comparison import chance
 from speciation.analysis.components import Components
 from speciation.analysis.estimates import Estimate, Summary
 from speciation.analysis.validation import Published, Validation
@@ -37,7 +38,7 @@ def _row(own: Summary, found: Validation, best: float | None) -> list[str]:
         f"({100 * own.success.low:.1f}–{100 * own.success.high:.1f})",
         steps_text(own.ert),
         number(own.median.value),
-        "–" if best is None else f"{100 * best:.0f} %",
+        "–" if best is None else chance(best),
     ]
 
 

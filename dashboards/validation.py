@@ -37,7 +37,7 @@ from dashboards.figures import (
 from dashboards.importance import genes_of
 from dashboards.markup import Html, join, tag
 from dashboards.page import page, tiles
-from speciation.analysis.comparison import Comparison
+from speciation.analysis.comparison import Comparison, chance
 from speciation.analysis.estimates import Estimate, Summary
 from speciation.analysis.phases import phases
 from speciation.analysis.validation import Validation
@@ -244,7 +244,8 @@ def _learning(
         class_bars.draw_classes(table),
         "Shares of learning classes, a bar an arm.",
         "A Grokker memorises first and understands much later; a Smooth Learner does both "
-        "together; an Underfitter does neither.",
+        "together, a Delayed is between the two. A Memoriser never understands, an "
+        "Underfitter does not even memorise, a Collapser understands and forgets.",
     )
     table = memorise_grok.memorise_table(found, [arm.name for arm in own])
     if len(table):
@@ -321,7 +322,6 @@ def content(
             "section",
             tag("h2", "Figures of every arm"),
             _table(found, ranked),
-            _unfinished(found),
             _in_words(found, told),
             id="every",
         ),
@@ -368,7 +368,7 @@ def _headline(ranked: list[Summary], comparison: Comparison | None) -> str:
     said = f"{best.name} leads with {words.number(best.rmst.value)} steps"
     if luck is not None and luck.plausible:
         return f"{said}, as the best of {len(ranked):,} equal arms might by luck"
-    return said + (f": the best with {100 * sure:.0f} % probability" if sure else "")
+    return said + (f": the best with a probability of {chance(sure)}" if sure else "")
 
 
 def _table(found: Validation, ranked: list[Summary]) -> Html:
@@ -397,13 +397,6 @@ def _in_words(found: Validation, told: Mapping[str, Any]) -> Html | None:
     return tag("ul", *(tag("li", own) for own in said), class_="said") if said else None
 
 
-def _unfinished(found: Validation) -> Html | None:
-    if not found.unfinished:
-        return None
-    names = ", ".join(found.unfinished[:MOST_ROWS])
-    return tag("p", f"Nothing is said of {names}: the machine finished none of their trials.")
-
-
 def _row(own: Summary, found: Validation, best: float | None) -> Html:
     rmst = found.always_valid.get(own.name, own.rmst)
     rate = own.success
@@ -418,7 +411,7 @@ def _row(own: Summary, found: Validation, best: float | None) -> Html:
         _with(_steps(own.ert), _range(own.ert)),
         _with(_steps(own.median), _range(own.median)),
         _with(_steps(own.q90), _range(own.q90)),
-        words.NOTHING if best is None else f"{100 * best:.0f} %",
+        words.NOTHING if best is None else chance(best),
     )
     name = tag("th", own.name, scope="row")
     return tag("tr", name, *(tag("td", cell) for cell in cells))

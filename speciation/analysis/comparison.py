@@ -353,6 +353,13 @@ def probability_best(times: Floats) -> Floats:
     return np.asarray((least / least.sum(axis=0)).mean(axis=1))
 
 
+def chance(p: float) -> str:
+    """A probability by resampling as people say it: never quite none, never quite all."""
+    if p < 0.01:
+        return "under 1 %"
+    return "over 99 %" if p > 0.99 else f"{100 * p:.0f} %"
+
+
 def luck_of_seeds(times: Floats) -> Luck:
     """Could the best mean have come from equal arms? By shuffling arms within each seed.
 

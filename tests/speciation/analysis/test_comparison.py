@@ -11,6 +11,7 @@ from scipy import stats
 from speciation.analysis.comparison import (
     SHUFFLES,
     PairTest,
+    chance,
     compare,
     differences_from,
     luck_of_figures,
@@ -319,3 +320,10 @@ def test_an_unknown_reference_is_refused():
     arms = [arm(own, f"g{i}") for i, own in enumerate(some(2))]
     with pytest.raises(ValueError, match="there are g0, g1"):
         compare(arms, "g7")
+
+
+@pytest.mark.parametrize(
+    ("p", "said"), [(0.0, "under 1 %"), (0.37, "37 %"), (0.99, "99 %"), (1.0, "over 99 %")]
+)
+def test_resampling_is_never_quite_sure(p, said):
+    assert chance(p) == said
