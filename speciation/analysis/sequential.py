@@ -21,10 +21,10 @@ With A arms each test has α / (A - 1), so an arm that is as good as every other
 a probability of at most α.
 
 *What separation does not hold.* Two arms may have one mean and not be alike: one quick, with
-rare failures, the other slower and sure. Their differences are not symmetric, and while failures
-are rare the quick one may be taken for the better somewhat more often than α (docs/log.md). A
-bound for all differences in [-H, H] would take many times the seeds; validate both to a number
-of seeds that is fixed beforehand where that matters.
+rare failures, the other slower and sure. Their differences are not symmetric, and while
+failures are rare the quick one may be taken for the better somewhat more often than α
+(docs/log.md). A bound for all differences in [-H, H] would take many times the seeds; validate
+both to a number of seeds that is fixed beforehand where that matters.
 
 Axes: n seeds in the order in which they are tried.
 """

@@ -10,7 +10,9 @@ from scipy import stats
 
 from speciation.analysis.comparison import (
     SHUFFLES,
+    PairedDifference,
     PairTest,
+    advice,
     chance,
     compare,
     differences_from,
@@ -18,9 +20,10 @@ from speciation.analysis.comparison import (
     luck_of_seeds,
     pairwise_tests,
     probability_best,
+    seeds_for_means,
     seeds_to_separate,
 )
-from speciation.analysis.estimates import Arm
+from speciation.analysis.estimates import Arm, Estimate
 from speciation.analysis.survival import (
     Times,
     log_rank,
@@ -327,3 +330,23 @@ def test_an_unknown_reference_is_refused():
 )
 def test_resampling_is_never_quite_sure(p, said):
     assert chance(p) == said
+
+
+def test_means_of_so_many_seeds_are_told_apart_in_eight_of_ten_cases():
+    rng, needed = np.random.default_rng(3), seeds_for_means(Estimate(50.0, 10.0, 90.0), 100)
+    error = 80 / (2 * stats.norm.isf(0.025)) * np.sqrt(100 / needed)
+    found = 50 + error * rng.standard_normal(20_000)
+    assert np.mean(np.abs(found) > stats.norm.isf(0.025) * error) == pytest.approx(
+        0.8, abs=0.02
+    )
+    assert seeds_for_means(Estimate(0.0, -9.0, 9.0), 100) is None
+    assert seeds_for_means(Estimate(5.0, -np.inf, np.inf), 1) is None
+
+
+def test_where_curves_cross_advice_names_the_seeds_that_means_take_as_well():
+    crossing = PairedDifference("a", "b", 40, Estimate(177.0, -50.0, 400.0), 0.8, 1.0, 15_298)
+    said = advice([crossing])
+    assert "About 15,258 more seeds would tell b from a" in said
+    assert "leaves out 0 would take 93 more seeds" in said
+    near = PairedDifference("a", "b", 40, Estimate(177.0, -50.0, 400.0), 0.1, 0.3, 130)
+    assert "leaves out 0" not in advice([near])
