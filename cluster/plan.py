@@ -387,7 +387,6 @@ def _verdict_rows(
             "elite": bool(plan.elite_age[position] > 0),
             "elite_age": int(plan.elite_age[position]),
             "died": own in died,
-            "species": None,
         }
         for position, own in enumerate(plan.genomes.ids)
     ]

@@ -70,9 +70,10 @@ MAY_ENTER: dict[str, tuple[str, ...]] = {
         "speciation.analysis",
         "speciation.genome",
     ),
-    # Three know what runs: one starts and stops it, one plans it, one reads how it goes.
+    # Four know what runs: they start and stop it, plan it, read how it goes, and its lineage.
     "dashboards.lab.planning": ("dashboards", "speciation", "cluster"),
     "dashboards.lab.launcher": ("dashboards", "speciation", "cluster"),
+    "dashboards.lab.lineage_view": ("dashboards", "speciation", "cluster"),
     "dashboards.lab.live": ("dashboards", "speciation", "cluster"),
     # Looking on means reading what was written, never running it.
     "dashboards": (
