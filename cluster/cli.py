@@ -23,7 +23,18 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import rich_click as click
 
 from cluster.cli_genomes import COMMANDS
-from cluster.terminal import bars, complain, console, print_json, say, show_table, target
+from cluster.cli_searches import COMMANDS as SEARCHES
+from cluster.terminal import (
+    DEVICES,
+    bars,
+    complain,
+    console,
+    print_json,
+    say,
+    show_table,
+    target,
+    where_options,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,7 +53,6 @@ if TYPE_CHECKING:
 
 OWN_PACKAGES = ("cluster.", "speciation.", "dashboards.")
 DEFAULT_STORE = "results"
-DEVICES = click.Choice(["auto", "cpu", "cuda"])
 
 click.rich_click.TEXT_MARKUP = "rich"
 click.rich_click.TEXT_PARAGRAPH_LINEBREAKS = "\n\n"
@@ -89,33 +99,11 @@ def speciation() -> None:
     """
 
 
-for command in COMMANDS:
+for command in (*COMMANDS, *SEARCHES):
     speciation.add_command(command)
 
 
 # -- Options that commands share ------------------------------------------------------------
-
-
-def where_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Where and on what a run runs."""
-    for option in reversed(
-        (
-            click.option("--store", metavar="URI", help="Where results are kept."),
-            click.option(
-                "--executor", type=click.Choice(["local", "ray"]), help="Where to train."
-            ),
-            click.option(
-                "--address", metavar="HOST:PORT", help="A running Ray cluster to use."
-            ),
-            click.option("--device", type=DEVICES, help="What to train on."),
-            click.option(
-                "--slots", type=int, metavar="N", help="Trials at once on each device."
-            ),
-            click.option("--json", "as_json", is_flag=True, help="One JSON object a line."),
-        )
-    ):
-        command = option(command)
-    return command
 
 
 BATCHES = ("512", "full")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import math
 import shlex
 import sys
 import time
@@ -36,9 +37,9 @@ MISSING_SECONDS = 15.0
 # An attempt that another cluster began may take so long to be heard of.
 SILENT_SECONDS = 60.0
 LOG_BYTES = 2**20
+LOG_SECONDS = 10.0  # between two looks at what a job says that runs
 
 OVER = ("SUCCEEDED", "FAILED", "STOPPED")
-RUNS_ON = Seen("RUNNING")
 
 
 class Jobs(Protocol):
@@ -95,7 +96,7 @@ class Dispatcher:
     _demanded: tuple[int, int] = (0, 0)
     _missing: dict[str, float] = field(default_factory=dict)
     _stopped: set[str] = field(default_factory=set)
-    _kept: set[str] = field(default_factory=set)
+    _due: dict[str, float] = field(default_factory=dict)  # when words are to be kept again
 
     def look(self) -> list[Job]:
         """One round: notice what ended, stop what was cancelled, begin what is due.
@@ -187,11 +188,15 @@ class Dispatcher:
 
     def _keep_logs(self, jobs: list[Job], answers: Mapping[str, Seen]) -> None:
         """Ray forgets with the cluster what a job said; the store does not."""
+        now = self.clock()
         for job in jobs:
             own = job.submission_id
-            if own is None or own in self._kept or answers.get(own, RUNS_ON).status not in OVER:
+            if own is None or own not in answers:
                 continue
-            self._kept.add(own)
+            over, due = answers[own].status in OVER, self._due.get(own, now)
+            if now < due and not (over and due < math.inf):
+                continue
+            self._due[own] = math.inf if over else now + LOG_SECONDS
             with contextlib.suppress(ExecutorError, StoreError):
                 text = self.jobs.logs(own).encode()[-LOG_BYTES:]
                 open_files(self.queue.store.uri).replace(log_path(job, own), text)
@@ -203,7 +208,7 @@ def log_path(job: Job, own: str) -> str:
 
 
 def kept_log(store: str, job: Job) -> str | None:
-    """The last words of a job's latest attempt; None if they are not kept (yet)."""
+    """The last words of a job's latest attempt, seconds old if it runs; None if none are."""
     with contextlib.suppress(StoreError):
         path = log_path(job, str(job.submission_id))
         return open_files(store).read(path, LOG_BYTES).decode(errors="replace")

@@ -172,15 +172,19 @@ def _species(taxonomy: Taxonomy, rank: str) -> Html:
 def _row(own: Species) -> Html:
     colour = theme.species_colour(own.colour)
     stability = words.NOTHING if own.stability is None else f"{own.stability:.2f}"
-    genes = ", ".join(f"{gene} {away:+.1f}" for gene, away in own.deviations[:4])
     swatch = tag("span", class_="swatch", style=f"background:{colour}")
     return tag(
         "tr",
         tag("th", swatch, own.name, scope="row"),
         tag("td", f"{own.size:,}"),
         tag("td", stability),
-        tag("td", genes),
+        tag("td", genes_in_words(own)),
     )
+
+
+def genes_in_words(own: Species) -> str:
+    """The genes in which a species deviates most."""
+    return ", ".join(f"{gene} {away:+.1f}" for gene, away in own.deviations[:4])
 
 
 def lineage_section(lived: Lived, taxonomy: Taxonomy, rank: str) -> Html:
@@ -226,21 +230,24 @@ def ancestry_parts(lineage: Ancestry) -> list[Html]:
 
 
 def _opinion(taxonomy: Taxonomy) -> Html:
+    return tag("section", tag("h2", "A second opinion"), tag("p", opinion_in_words(taxonomy)))
+
+
+def opinion_in_words(taxonomy: Taxonomy) -> str:
+    """What HDBSCAN, which knows nothing of the tree, has to say of it."""
     own = taxonomy.opinion
     agreement = dict(zip(RANKS, own.agreement, strict=True))
     known = {rank: value for rank, value in agreement.items() if value is not None}
     if not known:
-        said = (
+        return (
             f"Among {own.genomes:,} genomes HDBSCAN finds "
             f"{words.counted(own.species, 'dense region')}: by its lights there are no species "
             "here, and the tree divides what is one cloud."
         )
-    else:
-        best = max(known, key=lambda rank: known[rank])
-        said = (
-            f"Among {own.genomes:,} genomes HDBSCAN finds "
-            f"{words.counted(own.species, 'dense region')} and calls {100 * own.noise:.0f} % "
-            f"noise. It agrees most with the rank of {best}: adjusted Rand index "
-            f"{known[best]:.2f}."
-        )
-    return tag("section", tag("h2", "A second opinion"), tag("p", said))
+    best = max(known, key=lambda rank: known[rank])
+    return (
+        f"Among {own.genomes:,} genomes HDBSCAN finds "
+        f"{words.counted(own.species, 'dense region')} and calls {100 * own.noise:.0f} % "
+        f"noise. It agrees most with the rank of {best}: adjusted Rand index "
+        f"{known[best]:.2f}."
+    )

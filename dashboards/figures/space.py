@@ -83,8 +83,12 @@ def scene(taxonomy: Taxonomy) -> dict[str, object]:
     """Axes, camera and manners of a view in three dimensions."""
     return {
         "dragmode": "turntable",
-        "aspectmode": "cube",
-        "camera": {"eye": {"x": 1.4, "y": 1.3, "z": 0.8}},
+        "aspectmode": "manual",  # lower than wide, as windows are
+        "aspectratio": {"x": 1.25, "y": 1.25, "z": 0.85},
+        "camera": {
+            "eye": {"x": 1.4, "y": 1.3, "z": 0.8},
+            "center": {"x": 0, "y": 0, "z": -0.12},
+        },
         **{
             f"{axis}axis": _axis(i, float(taxonomy.space.explained[i]))
             for i, axis in enumerate("xyz")

@@ -1,11 +1,20 @@
-"""The query of an address, as pages read it."""
+"""The query of an address, as pages read and write it.
+
+Where the browser is stands in its address alone. A page that changes it says so to one store,
+``going``, and the browser does it, unless another page has been opened meanwhile. What a page
+wrote itself is no news to it: its form may have moved on while the server was thinking. So a
+page follows the address only when somebody else moved it: back, forward, or a link.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 from urllib.parse import parse_qs
 
-from dash import Dash, Input, Output, dcc
+from dash import ClientsideFunction, Dash, Input, Output, dcc
+
+GOING = Output("going", "data", allow_duplicate=True)
+"""Of a callback that changes the address: what :func:`going` gives."""
 
 
 def query_of(address: Any) -> dict[str, str]:
@@ -20,18 +29,41 @@ def query_of(address: Any) -> dict[str, str]:
     return {key: values[0] for key, values in parse_qs(text).items()}
 
 
+def going(path: str, query: str, *, replace: bool = False) -> dict[str, Any]:
+    """Where a page wants to be.
+
+    Args:
+        path: The page's own; the answer of a page that was left changes nothing.
+        query: Without its question mark.
+        replace: Whether "back" shall not come here again.
+    """
+    return {"path": path, "search": f"?{query}" if query else "", "replace": replace}
+
+
+def connect(app: Dash) -> None:
+    """Let the browser go where pages want to be."""
+    app.clientside_callback(
+        ClientsideFunction("address", "go"),
+        Output("nothing", "title"),
+        Input("going", "data"),
+        prevent_initial_call=True,
+    )
+
+
 def follower(name: str) -> dcc.Store:
-    """What a page has that wants to know of the browser's back and forward; see below."""
+    """What a page has that wants to know of back, forward and links; see :func:`follow`."""
     return dcc.Store(id=name)
 
 
 def follow(app: Dash, name: str) -> None:
-    """Keep a follower's data at the query of the address.
+    """Keep a follower's data at the query of the address, when it was moved by somebody else.
 
     The address is there on every page, so a callback that listens to it and to a page's own
     parts would be called, in vain, where those are not.
     """
-
-    @app.callback(Output(name, "data"), Input("here", "search"), prevent_initial_call=True)
-    def followed(search: Any) -> Any:
-        return search
+    app.clientside_callback(
+        ClientsideFunction("address", "follow"),
+        Output(name, "data"),
+        Input("here", "search"),
+        prevent_initial_call=True,
+    )

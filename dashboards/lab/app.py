@@ -6,12 +6,12 @@ import socket
 from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
-from urllib.parse import parse_qs
 
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
 from waitress.server import create_server
 
 from dashboards.lab import (
+    address,
     evolution_page,
     exports,
     forge_page,
@@ -76,6 +76,7 @@ def make_app(
     for page in PAGES:
         page.connect(app, sources)
     exports.connect(app, sources, PAGES)
+    address.connect(app)
     _connect(app, sources)
     guard(app.server, _hosts(port, host), lambda: _hashes(app), token)
     return app
@@ -85,7 +86,8 @@ def _frame() -> html.Div:
     links = [dcc.Link(page.TITLE, href=page.PATH) for page in PAGES]
     return html.Div(
         [
-            dcc.Location(id="here", refresh="callback-nav"),
+            dcc.Location(id="here", refresh=False),
+            dcc.Store(id="going"),
             html.Header(
                 [
                     dcc.Link([html.B("Speciation"), " Lab"], href="/", className="brand"),
@@ -112,13 +114,11 @@ def _connect(app: Dash, sources: Sources) -> None:
     )
     def page(path: Any, href: Any) -> tuple[Any, list[Any]]:
         shown = next((own for own in PAGES if path == own.PATH), PAGES[0])
-        query = str(href or "").partition("?")[2].partition("#")[0]
-        wanted = {key: values[0] for key, values in parse_qs(query).items()}
         links = [
             dcc.Link(own.TITLE, href=own.PATH, className="now" if own is shown else "")
             for own in PAGES
         ]
-        return shown.layout(sources, wanted), links
+        return shown.layout(sources, address.query_of(href)), links
 
     app.clientside_callback(
         ClientsideFunction("lab", "look"),

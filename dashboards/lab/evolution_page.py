@@ -25,9 +25,10 @@ from dashboards.figures.population import (
     wrapped,
 )
 from dashboards.lab import start_form
+from dashboards.lab.address import GOING, follow, follower, going, query_of
 from dashboards.lab.choosing import store_at
-from dashboards.lab.exports import Export, NothingToExport
-from dashboards.lab.launcher import Launcher, LaunchRefused, Resume
+from dashboards.lab.exports import Export, NothingToExport, framed
+from dashboards.lab.launcher import Launcher, LaunchRefused, Resume, goes_on
 from dashboards.lab.live import Live, RunNow
 from dashboards.lab.patches import data_patch
 from dashboards.lab.sources import Sources
@@ -51,25 +52,30 @@ def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
             genomes, separated by commas, that a new run shall begin with.
     """
     try:
-        names = sources.shared(Live).names()[:MOST_RUNS]
+        live = sources.shared(Live)
+        names, begun = live.names()[:MOST_RUNS], live.begun()
     except StoreError as error:
         return html.Div([html.H1(TITLE), html.P(str(error), className="trouble")])
     asked = wanted.get("run", "")
-    run = next((name for name in names if name == asked), names[0] if names else None)
+    latest = next((name for name in names if name in begun), names[0] if names else None)
+    run = asked if asked in names else latest
     begin = [own for own in wanted.get("begin", "")[:2000].split(",") if own]
     picker = dcc.Dropdown(
         names, run, id="run", clearable=False, placeholder="No run yet", maxHeight=320
     )
     return html.Div(
         [
-            html.Div([html.H1(TITLE), html.Label(["Run", picker], className="pick")]),
+            html.Div(
+                [html.H1(TITLE), html.Label(["Run", picker], className="pick")],
+                className="head",
+            ),
             start_form.form(Launcher(sources), begin, opened=run is None or bool(begin)),
             html.P(id="said", role="status", className="faint"),
             html.Div(
                 html.P("Reading the store …", className="faint"), id="run-view", className="run"
             ),
-            dcc.Store(id="wanted-generation", data=wanted.get("generation", "")[:9]),
             dcc.Store(id="picked"),
+            follower("evolution-address"),
         ],
         className="evolution",
     )
@@ -77,6 +83,7 @@ def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
 
 def connect(app: Dash, sources: Sources) -> None:
     """What happens when somebody does something, and every second."""
+    follow(app, "evolution-address")
     start_form.connect(app, sources)
     _connect_run(app, sources)
     _connect_reins(app, sources)
@@ -89,21 +96,33 @@ def connect(app: Dash, sources: Sources) -> None:
 def view(now: RunNow, generation: int | None) -> list[Any]:
     """Everything about a run; the caller holds the lock of ``live``."""
     shown = _shown(now, generation)
-    rank = now.view.landscape
     return [
         dcc.Interval(id="tick", interval=TICK_MS),
         dcc.Store(id="seen", data=_seen(now)),
         dcc.Store(id="follow", data=generation is None),
         _reins(now),
         html.Dl(tiles(now, time.time()), id="tiles", className="tiles"),
-        _figure("fitness", fitness_of(now), f"Best and median genome: {_measure(rank)}"),
+        html.Div(_figures(now, shown), id="figures", className=_stage(now)),
+    ]
+
+
+def _stage(now: RunNow) -> str:
+    """Which figures of a run have something to show, as classes of their frame."""
+    waits = not now.tally.closed and not now.tally.ended()
+    return " ".join(("waiting" if waits else "", "" if now.beats else "silent")).strip()
+
+
+def _figures(now: RunNow, shown: int) -> list[Any]:
+    return [
+        html.P("No trial has ended yet. Figures appear with the first ones.", className="wait"),
+        framed("fitness", fitness_of(now), f"Best and median genome: {_measure(now)}"),
         html.H2("The population"),
         html.P(
             "A row is a generation, best genome first. Similar colours are related genomes. "
             "Click a cell of the block below to copy that genome's id.",
             className="lead",
         ),
-        _figure("population", population_of(now), "Genomes of every generation as colours"),
+        framed("population", population_of(now), "Genomes of every generation as colours"),
         html.Label(
             [
                 html.Span(_caption(shown), id="generation-said"),
@@ -120,20 +139,21 @@ def view(now: RunNow, generation: int | None) -> list[Any]:
             ],
             className="scrubber",
         ),
-        _figure("block", block_of(now, shown), "Genomes of one generation as colours"),
+        framed("block", block_of(now, shown), "Genomes of one generation as colours"),
         html.Div(
             [
                 html.Div(
                     [
                         html.H2("How trials ended"),
-                        _figure("outcomes", outcomes_of(now), "Outcomes by generation"),
+                        framed("outcomes", outcomes_of(now), "Outcomes by generation"),
                     ]
                 ),
                 html.Div(
                     [
                         html.H2("At work, since the Lab first looked"),
-                        _figure("pace", pace_of(now), "Pace and slots"),
-                    ]
+                        framed("pace", pace_of(now), "Pace and slots"),
+                    ],
+                    className="pace",
                 ),
             ],
             className="pair",
@@ -219,18 +239,6 @@ def _live(figure: go.Figure, height: int) -> go.Figure:
     )
 
 
-def _figure(name: str, figure: go.Figure, said: str) -> html.Div:
-    graph = dcc.Graph(
-        id=name,
-        figure=figure,
-        config={"displayModeBar": False},
-        responsive=True,
-        style={"height": f"{figure.layout.height:.0f}px"},  # else it collapses when zoomed
-    )
-    told: dict[str, Any] = {"aria-label": said}
-    return html.Div(graph, role="figure", className="plot", **told)
-
-
 def _beats(now: RunNow) -> list[pace.Beat]:
     return [
         pace.Beat((own.at - own.began) / 60, own.steps_a_second, own.occupied, own.capacity)
@@ -262,8 +270,8 @@ def _caption(generation: int) -> str:
     return f"Generation {generation + 1:,}"
 
 
-def _measure(landscape: str) -> str:
-    return words.LANDSCAPES[landscape].measure
+def _measure(now: RunNow) -> str:
+    return words.LANDSCAPES[now.view.landscape].measure
 
 
 # -- Reins ----------------------------------------------------------------------------------
@@ -318,7 +326,7 @@ def _connect_reins(app: Dash, sources: Sources) -> None:
             launcher.start(Resume(run, more if type(more) is int else None))
         except LaunchRefused as refused:
             return str(refused)
-        return f"{run} goes on."
+        return goes_on(launcher, run)
 
 
 # -- What moves -----------------------------------------------------------------------------
@@ -329,13 +337,12 @@ def _connect_run(app: Dash, sources: Sources) -> None:
 
     @app.callback(
         Output("run-view", "children"),
-        Output("here", "search", allow_duplicate=True),
+        GOING,
         Input("run", "value"),
-        State("wanted-generation", "data"),
         State("here", "search"),
         prevent_initial_call="initial_duplicate",
     )
-    def chosen(run: Any, wanted: Any, search: Any) -> tuple[list[Any], Any]:
+    def chosen(run: Any, search: Any) -> tuple[list[Any], Any]:
         if not isinstance(run, str):
             return _empty(), no_update
         with live.lock:
@@ -345,9 +352,36 @@ def _connect_run(app: Dash, sources: Sources) -> None:
                 return [html.P(str(error), className="trouble")], no_update
             if now is None:
                 return _empty(), no_update
-            generation = _number(wanted) if f"run={run}" in str(search) else None
-            query = {"run": run} | ({"generation": generation} if generation else {})
-            return view(now, generation), f"?{urlencode(query)}"
+            wanted = query_of(search)
+            generation = _number(wanted.get("generation")) if wanted.get("run") == run else None
+            return view(now, generation), _place(run, generation, replace="run" not in wanted)
+
+    @app.callback(
+        Output("run", "value", allow_duplicate=True),
+        Input("evolution-address", "data"),
+        State("run", "value"),
+        prevent_initial_call=True,
+    )
+    def another_run(search: Any, run: Any) -> str:
+        asked = query_of(search).get("run", run)
+        if asked == run or asked not in live.names():
+            raise PreventUpdate
+        return str(asked)
+
+    @app.callback(
+        Output("generation", "value", allow_duplicate=True),
+        Input("evolution-address", "data"),
+        State("run", "value"),
+        State("generation", "value"),
+        State("generation", "max"),
+        prevent_initial_call=True,
+    )
+    def another_generation(search: Any, run: Any, shown: Any, last: Any) -> int:
+        wanted = query_of(search)
+        generation = _number(wanted.get("generation")) or _number(last)
+        if wanted.get("run", run) != run or generation in (shown, None):
+            raise PreventUpdate
+        return generation
 
     @app.callback(
         Output("tiles", "children"),
@@ -359,6 +393,7 @@ def _connect_run(app: Dash, sources: Sources) -> None:
         Output("pace", "extendData"),
         Output("generation", "max"),
         Output("generation", "value"),
+        Output("figures", "className"),
         Output("seen", "data"),
         Input("tick", "n_intervals"),
         State("seen", "data"),
@@ -381,8 +416,14 @@ def _connect_run(app: Dash, sources: Sources) -> None:
                 not now.busy,
                 now.busy,
                 *news(now, seen, bool(follow)),
+                _stage(now),
                 _seen(now),
             )
+
+
+def _place(run: str, generation: int | None, *, replace: bool = False) -> dict[str, Any]:
+    query = {"run": run} | ({"generation": generation} if generation else {})
+    return going(PATH, urlencode(query), replace=replace)
 
 
 def news(now: RunNow, seen: dict[str, Any], follow: bool) -> tuple[Any, ...]:
@@ -443,7 +484,7 @@ def _connect_generation(app: Dash, sources: Sources) -> None:
         Output("block", "figure"),
         Output("generation-said", "children"),
         Output("follow", "data"),
-        Output("here", "search", allow_duplicate=True),
+        GOING,
         Input("generation", "value"),
         State("generation", "max"),
         State("seen", "data"),
@@ -458,9 +499,9 @@ def _connect_generation(app: Dash, sources: Sources) -> None:
             if now is None or generation is None:
                 raise PreventUpdate
             latest = generation >= (_number(last) or 1)  # of those that the page knows
-            query = {"run": run} | ({} if latest else {"generation": generation})
             shown = _shown(now, generation)
-            return block_of(now, shown), _caption(shown), latest, f"?{urlencode(query)}"
+            where = _place(run, None if latest else generation)
+            return block_of(now, shown), _caption(shown), latest, where
 
     @app.callback(
         Output("picked", "data"),

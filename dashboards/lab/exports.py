@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from dash import Dash, html
+import plotly.graph_objects as go
+from dash import Dash, dcc, html
 from flask import Response, request
 
 from dashboards.lab.sources import Sources
@@ -60,6 +61,25 @@ def connect(app: Dash, sources: Sources, pages: Sequence[ModuleType]) -> None:
 
 def _nothing(sources: Sources, wanted: dict[str, str]) -> Export:
     raise NothingToExport("This page has nothing to export.")
+
+
+def framed(name: str, figure: go.Figure, said: str) -> html.Div:
+    """A figure of its own height, and buttons that save it.
+
+    Args:
+        name: Id of its graph.
+        figure: With a height.
+        said: What it shows, for those who cannot see it.
+    """
+    graph = dcc.Graph(
+        id=name,
+        figure=figure,
+        config={"displayModeBar": False},
+        responsive=True,
+        style={"height": f"{figure.layout.height:.0f}px"},  # else it collapses when zoomed
+    )
+    told: dict[str, Any] = {"aria-label": said}
+    return html.Div([graph, saves(name)], role="figure", className="plot", **told)
 
 
 def saves(figure: str) -> html.Div:

@@ -42,7 +42,7 @@ def buttons(sources: Sources) -> list[Any]:
         html.Div(
             [
                 html.Button("Validate this", id="validate-child", disabled=bool(no_check)),
-                html.Label([html.Span("Fresh seeds"), seeds]),
+                html.Label(["on", seeds, "fresh seeds"]),
             ],
             className="actions",
             title=no_check,
@@ -50,7 +50,7 @@ def buttons(sources: Sources) -> list[Any]:
         html.Div(
             [
                 html.Button("Seed a run with this", id="seed-run", disabled=bool(no_run)),
-                html.Label([html.Span("Preset"), preset]),
+                html.Label(["of preset", preset]),
             ],
             className="actions",
             title=no_run,

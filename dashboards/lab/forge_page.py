@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
+from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.exceptions import PreventUpdate
 
 from dashboards.forge import whole
 from dashboards.lab import forge_orders, forge_view, splicing
-from dashboards.lab.address import follow, follower, query_of
+from dashboards.lab.address import GOING, follow, follower, going, query_of
 from dashboards.lab.choosing import options
 from dashboards.lab.exports import Export, NothingToExport, saves
 from dashboards.lab.forecast import Forecast
@@ -23,11 +23,15 @@ from speciation.genome.genes import Gene
 from speciation.genome.genome import Genomes
 
 PATH, TITLE = "/forge", "Forge"
+USUAL = "stock-adamw"
+"""File of the library whose genome is the recipient to begin with."""
+MOST_ACTS = 100
+"""That one answer is to; nobody does so much in the meantime."""
 
 
 def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
     """The page; the address's query tells a :class:`~dashboards.lab.splicing.Splicing`."""
-    made = splicing.of_query(wanted)
+    made = splicing.of_query(wanted) if wanted else opening(sources)
     chosen = (made.recipient,) if made.recipient else ()
     return html.Div(
         [
@@ -60,9 +64,23 @@ def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
             html.P(id="forge-trouble", role="alert", className="trouble"),
             follower("forge-address"),
             dcc.Store(id="bench", data=made.data() | {"by": "link"}),
+            dcc.Store(id="acts", data=[]),
         ],
         className="forge",
     )
+
+
+def opening(sources: Sources) -> Splicing:
+    """What lies on the forge before anybody chose: the usual genome, a champion as donor."""
+    try:
+        place = sources.collection()
+    except GenomeError:
+        return Splicing()
+    usual = next((own for own in place.genomes if own.path.stem == USUAL), None)
+    best = next((own for own in place.genomes if own is not usual), None)
+    if usual is None or best is None or usual.genome.kind != best.genome.kind:
+        return Splicing()
+    return Splicing().among(usual.genome.id, [best.genome.id])
 
 
 def _workshop(sources: Sources) -> list[Any]:
@@ -125,6 +143,19 @@ def _choosing(app: Dash, sources: Sources) -> None:
 
 
 def _splicing(app: Dash, sources: Sources) -> None:
+    # Hands are faster than answers, and the answer to an older question is dropped. So the
+    # browser keeps a list of all that was done, and an answer says how far it has come in it.
+    app.clientside_callback(
+        ClientsideFunction("forge", "noted"),
+        Output("acts", "data"),
+        Input({"kind": "take", "donor": ALL, "genes": ALL}, "n_clicks"),
+        Input({"kind": "slide", "gene": ALL}, "value"),
+        Input({"kind": "value", "gene": ALL}, "value"),
+        State("acts", "data"),
+        State("bench", "data"),
+        prevent_initial_call=True,
+    )
+
     @app.callback(
         Output("bench", "data"),
         Output("forge-trouble", "children"),
@@ -133,31 +164,73 @@ def _splicing(app: Dash, sources: Sources) -> None:
         Input("forge-address", "data"),
         Input("recipient", "value"),
         Input("donors", "value"),
-        Input({"kind": "take", "donor": ALL, "genes": ALL}, "n_clicks"),
-        Input({"kind": "slide", "gene": ALL}, "value"),
-        Input({"kind": "value", "gene": ALL}, "value"),
+        Input("acts", "data"),
         State("bench", "data"),
         prevent_initial_call=True,
     )
-    def spliced(search: Any, recipient: Any, donors: Any, *rest: Any) -> tuple[Any, ...]:
-        before, by = splicing.of_data(rest[-1]), ctx.triggered_id
+    def spliced(
+        search: Any, recipient: Any, donors: Any, acts: Any, bench: Any
+    ) -> tuple[Any, ...]:
+        before, by = splicing.of_data(bench), ctx.triggered_id
         try:
             if by == "forge-address":
-                after, by = splicing.of_query(query_of(search)), {"kind": "link"}
-            elif by in ("recipient", "donors"):
-                chosen = "".join(splicing.ids([recipient]))
-                after, by = before.among(chosen, splicing.ids(donors)), {"kind": "parties"}
+                after, told = splicing.of_query(query_of(search)), {"by": "link"}
+            elif by == "acts":
+                after, told = done(sources, before, acts, bench)
             else:
-                touched = by if isinstance(by, dict) else {}
-                after = moved(scene_of(sources, before), touched, ctx.triggered[0]["value"])
-            if after == before:
+                chosen = "".join(splicing.ids([recipient]))
+                after, told = before.among(chosen, splicing.ids(donors)), {"by": "parties"}
+            if after == before and by != "acts":
                 raise PreventUpdate
             if after.recipient:
                 scene_of(sources, after)
         except TROUBLE as error:
             return no_update, str(error), no_update, no_update
-        data = after.data() | {"by": by["kind"]}
-        return data, "", after.recipient or None, list(after.donors)
+        last = acts[-1] if isinstance(acts, list) and acts else bench
+        data = {"count": counted(last)} | after.data() | told
+        return data, told.get("trouble", ""), after.recipient or None, list(after.donors)
+
+
+def done(
+    sources: Sources, before: Splicing, acts: Any, bench: Any
+) -> tuple[Splicing, dict[str, Any]]:
+    """What is on the forge after all that somebody did since the last answer.
+
+    Args:
+        sources: Where genomes are.
+        before: What was there.
+        acts: From the browser: of each act its ``count``, what was touched, and its value.
+        bench: From the browser: its ``count`` is that of the last act that was answered.
+
+    Returns:
+        It, and how to tell it: what was touched last, the last count, and the last trouble.
+
+    Raises:
+        GenomeError: A genome is not found.
+        PartyError: Likewise.
+        StoreError: The store cannot be read.
+    """
+    after, told = before, dict[str, Any](by="slide", count=counted(bench))
+    for act in (acts if isinstance(acts, list) else [])[-MOST_ACTS:]:
+        if counted(act) <= told["count"]:
+            continue
+        by = act.get("by")
+        touched = by if isinstance(by, dict) else {}
+        scene = scene_of(sources, after)
+        told["count"] = counted(act)
+        try:
+            after = moved(scene, touched, act.get("value"))
+        except GenomeError as error:
+            told["trouble"] = str(error)
+        else:
+            told["by"] = "slide" if told["by"] == touched.get("kind") == "slide" else "take"
+    return after, told
+
+
+def counted(data: Any) -> int:
+    """The ``count`` in what a browser sent; 0 if it is none."""
+    count = data.get("count") if isinstance(data, dict) else 0
+    return count if type(count) is int and count > 0 else 0
 
 
 def moved(scene: Scene, by: dict[str, Any], value: Any) -> Splicing:
@@ -232,13 +305,11 @@ def _drawing(app: Dash, sources: Sources) -> None:
             scene.child.name,
         )
 
-    @app.callback(
-        Output("here", "search", allow_duplicate=True),
-        Input("bench", "data"),
-        prevent_initial_call=True,
-    )
-    def addressed(data: Any) -> str:
-        return f"?{splicing.of_data(data).query()}"
+    @app.callback(GOING, Input("bench", "data"), prevent_initial_call=True)
+    def addressed(data: Any) -> dict[str, Any]:
+        if not isinstance(data, dict) or data.get("by") == "link":
+            raise PreventUpdate
+        return going(PATH, splicing.of_data(data).query())
 
     @app.callback(Output("prediction", "children"), Input("bench", "data"))
     def predicted(data: Any) -> list[Any]:

@@ -101,7 +101,7 @@ def radar(scene: Scene) -> go.Figure:
     """Recipient, child and donors."""
     figure = draw_radar(scene.comparison)
     figure.layout.height = None
-    return figure.update_layout(uirevision="radar", margin={"l": 60, "r": 60})
+    return figure.update_layout(uirevision="radar", margin={"l": 76, "r": 76})
 
 
 def radar_moved(scene: Scene) -> Patch:

@@ -13,9 +13,8 @@ works on the store's queue, runs are put into that queue. Else they are started 
 as ``speciation evolve`` would be in a terminal, and so are validations always. Either way they
 outlive the Lab, and what runs is found again from the store.
 
-A launcher remembers nothing: a page makes its own, ``Launcher(sources)``. This is one of two
-modules of the dashboards that know ``cluster``; the other one is ``live.py``. Neither loads
-torch or Ray.
+A launcher remembers nothing: a page makes its own, ``Launcher(sources)``. Few modules of the
+Lab know ``cluster`` (``tests/test_architecture.py`` lists them), and none loads torch or Ray.
 """
 
 from __future__ import annotations
@@ -48,6 +47,7 @@ from speciation.trial.task import TRACKS
 MOST_AT_ONCE = 4
 MOST_GENOMES = 64
 MOST_SEEDS = 1_000_000
+TAXONOMY = "taxonomy"
 PROGRAM = (sys.executable, "-m", "cluster.cli")
 SETTINGS = (
     "name",
@@ -127,7 +127,12 @@ class Validate:
     executor: str | None = None
 
 
-Order = Evolve | Resume | Validate
+@dataclass(frozen=True, slots=True)
+class Classify:
+    """The store's genomes shall be classified, with the names that species have."""
+
+
+Order = Evolve | Resume | Validate | Classify
 
 
 class Launcher:
@@ -143,7 +148,11 @@ class Launcher:
 
     def hindrance(self, order: type[Order] = Evolve) -> str:
         """Why nothing of a kind can be started: one sentence; nothing if it can."""
-        if has_extra("torch") or (order is not Validate and self._is_dispatched()):
+        if (
+            order is Classify
+            or has_extra("torch")
+            or (order is not Validate and self._is_dispatched())
+        ):
             return ""
         return f"Nothing can be trained here: torch is missing; {install_hint('torch')}."
 
@@ -158,10 +167,17 @@ class Launcher:
         with _in_a_sentence():
             if isinstance(order, Validate):
                 return self._validate(order)
+            if isinstance(order, Classify):
+                self._launch(TAXONOMY, TAXONOMY, "taxonomy of the store", [TAXONOMY])
+                return TAXONOMY
             if isinstance(order, Resume) and self._reopen(order):
                 return order.run
             config = self._config(order)
             return self._enqueue(config) if self._is_dispatched() else self._evolve(config)
+
+    def place(self) -> str:
+        """Where runs are trained that are started now, in words."""
+        return "in the queue of the cluster" if self._is_dispatched() else "on this machine"
 
     def stop(self, name: str) -> str:
         """Ask a run or a validation to stop; what it has finished is kept.
@@ -312,6 +328,11 @@ class Launcher:
 
     def _place(self) -> str:
         return str(self._sources.store.absolute())
+
+
+def goes_on(launcher: Launcher, run: str) -> str:
+    """What to say of a run that was just gone on with: where, since that may surprise."""
+    return f"{run} goes on {launcher.place()}."
 
 
 def preset_values(preset: str) -> dict[str, Any]:

@@ -134,6 +134,14 @@ class Live:
                 latest[name] = max(latest[name], at)
         return sorted(latest, key=lambda name: (-latest[name], name))
 
+    def begun(self) -> frozenset[str]:
+        """Runs that have a manifest: there is something of them to see.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        return frozenset(self._store.runs())
+
     def run(self, run: str) -> RunNow | None:
         """A run as it stands; None if there is none of that id.
 
@@ -199,7 +207,7 @@ class Live:
         kept = kept_log(self._store.uri, job)
         if kept is not None:
             return kept[-TAIL_BYTES:]
-        return f"What it says is at Ray: speciation logs {job.id} --follow\n"
+        return f"It has said nothing yet that is kept; Ray knows: speciation logs {job.id}\n"
 
     def note(self) -> str:
         """What is to be said of the queue, if nobody works on it."""

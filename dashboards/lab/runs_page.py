@@ -11,8 +11,10 @@ from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.exceptions import PreventUpdate
 
 from dashboards import words
-from dashboards.lab.launcher import Launcher, LaunchRefused, Resume
+from dashboards.lab.exports import Export, NothingToExport
+from dashboards.lab.launcher import Launcher, LaunchRefused, Resume, goes_on
 from dashboards.lab.live import Live, RunNow, age_text
+from dashboards.lab.runs_export import whole
 from dashboards.lab.sources import Sources
 from dashboards.lab.tiles import best_of, state_of
 from dashboards.lab.works import Work
@@ -24,6 +26,9 @@ TICK_MS = 2000
 MOST_SHOWN = 200
 RUNS = ("run", "state", "priority", "generation", "best", "trials", "since", "on", "")
 VALIDATIONS = ("validation", "state", "of", "since", "on", "")
+
+
+TITLES = {RUNS: "Runs and queue", VALIDATIONS: "Validations"}
 
 
 class Row(NamedTuple):
@@ -117,7 +122,7 @@ def connect(app: Dash, sources: Sources) -> None:
             launcher.start(Resume(name))
         except LaunchRefused as refused:
             return str(refused)
-        return f"{name} goes on."
+        return goes_on(launcher, name)
 
 
 def rows_of(live: Live) -> list[Row]:
@@ -140,7 +145,7 @@ def run_row(now: RunNow, at: float) -> Row:
         f"{view.generation:,} of {now.generations:,}",
         best_of(now),
         f"{now.judged:,}",
-        now.age(at),
+        now.age(at) or words.NOTHING,
         (pulse.host if pulse else "") or (now.work.host if now.work else "") or words.NOTHING,
     )
     return Row(RUNS, view.run, cells, _acts(now, state))
@@ -175,10 +180,9 @@ def listing(rows: Sequence[Row], chosen: str) -> list[Any]:
     if not rows:
         said = [html.P("Nothing has run here yet."), dcc.Link("Start a run", href="/evolution")]
         return [html.Div(said, className="empty")]
-    titles = {RUNS: "Runs and queue", VALIDATIONS: "Validations"}
     return [
         html.Div([html.H2(title), _table(header, own, chosen)], className="scroll")
-        for header, title in titles.items()
+        for header, title in TITLES.items()
         if (own := [row for row in rows if row.header == header])
     ]
 
@@ -225,3 +229,24 @@ def _button(do: str, name: str, called: str) -> html.Button:
 def _cell(told: dict[str, tuple[str, ...]], name: Any, column: Any) -> Any:
     cells = told.get(name, ()) if isinstance(name, str) else ()
     return cells[column] if type(column) is int and 0 <= column < len(cells) else no_update
+
+
+def export(sources: Sources, wanted: dict[str, str]) -> Export:
+    """The tables, and the log that is open, as a page that stands alone.
+
+    Raises:
+        NothingToExport: Nothing has run, or the store cannot be read.
+    """
+    live = sources.shared(Live)
+    try:
+        rows, said = rows_of(live), log(live, wanted.get("name", "")[:128])
+    except StoreError as error:
+        raise NothingToExport(str(error)) from error
+    if not rows:
+        raise NothingToExport("Nothing has run here yet, so there is nothing to export.")
+    tables = {
+        title: [header[:-1], *((own.name, *own.cells) for own in rows if own.header == header)]
+        for header, title in TITLES.items()
+        if any(own.header == header for own in rows)
+    }
+    return Export("runs", whole(tables, said["title"], said["log"]))

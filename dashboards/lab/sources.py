@@ -28,7 +28,7 @@ class Sources:
     store: Path
     library: Path
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    _taxonomy: tuple[tuple[int, int], Taxonomy] | None = field(default=None, repr=False)
+    _taxonomy: tuple[str, Taxonomy] | None = field(default=None, repr=False)
     _shared: dict[object, Any] = field(default_factory=dict, repr=False)
 
     def shared(self, make: Callable[[Sources], T]) -> T:
@@ -48,14 +48,24 @@ class Sources:
 
     def taxonomy(self) -> Taxonomy | None:
         """The taxonomy that is kept with the store; None if there is none that can be read."""
-        path = self.store / "taxonomy" / "hyper17.arrow"
+        path, stamp = self._kept, self.taxonomy_state()
         try:
-            state = path.stat()
-            stamp = (state.st_mtime_ns, state.st_size)
             with self._lock:
                 if self._taxonomy is None or self._taxonomy[0] != stamp:
                     data = LocalFiles(path.parent).read(path.name, MOST_BYTES)
                     self._taxonomy = (stamp, decode(data))
                 return self._taxonomy[1]
-        except (OSError, StoreError, TaxonomyError):
+        except (StoreError, TaxonomyError):
             return None
+
+    def taxonomy_state(self) -> str:
+        """What changes whenever that does; nothing of it is read for that."""
+        try:
+            state = self._kept.stat()
+        except OSError:
+            return ""
+        return f"{state.st_mtime_ns} {state.st_size}"
+
+    @property
+    def _kept(self) -> Path:
+        return self.store / "taxonomy" / "hyper17.arrow"

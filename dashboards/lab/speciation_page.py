@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
-from dash import ALL, ClientsideFunction, Dash, Input, Output, Patch, State, ctx, dcc, html
+from dash import (
+    ALL,
+    ClientsideFunction,
+    Dash,
+    Input,
+    Output,
+    Patch,
+    State,
+    ctx,
+    dcc,
+    html,
+    no_update,
+)
 from dash.exceptions import PreventUpdate
 
 from dashboards import theme, words
+from dashboards.lab import lineage_view
+from dashboards.lab.address import GOING, follow, follower, going, query_of
 from dashboards.lab.exports import Export, NothingToExport, saves
+from dashboards.lab.launcher import TAXONOMY, Classify, Launcher, LaunchRefused
 from dashboards.lab.marks import MANY, figure, repainted
 from dashboards.lab.sources import Sources
-from dashboards.taxonomy import whole
-from speciation.analysis.taxonomy import RANKS, Taxonomy
+from dashboards.lab.splicing import number
+from dashboards.lab.works import read_work, tail
+from dashboards.taxonomy import genes_in_words, opinion_in_words, whole
+from speciation.analysis.taxonomy import RANKS, Species, Taxonomy
 
 PATH, TITLE = "/speciation", "Speciation"
 MOST_LISTED = 64
+TICK_MS = 2000
+CLASSIFYING = "Genomes are being classified …"
+FARTHEST = 100.0  # that a camera may stand, in lengths of the longest axis
 
 
 def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
@@ -25,76 +46,103 @@ def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
         sources: What to look at.
         wanted: The address's query: ``rank`` is the one to begin with.
     """
+    return html.Div(_page(sources, wanted), id="speciation")
+
+
+def _page(sources: Sources, wanted: dict[str, str]) -> list[Any]:
     taxonomy = sources.taxonomy()
     if taxonomy is None:
-        return html.Div(
+        return [
+            html.H1("No species yet"),
+            html.P("Species are kinds of genomes, found among all that the store has tried."),
+            _classify("Find species"),
+            dcc.Interval(id="species-awaited", interval=TICK_MS),
+        ]
+    level = _level(taxonomy, wanted)
+    return [
+        html.Div(
             [
-                html.H1("No species yet"),
-                html.P(
+                html.H1("Speciation"),
+                html.P(_lead(taxonomy), id="species-lead", className="lead"),
+                html.Div(
+                    dcc.Slider(
+                        min=0,
+                        max=6,
+                        step=1,
+                        value=level,
+                        marks={i: rank.title() for i, rank in enumerate(RANKS)},
+                        id="rank",
+                        included=False,
+                        allow_direct_input=False,
+                    ),
+                    className="ranks",
+                ),
+            ],
+            className="head",
+        ),
+        html.Div(
+            [
+                html.Div(
                     [
-                        "There is no taxonomy beside this store. Make one, then open this "
-                        "page again: ",
-                        html.Code(f"speciation taxonomy --store {sources.store}"),
+                        dcc.Graph(
+                            id="space",
+                            figure=seen_from(figure(taxonomy, level), wanted),
+                            responsive=True,
+                            config={
+                                "displayModeBar": False,
+                                "scrollZoom": True,
+                                "plotGlPixelRatio": 2 if len(taxonomy.ids) < MANY else 1,
+                            },
+                            className="space",
+                        ),
+                        saves("space"),
+                    ]
+                ),
+                html.Div(
+                    [
+                        html.Div(species(taxonomy, level), id="species", className="species"),
+                        html.Div(id="copied", role="status"),
                     ]
                 ),
             ],
-            className="empty",
-        )
-    rank = wanted.get("rank", "")
-    level = RANKS.index(rank) if rank in RANKS else RANKS.index(taxonomy.clearest)
+            className="split",
+        ),
+        html.Div(id="lineage", className="lineage"),
+        html.H2("A second opinion"),
+        html.P(opinion_in_words(taxonomy), id="species-opinion", className="lead"),
+        _classify("Classify again"),
+        dcc.Interval(id="species-tick", interval=TICK_MS),
+        dcc.Store(id="species-seen", data=sources.taxonomy_state()),
+        dcc.Store(id="ids"),
+        follower("speciation-address"),
+    ]
+
+
+def _lead(taxonomy: Taxonomy) -> str:
+    return (
+        f"{len(taxonomy.ids):,} genomes; the tree is clearest at the rank of "
+        f"{taxonomy.clearest}. Click a point to copy its id, a species to copy all of its ids."
+    )
+
+
+def _classify(called: str) -> html.Div:
     return html.Div(
         [
-            html.Div(
-                [
-                    html.H1("Speciation"),
-                    html.P(
-                        f"{len(taxonomy.ids):,} genomes; the tree is clearest at the rank of "
-                        f"{taxonomy.clearest}. Click a point to copy its id, a species to copy "
-                        "all of its ids.",
-                        className="lead",
-                    ),
-                    html.Div(
-                        dcc.Slider(
-                            min=0,
-                            max=6,
-                            step=1,
-                            value=level,
-                            marks={i: rank.title() for i, rank in enumerate(RANKS)},
-                            id="rank",
-                            included=False,
-                            allow_direct_input=False,
-                        ),
-                        className="ranks",
-                    ),
-                ],
-                className="head",
-            ),
-            html.Div(
-                [
-                    html.Div(
-                        [
-                            dcc.Graph(
-                                id="space",
-                                figure=figure(taxonomy, level),
-                                responsive=True,
-                                config={
-                                    "displayModeBar": False,
-                                    "scrollZoom": True,
-                                    "plotGlPixelRatio": 2 if len(taxonomy.ids) < MANY else 1,
-                                },
-                                className="space",
-                            ),
-                            saves("space"),
-                        ]
-                    ),
-                    html.Div(species(taxonomy, level), id="species", className="species"),
-                ],
-                className="split",
-            ),
-            html.Div(id="copied", role="status"),
-            dcc.Store(id="ids"),
-        ]
+            html.Button(called, id="classify", className="action"),
+            html.Span(id="classifying", role="status", className="faint"),
+        ],
+        className="reins",
     )
+
+
+def seen_from(shown: dict[str, Any], wanted: dict[str, str]) -> dict[str, Any]:
+    """A figure as an address sees it: ``camera`` is the eye, its goal, and what is up."""
+    told = [number(own) for own in wanted.get("camera", "")[:200].split(",")]
+    if len(told) == 9 and all(own is not None and abs(own) < FARTHEST for own in told):
+        points = (dict(zip("xyz", told[i : i + 3], strict=True)) for i in (0, 3, 6))
+        camera = dict(zip(("eye", "center", "up"), points, strict=True))
+        shown["layout"]["scene"]["camera"] = camera
+    return shown
 
 
 def species(taxonomy: Taxonomy, level: int) -> list[html.Button]:
@@ -104,31 +152,54 @@ def species(taxonomy: Taxonomy, level: int) -> list[html.Button]:
             [
                 html.I(style={"background": theme.species_colour(own.colour)}),
                 html.Span(own.name),
-                html.Small(words.counted(own.size, "genome")),
+                html.Small(f"{own.size:,}"),
+                html.Small(_sure(own), className="genes-of"),
             ],
             id={"kind": "species", "number": i},
             className="one",
-            title=f"Copy {words.counted(own.size, 'id')}",
+            title=f"{genes_in_words(own)}\nClick to copy {words.counted(own.size, 'id')}",
         )
         for i, own in enumerate(taxonomy.species[level][:MOST_LISTED])
     ]
 
 
+def _sure(own: Species) -> str:
+    """Its foremost genes in standard deviations, and how often it is found again."""
+    genes = ", ".join(genes_in_words(own).split(", ")[:2])
+    return genes if own.stability is None else f"{genes} · stability {own.stability:.2f}"
+
+
 def connect(app: Dash, sources: Sources) -> None:
     """What happens when somebody does something."""
+    follow(app, "speciation-address")
 
     @app.callback(
         Output("space", "figure"),
         Output("species", "children"),
-        Output("here", "search"),
+        GOING,
         Input("rank", "value"),
+        State("here", "search"),
         prevent_initial_call=True,
     )
-    def another_rank(level: Any) -> tuple[Patch, list[html.Button], str]:
+    def another_rank(level: Any, search: Any) -> tuple[Patch, list[Any], dict[str, Any]]:
         taxonomy = sources.taxonomy()
         if taxonomy is None or not _is_level(level):
             raise PreventUpdate
-        return repainted(taxonomy, level), species(taxonomy, level), f"?rank={RANKS[level]}"
+        query = {**query_of(search), "rank": RANKS[level]}
+        where = going(PATH, urlencode(query, safe=",", errors="replace"))
+        return repainted(taxonomy, level), species(taxonomy, level), where
+
+    @app.callback(
+        Output("rank", "value"),
+        Input("speciation-address", "data"),
+        State("rank", "value"),
+        prevent_initial_call=True,
+    )
+    def gone_back(search: Any, level: Any) -> int:
+        taxonomy = sources.taxonomy()
+        if taxonomy is None or _level(taxonomy, query_of(search)) == level:
+            raise PreventUpdate
+        return _level(taxonomy, query_of(search))
 
     @app.callback(
         Output("ids", "data"),
@@ -147,6 +218,21 @@ def connect(app: Dash, sources: Sources) -> None:
         ids = taxonomy.members(RANKS[level], own[number].name)
         return {"text": "\n".join(ids), "said": f"{words.counted(len(ids), 'id')} copied"}
 
+    _connect_classifying(app, sources)
+    app.clientside_callback(
+        ClientsideFunction("lab", "turned"),
+        Output("species", "title"),
+        Input("space", "relayoutData"),
+        prevent_initial_call=True,
+    )
+
+    @app.callback(Output("lineage", "children"), Input("rank", "value"))
+    def lived(level: Any) -> list[Any]:
+        taxonomy = sources.taxonomy()
+        if taxonomy is None or not _is_level(level):
+            raise PreventUpdate
+        return lineage_view.parts(sources, taxonomy, RANKS[level])
+
     copy = ClientsideFunction("lab", "copy")
     app.clientside_callback(
         copy,
@@ -156,6 +242,89 @@ def connect(app: Dash, sources: Sources) -> None:
         State("space", "figure"),
         prevent_initial_call=True,
     )
+
+
+def _connect_classifying(app: Dash, sources: Sources) -> None:
+    """Genomes are classified on demand; whoever did it, the page shows it."""
+    launcher = Launcher(sources)
+
+    @app.callback(
+        Output("classifying", "children"),
+        Input("classify", "n_clicks"),
+        prevent_initial_call=True,
+    )
+    def classify(clicks: Any) -> str:
+        if not clicks:
+            raise PreventUpdate
+        try:
+            launcher.start(Classify())
+        except LaunchRefused as refused:
+            return str(refused)
+        return CLASSIFYING
+
+    @app.callback(
+        Output("speciation", "children"),
+        Output("classifying", "children", allow_duplicate=True),
+        Input("species-awaited", "n_intervals"),
+        prevent_initial_call=True,
+    )
+    def awaited(_: Any) -> tuple[Any, Any]:
+        if sources.taxonomy() is None:
+            return no_update, _how_it_goes(sources)
+        return _page(sources, {}), no_update
+
+    @app.callback(
+        Output("space", "figure", allow_duplicate=True),
+        Output("species", "children", allow_duplicate=True),
+        Output("species-lead", "children"),
+        Output("species-opinion", "children"),
+        Output("lineage", "children", allow_duplicate=True),
+        Output("species-seen", "data"),
+        Output("classifying", "children", allow_duplicate=True),
+        Input("species-tick", "n_intervals"),
+        State("species-seen", "data"),
+        State("rank", "value"),
+        prevent_initial_call=True,
+    )
+    def looked(_: Any, seen: Any, level: Any) -> tuple[Any, ...]:
+        now, taxonomy = sources.taxonomy_state(), sources.taxonomy()
+        if taxonomy is None or now == seen or not _is_level(level):
+            return *[no_update] * 6, _how_it_goes(sources)
+        return (
+            _regrown(taxonomy, level),
+            species(taxonomy, level),
+            _lead(taxonomy),
+            opinion_in_words(taxonomy),
+            lineage_view.parts(sources, taxonomy, RANKS[level]),
+            now,
+            "",
+        )
+
+
+def _regrown(taxonomy: Taxonomy, level: int) -> Patch:
+    """All of a figure but its camera, which is the browser's."""
+    now, patch = figure(taxonomy, level), Patch()
+    patch["data"] = now["data"]
+    for axis in ("xaxis", "yaxis", "zaxis"):
+        patch["layout"]["scene"][axis] = now["layout"]["scene"][axis]
+    return patch
+
+
+def _how_it_goes(sources: Sources) -> str:
+    """Whether genomes are being classified, or why that did not work."""
+    work = read_work(sources.store, TAXONOMY)
+    if work is None:
+        return ""
+    if work.running:
+        return CLASSIFYING
+    last = tail(sources.store, TAXONOMY).strip().rpartition("\n")[2]
+    return last.removeprefix("error ").strip() if last.startswith("error") else ""
+
+
+def _level(taxonomy: Taxonomy, wanted: dict[str, str]) -> int:
+    """The rank that an address asks for, or else the clearest."""
+    rank = wanted.get("rank", "")
+    return RANKS.index(rank if rank in RANKS else taxonomy.clearest)
 
 
 def _is_level(value: Any) -> bool:
@@ -171,5 +340,10 @@ def export(sources: Sources, wanted: dict[str, str]) -> Export:
     taxonomy = sources.taxonomy()
     if taxonomy is None:
         raise NothingToExport("There is no taxonomy beside this store, so there is no page.")
-    rank = wanted.get("rank", "")
-    return Export("taxonomy", whole(taxonomy, rank if rank in RANKS else taxonomy.clearest))
+    return _exported(sources, taxonomy, RANKS[_level(taxonomy, wanted)])
+
+
+def _exported(sources: Sources, taxonomy: Taxonomy, rank: str) -> Export:
+    return Export(
+        "taxonomy", whole(taxonomy, rank, lineage_view.lived(sources, taxonomy, rank))
+    )

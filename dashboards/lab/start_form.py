@@ -140,7 +140,11 @@ def connect(app: Dash, sources: Sources) -> None:
         except LaunchRefused as refused:
             return str(refused), no_update, no_update
         known = options if isinstance(options, list) else []
-        return f"{run} is started.", [run, *(own for own in known if own != run)], run
+        return (
+            f"{run} is started {launcher.place()}.",
+            [run, *(own for own in known if own != run)],
+            run,
+        )
 
 
 def changed(

@@ -11,7 +11,7 @@ from flask import Response
 
 from dashboards import controls, page
 from dashboards.lab import stress_view
-from dashboards.lab.address import follow, follower, query_of
+from dashboards.lab.address import GOING, follow, follower, going, query_of
 from dashboards.lab.choosing import Option, options, sets, store_at
 from dashboards.lab.exports import Export, NothingToExport
 from dashboards.lab.launcher import Launcher, LaunchRefused, Validate
@@ -107,19 +107,19 @@ def _asking(app: Dash, sources: Sources) -> None:
         return _choices(sources, text, words(chosen))
 
     @app.callback(
-        Output("here", "search", allow_duplicate=True),
+        GOING,
         Output("work", "data"),
         *(Input(name, "value") for name in FORM),
         State("here", "search"),
         State("work", "data"),
         prevent_initial_call=True,
     )
-    def addressed(*told: Any) -> tuple[str, str]:
+    def addressed(*told: Any) -> tuple[dict[str, Any], str]:
         *form, search, work = told
         before, own = of_query(query_of(search)), _told(tuple(form), work)
         if before.asks_as(own):
             raise PreventUpdate
-        return f"?{_told(tuple(form), '').query()}", ""
+        return going(PATH, _told(tuple(form), "").query()), ""
 
     @app.callback(
         *(Output(name, "value") for name in FORM),
@@ -140,7 +140,7 @@ def _filling(app: Dash, sources: Sources) -> None:
     @app.callback(
         Output("filling", "children"),
         Output("work", "data", allow_duplicate=True),
-        Output("here", "search", allow_duplicate=True),
+        GOING,
         Input("fill", "n_clicks"),
         Input("stop-filling", "n_clicks"),
         State("work", "data"),
@@ -154,7 +154,7 @@ def _filling(app: Dash, sources: Sources) -> None:
                 return launcher.stop(own.work), no_update, no_update
             if ctx.triggered_id == "fill" and fill:
                 name = launcher.start(own.order())
-                return "", name, f"?{_told(form, name).query()}"
+                return "", name, going(PATH, _told(form, name).query())
         except LaunchRefused as refused:
             return html.Span(str(refused), className="trouble"), no_update, no_update
         raise PreventUpdate
@@ -180,7 +180,11 @@ def _filling(app: Dash, sources: Sources) -> None:
         try:
             have = planned(sources, own)
         except PlanRefused as refused:
-            said = html.P(str(refused), className="faint" if not own.genomes else "trouble")
+            said = (
+                html.P(str(refused), className="trouble")
+                if own.genomes
+                else stress_view.beginning(sets(sources, ""))
+            )
             return said, True, "Fill", not runs, [own.query(), 0, ""], not runs
         missing = have.plan.to_compute
         now = [own.query(), have.plan.found, "" if runs else "still"]

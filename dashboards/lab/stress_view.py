@@ -14,6 +14,7 @@ from dashboards.lab.stress import MOST_HORIZON, Stress
 from speciation.trial.task import TRACKS
 
 LAST_LINES = 12
+MOST_OFFERED = 8
 
 
 def form(own: Stress, choices: list[Option]) -> html.Div:
@@ -73,6 +74,21 @@ def _box(name: str, value: Any, most: int, otherwise: str = "") -> dcc.Input:
         value=value,
         debounce=0.4,
         placeholder=otherwise,
+    )
+
+
+def beginning(named: list[Option]) -> html.Div:
+    """What could be put to the test, one click away."""
+    links = [
+        dcc.Link(own["label"], href=f"/stress?{Stress((own['value'],)).query()}")
+        for own in named[:MOST_OFFERED]
+    ]
+    return html.Div(
+        [
+            html.P("Choose genomes to see what their validation would take. For a beginning:"),
+            html.Ul([html.Li(own) for own in links], className="offers"),
+        ],
+        className="faint",
     )
 
 

@@ -140,6 +140,18 @@ def test_words_are_kept_of_a_job_that_has_told_its_own_end(world):
     assert kept_log(str(world.folder), world.queue.find(job.id)) is not None
 
 
+def test_what_a_job_says_is_kept_every_few_seconds_while_it_runs(world):
+    job, _ = world.queue.submit(config())
+    asked: list[float] = []
+    world.ray.logs = lambda own: asked.append(world.now) or f"{len(asked)}\n"
+    world.look(12)
+    assert asked == [2.0, 12.0, 22.0]
+    assert kept_log(str(world.folder), world.queue.find(job.id)) == "3\n"
+    world.ray.known[f"run-{job.id}-1"] = Seen("SUCCEEDED")
+    world.look(12)
+    assert asked[3:] == [24.0]
+
+
 def test_a_job_that_says_itself_that_it_failed_is_not_tried_again(world):
     job, _ = world.queue.submit(config())
     world.look()

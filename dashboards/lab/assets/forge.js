@@ -17,3 +17,19 @@ document.addEventListener("input", (event) => {
 document.addEventListener("focusin", (event) => {
   if (event.target.type === "range") event.target.setSelectionRange = () => {};
 });
+
+// What was done and has no answer yet. Parts that are drawn anew all call at once: no hand does.
+window.dash_clientside = Object.assign({}, window.dash_clientside, {
+  forge: {
+    noted: function (clicks, slides, values, acts, bench) {
+      const touched = window.dash_clientside.callback_context.triggered;
+      if (touched.length !== 1 || touched[0].value === null || touched[0].value === undefined)
+        return window.dash_clientside.no_update;
+      const {prop_id, value} = touched[0], answered = bench.count || 0;
+      const by = JSON.parse(prop_id.slice(0, prop_id.lastIndexOf(".")));
+      const kept = acts.filter((act) => act.count > answered);
+      const count = Math.max(answered, ...acts.map((act) => act.count)) + 1;
+      return [...kept, {count, by, value}];
+    },
+  },
+});

@@ -24,6 +24,15 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
       dressed(next);
       return next;
     },
+    // Where the camera stands is part of the address, but no step of "back".
+    turned: function (moved) {
+      const camera = moved && moved["scene.camera"], query = new URLSearchParams(location.search);
+      if (!camera) return window.dash_clientside.no_update;
+      const parts = [camera.eye, camera.center, camera.up].flatMap((p) => [p.x, p.y, p.z]);
+      query.set("camera", parts.map((own) => own.toFixed(2)).join());
+      goTo("?" + query.toString().replaceAll("%2C", ","), true);
+      return window.dash_clientside.no_update;
+    },
     copied: function (list) {
       if (!list) return window.dash_clientside.no_update;
       return navigator.clipboard.writeText(list.text).then(

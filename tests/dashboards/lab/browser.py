@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator
@@ -10,16 +11,20 @@ from pathlib import Path
 
 from dashboards.lab.app import listen, make_app, server_of
 from dashboards.lab.sources import Sources
+from dashboards.lab.works import works
 
 DRIVER = ("warning: Canvas2D", "warning: [.WebGL")  # WebGL in software
 
 
 @contextmanager
-def serving(store: Path, library: Path) -> Iterator[str]:
-    """A Lab that listens: its address."""
+def serving(store: Path, library: Path, late: float = 0.0) -> Iterator[str]:
+    """A Lab that listens: its address. Every other answer may come so many seconds late."""
     listening = listen("127.0.0.1", 0)
-    port = listening.getsockname()[1]
-    server = server_of(make_app(Sources(store, library), port), listening)
+    port, asked = listening.getsockname()[1], itertools.count()
+    app = make_app(Sources(store, library), port)
+    if late:
+        app.server.before_request(lambda: time.sleep(late * (next(asked) % 2)))
+    server = server_of(app, listening)
     threading.Thread(target=server.run, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{port}"
@@ -33,3 +38,11 @@ def until(page, expression: str, seconds: float = 30.0) -> None:
     while not page.evaluate(expression):
         assert time.monotonic() < end, f"never came: {expression}"
         page.wait_for_timeout(50)
+
+
+def ended(store: Path, seconds: float = 60.0) -> None:
+    """Wait until nothing that was started from the Lab runs any more."""
+    end = time.monotonic() + seconds
+    while any(own.running for own in works(store)):
+        assert time.monotonic() < end, "a work goes on"
+        time.sleep(0.1)

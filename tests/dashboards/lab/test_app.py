@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from speciation.analysis.taxonomy import RANKS, Taxonomy, classify
 from speciation.analysis.taxonomy_file import encode
 from speciation.genome.genome import HYPER17
 from speciation.genome.library import read_stored, save_genome
-from tests.dashboards.lab.browser import serving, until
+from tests.cluster.runs import carry_out, config
+from tests.dashboards.lab.browser import ended, serving, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
@@ -119,17 +121,63 @@ def test_another_rank_changes_colours_address_and_list_but_not_the_camera(page, 
     handle.focus()
     for rank in RANKS[1:]:
         page.keyboard.press("ArrowRight")
-        until(page, f"location.search === '?rank={rank}'")
+        until(page, f"location.search.startsWith('?rank={rank}&camera=')")
         until(page, f"document.querySelectorAll('.one').length === {len(found.at(rank))}")
     for rank in RANKS[-2:1:-1]:  # ten updates in all
         page.keyboard.press("ArrowLeft")
-        until(page, f"location.search === '?rank={rank}'")
+        until(page, f"location.search.startsWith('?rank={rank}&camera=')")
     page.wait_for_timeout(500)
     assert page.evaluate(CAMERA) == before
-    page.goto(f"{lab[0]}/speciation?rank=genus")
+    page.go_back()
+    until(page, f"document.querySelectorAll('.one').length === {len(found.at(RANKS[3]))}")
     page.reload()
     page.wait_for_selector("#space canvas")
-    assert page.locator(".one").count() == len(found.at("genus"))
+    assert page.locator(".one").count() == len(found.at(RANKS[3]))
+    until(page, f"({CAMERA})() !== undefined")
+    np.testing.assert_allclose(eye(page.evaluate(CAMERA)), eye(before), atol=0.02)
+
+
+def eye(camera: str) -> list[float]:
+    """Where a camera stands."""
+    return list(json.loads(camera)["eye"].values())
+
+
+def test_genomes_are_classified_here_and_the_camera_stays_when_there_are_more(page, tmp_path):
+    carry_out(config(), tmp_path)
+    with serving(tmp_path, tmp_path) as address:
+        page.goto(f"{address}/speciation")
+        page.click("button:has-text('Find species')")
+        page.wait_for_selector("#space canvas", timeout=60_000)
+        ended(tmp_path)
+        page.wait_for_timeout(1500)
+        page.mouse.move(400, 500)
+        page.mouse.down()
+        page.mouse.move(460, 480, steps=5)
+        page.mouse.up()
+        until(page, "location.search.includes('camera=')")
+        before = page.evaluate(CAMERA)
+        said = page.inner_text("#species-lead")
+        carry_out(config(name="more", seed=5), tmp_path)
+        page.click("button:has-text('Classify again')")
+        until(
+            page,
+            f"document.querySelector('#species-lead').innerText !== {json.dumps(said)}",
+            60,
+        )
+        page.wait_for_timeout(500)
+        assert page.evaluate(CAMERA) == before
+        ended(tmp_path)
+
+
+def test_why_there_are_no_species_is_said_on_the_page(page, tmp_path):
+    with serving(tmp_path, tmp_path) as address:
+        page.goto(f"{address}/speciation")
+        page.click("button:has-text('Find species')")
+        sentence = "there is no store at"
+        until(
+            page, f"document.querySelector('#classifying').innerText.includes('{sentence}')", 60
+        )
+        ended(tmp_path)
 
 
 def test_a_genome_is_renamed_and_tagged_and_stays_so(page, lab):

@@ -84,6 +84,13 @@ def test_species_and_library_are_exported(get):
     assert "Bob" not in library.text
 
 
+def test_runs_are_exported_with_the_log_that_is_open(get, sources):
+    run = store_at(sources.store).runs()[0]
+    page = page_of(get("/export/runs", name=run))
+    assert f"Log of {run}" in page.text
+    assert "3 of 3" in page.text
+
+
 @pytest.mark.parametrize(
     ("path", "sentence"),
     [

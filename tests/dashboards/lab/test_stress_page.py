@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from cluster.species import taxonomy_of
 from dashboards.lab.choosing import store_at
-from dashboards.lab.works import works
 from speciation.genome.library import save_genome
 from speciation.tables.readers import genome_of, trials_frame
-from tests.dashboards.lab.browser import serving, until
+from tests.dashboards.lab.browser import ended, serving, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
@@ -35,11 +34,7 @@ def lab(finished, tmp_path_factory) -> Iterator[tuple[str, Path]]:
     save_genome(path, genome_of(store, newcomer), {}, "Newcomer")
     with serving(folder / "store", folder / "genomes") as address:
         yield address, folder / "store"
-    for _ in range(600):  # what was filled up last may still be writing its page
-        if not any(own.running for own in works(folder / "store")):
-            return
-        time.sleep(0.1)
-    pytest.fail("a work goes on though all it had to do is done")
+    ended(folder / "store")  # what was filled up last may still be writing its page
 
 
 def drawn(page, figure: str) -> str:
@@ -47,7 +42,6 @@ def drawn(page, figure: str) -> str:
     return f"document.querySelector('#{figure}')?.data?.length > 0"
 
 
-@pytest.mark.long  # failed once of four times, and why is not known
 def test_a_plan_is_filled_up_and_drawn_and_survives_a_reload(page, lab):
     address, store = lab
     page.goto(f"{address}/stress")
@@ -68,6 +62,38 @@ def test_a_plan_is_filled_up_and_drawn_and_survives_a_reload(page, lab):
     until(page, drawn(page, "success"), 30)
     assert page.input_value("#seeds") == "3"
     assert len(trials_frame(store_at(store))[lambda own: own["run"] == "validation"]) == 3
+
+
+def test_answers_that_come_late_leave_a_form_as_it_was_filled_in(page, lab):
+    with serving(lab[1], lab[1].parent / "genomes", late=0.7) as address:
+        page.goto(f"{address}/stress?genomes=run:{store_at(lab[1]).runs()[0]}")
+        page.wait_for_selector("#plan-text")
+        for seeds, horizon in ((4, 75), (5, 100), (6, 125)):
+            page.fill("#seeds", str(seeds))
+            page.wait_for_timeout(600)
+            page.fill("#horizon", str(horizon))
+            page.wait_for_timeout(600)
+        until(page, f"{SAID}?.includes('sked 6 seeds') && {SAID}.includes('to 125 steps')")
+        page.wait_for_timeout(2500)
+        asked = "location.search.includes('seeds=6') && location.search.includes('horizon=125')"
+        assert page.evaluate(asked)
+        assert (page.input_value("#seeds"), page.input_value("#horizon")) == ("6", "125")
+
+
+def test_a_species_is_chosen_by_its_name(page, lab):
+    address, folder = lab
+    taxonomy = taxonomy_of(store_at(folder))
+    species = taxonomy.at(taxonomy.clearest)[0]
+    page.goto(f"{address}/stress")
+    page.click(f".offers a:has-text('{species.name}')")
+    until(page, f"{SAID}?.includes('seeds of {species.size} genomes')")
+    page.reload()
+    page.click("#genomes")
+    page.keyboard.type("species")
+    option = page.locator(".dash-dropdown-option", has_text=f"{species.name} · species")
+    assert option.locator("input").is_checked()
+    page.keyboard.press("Escape")
+    until(page, "decodeURIComponent(location.search).includes('species:')")
 
 
 @pytest.fixture(scope="module")
