@@ -29,6 +29,7 @@ button:focus-visible,input:focus-visible{outline:2px solid var(--accent);outline
 .plot.bare{height:0!important}
 .plot.bare+.switches::before{content:"Nothing that is shown is in this figure.";
   flex-basis:100%;color:var(--muted)}
+.said{max-width:42rem;padding-left:1.1rem;font-size:.9375rem}
 .many td,.many th{white-space:nowrap;padding-right:1.1rem}
 .scroll:has(>.many){max-height:36rem;overflow:auto}
 .many thead th{position:sticky;top:0;background:var(--paper)}

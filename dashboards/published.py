@@ -46,7 +46,11 @@ def report(found: Published, source: str, sentences: Sequence[str], output: Path
                     "would be a reason to doubt that; of many dots, a few may be.",
                 ),
             ),
-            tag("section", tag("h2", "In words"), *(tag("p", own) for own in sentences)),
+            tag(
+                "section",
+                tag("h2", "In words"),
+                *(tag("p", words.sentence(own)) for own in sentences),
+            ),
             tag("section", tag("h2", "Figures"), _table(found)),
         ),
         tag(

@@ -143,8 +143,9 @@ def charts_of(found: Validation, store: Store, colour: Mapping[str, str]) -> Ite
         survival.draw_survival(table, found.horizon, colour),
         "Share of trials that had grokked by each step, a curve an arm.",
         "Kaplan and Meier's estimate with 95 % log-log bands, which hold at each step alone. "
-        "Trials that never grokked stay at risk to the end. In groups, bands are widened for "
-        "trials that share a seed.",
+        "Trials that never grokked stay at risk to the end. Where nobody or everybody has "
+        "grokked no band is defined. In groups, bands are widened for trials that share a "
+        "seed.",
     )
     if found.comparison is not None:
         table = rmst_forest.forest_table(found.comparison.differences)
@@ -321,6 +322,7 @@ def content(
             tag("h2", "Figures of every arm"),
             _table(found, ranked),
             _unfinished(found),
+            _in_words(found, told),
             id="every",
         ),
         *map(_section, charts),
@@ -386,6 +388,13 @@ def _table(found: Validation, ranked: list[Summary]) -> Html:
         ),
         tag("p", tag("small", f"{rest:,} more arms stand in arms.csv")) if rest > 0 else None,
     )
+
+
+def _in_words(found: Validation, told: Mapping[str, Any]) -> Html | None:
+    """What a terminal says of it, but for what stands at the top."""
+    top = found.comparison.advice if found.comparison else None
+    said = [words.sentence(own) for own in told.get("sentences", ()) if own != top]
+    return tag("ul", *(tag("li", own) for own in said), class_="said") if said else None
 
 
 def _unfinished(found: Validation) -> Html | None:

@@ -156,3 +156,8 @@ def model(settings: Mapping[Any, Any]) -> str:
         f"{counted(settings['layers'], 'layer')}, width {settings['d_model']}, "
         f"{counted(settings['heads'], 'head')}, feed-forward {settings['d_ff']}"
     )
+
+
+def sentence(text: str) -> str:
+    """What a terminal says in a line, as a sentence."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")

@@ -136,13 +136,13 @@ def always_valid(arm: Arm, measure: str = "rmst") -> Estimate:
 
     Trials are taken in the order of their seeds, those of one seed together.
     """
-    unit = 1.0 if measure == "success" else float(arm.horizon)
     if measure == "success":
-        values = arm.by_seed(arm.grokked.astype(np.float64)) / arm.by_seed(np.ones(arm.size))
+        unit, told = 1.0, arm.by_seed(arm.grokked.astype(np.float64))
+        told /= arm.by_seed(np.ones(arm.size))
     else:
-        values = seed_means(arm) / unit
-    low, high = confidence_sequence(np.clip(values, 0.0, 1.0))
-    return Estimate(float(values.mean()) * unit, low * unit, high * unit)
+        unit, told = float(arm.horizon), seed_means(arm)
+    low, high = confidence_sequence(np.clip(told / unit, 0.0, 1.0))
+    return Estimate(float(told.mean()), low * unit, high * unit)
 
 
 def confidence_sequence(values: Floats, alpha: float = ALPHA) -> tuple[float, float]:

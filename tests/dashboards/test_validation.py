@@ -143,6 +143,13 @@ def test_importance_is_drawn_of_many_genomes(tmp_path):
         assert traces.checked(chart.drawing).data
 
 
+def test_what_the_terminal_says_stands_in_the_page(made):
+    _, _, told, out = made
+    page = (out / "validation.html").read_text()
+    assert any(own.startswith("log-rank test of all 10 curves") for own in told["sentences"])
+    assert "Log-rank test of all 10 curves at once" in page
+
+
 def test_arms_stand_fastest_first_in_every_figure(made):
     found, store, _, _ = made
     order = [o.name for o in sorted(found.summaries, key=lambda o: (o.rmst.value, o.name))]

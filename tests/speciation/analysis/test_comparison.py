@@ -159,6 +159,16 @@ def test_the_probability_of_being_best_is_shared_by_equals():
     assert p.tolist() == [0.5, 0.5, 0]
 
 
+def test_the_probability_of_being_best_of_two_is_what_the_normal_law_says():
+    rng = np.random.default_rng(14)
+    one, other = rng.normal(800, 150, 200), rng.normal(812, 150, 200)
+    gained = other - one
+    z = gained.mean() / (gained.std() / np.sqrt(200))
+    assert probability_best(np.stack([one, other]))[0] == pytest.approx(
+        stats.norm.cdf(z), abs=0.035
+    )
+
+
 def test_equal_arms_are_luck_and_a_better_one_is_not():
     rng = np.random.default_rng(4)
     equal = np.minimum(draw(rng, (20, 30)), HORIZON)
