@@ -52,5 +52,5 @@ $(READY): pyproject.toml constraints.txt
 	  { rm -rf $(VENV); echo "$(PYTHON) cannot make an environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Installing PyTorch, Ray and the rest into $(VENV): once, 2 to 5 minutes."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint constraints.txt --editable '.[engine,ray,lab,dev]'
+	  --constraint constraints.txt --editable '.[engine,ray,lab,search,dev]'
 	@touch $(READY)

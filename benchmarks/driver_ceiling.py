@@ -1,6 +1,6 @@
 """How many results a second one driver takes in: 64 actors of 4,096 slots that train nothing.
 
-    python benchmarks/driver_ceiling.py [trials] [actors] [slots]
+    python benchmarks/driver_ceiling.py [trials] [actors] [slots] [generations]
 
 Everything that a driver does is real: plans, ids, the campaign, the roster, the bytes that
 travel to and from each actor, tables, files, fitness. What an actor would do (training, and
@@ -102,9 +102,10 @@ def resident_megabytes() -> float:
     return pages * 4096 / 2**20
 
 
-def main(trials: int = 1_000_000, actors: int = 64, slots: int = 4096) -> None:
+def main(
+    trials: int = 1_000_000, actors: int = 64, slots: int = 4096, generations: int = 10
+) -> None:
     """Run and print."""
-    generations = 10
     population = max(trials // (generations * 100), 2)
     config = make_config(
         {

@@ -76,6 +76,8 @@ class Asked:
 def bench(asked: Asked, tell: Tell, clock: Callable[[], float] = time.monotonic) -> Document:
     """Time everything; ``tell`` hears what is going on.
 
+    Interrupted (Ctrl-C) after the first group, it gives what it has.
+
     Raises:
         BenchError: There is no such device.
     """
@@ -89,10 +91,18 @@ def bench(asked: Asked, tell: Tell, clock: Callable[[], float] = time.monotonic)
     before = abilities(device.torch_name)
     kept = AFTERWARDS * 60.0 * asked.minutes
     timing = Timing(asked.steps or STEPS[device.kind], REPEATS, end - kept, 1.0, clock)
-    rows = _side_by_side(asked, device, timing, say)
+    rows: list[Document] = []
     afterwards: Document = {"refill": None, "growth": None}
-    if best := _best(rows):
-        afterwards = _afterwards(asked, device, best, max(end - clock(), kept / 2), say)
+    try:
+        for group in _side_by_side(asked, device, timing, say):
+            rows = _in_order([*rows, *group], asked)
+        if best := _best(rows):
+            for part in _afterwards(asked, device, best, max(end - clock(), kept / 2), say):
+                afterwards |= part
+    except KeyboardInterrupt:
+        if not rows:
+            raise
+        afterwards["reason"] = "it was stopped"
     able = better(before, abilities(device.torch_name))  # others may have been at work
     return {
         "version": VERSION,
@@ -114,9 +124,9 @@ def bench(asked: Asked, tell: Tell, clock: Callable[[], float] = time.monotonic)
 
 def _side_by_side(
     asked: Asked, device: DeviceInfo, timing: Timing, tell: Tell
-) -> list[Document]:
-    """A row for each way and size, small packs first; those of a group are timed in turn."""
-    groups, rows = list(_groups(asked, device)), []
+) -> Iterator[list[Document]]:
+    """A row for each way of every group; those of a group are timed in turn."""
+    groups = list(_groups(asked, device))
     with ExitStack() as stack:
         jax = stack.enter_context(closing(JaxProcess(device.kind)))
         actors = stack.enter_context(closing(_Actors(device)))
@@ -124,8 +134,12 @@ def _side_by_side(
         for i, (job, slots, is_first) in enumerate(groups):
             here = [first, *([actors.way()] if is_first else []), *others]
             own = timing._replace(share=1 / (len(groups) - i))
-            rows += _plain_rows(measure(job, here, slots, own, tell), slots, job)
-    batches = [job.task.batch_size for job, *_ in groups]
+            yield _plain_rows(measure(job, here, slots, own, tell), slots, job)
+
+
+def _in_order(rows: Sequence[Document], asked: Asked) -> list[Document]:
+    """By batch as they were asked for, small packs first."""
+    batches = [replace(asked.task, batch=batch).batch_size for batch in asked.batches]
     return sorted(rows, key=lambda row: (batches.index(row["batch"]), row["beside"]))
 
 
@@ -260,32 +274,38 @@ def _roofline(asked: Asked, able: Abilities, rows: Sequence[Document]) -> Docume
 
 def _afterwards(
     asked: Asked, device: DeviceInfo, best: Document, seconds: float, tell: Tell
-) -> Document:
+) -> Iterator[Document]:
     """Continuous batching and growth, with the engine's quickest backend and size."""
     job = next(job for job, *_ in _groups(asked, device))
     slots, backend = best["slots"], best["backend"]
-    found: Document = {"refill": None, "growth": None}
+    taken: list[tuple[int, float]] = []
     try:
         tell(f"continuous batching, {slots:,} slots of {backend}")
         moved = refill(job, slots, backend, seconds=seconds, rounds=REPEATS)
-        found["refill"] = _plain_refill(moved, best["batch"])
-        if asked.linear is not None:
-            counts = _counts(asked.linear)
-            taken = growth(job, slots, backend, counts, tell)
-            found["growth"] = {
-                "backend": backend,
-                "slots": slots,
-                "steps": job.task.eval_interval,
-                "trials": [{"count": count, "seconds": time} for count, time in taken],
-                "exponent": exponent(taken),
-            }
+        yield {"refill": _plain_refill(moved, best["batch"])}
+        for point in growth(job, slots, backend, _counts(asked.linear), tell):
+            taken.append(point)
+            yield {"growth": _plain_growth(job, slots, backend, taken)}
     except Exception as error:  # what was measured before shall not be lost
-        found["reason"] = in_words(error)
-    return found
+        yield {"reason": in_words(error)}
 
 
-def _counts(most: int) -> list[int]:
-    """1,000, 10,000 … up to a number."""
+def _plain_growth(
+    job: Job, slots: int, backend: str, taken: Sequence[tuple[int, float]]
+) -> Document:
+    return {
+        "backend": backend,
+        "slots": slots,
+        "steps": job.task.eval_interval,
+        "trials": [{"count": count, "seconds": time} for count, time in taken],
+        "exponent": exponent(taken),
+    }
+
+
+def _counts(most: int | None) -> list[int]:
+    """1,000, 10,000 … up to a number; none for None."""
+    if most is None:
+        return []
     counts = [FIRST_COUNT]
     while 10 * counts[-1] <= most:
         counts.append(10 * counts[-1])

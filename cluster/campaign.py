@@ -181,7 +181,7 @@ class Campaign:
         self._running = {own: t for own, t in self._lent.items() if own in self._open}
         self._lent = {own: t for own, t in self._lent.items() if own not in self._running}
         begun = suspected | self._running.keys()
-        self._waiting = deque(t for t in self._open.values() if t.id not in begun)
+        self._waiting = deque(t for own, t in self._open.items() if own not in begun)
         self._spare = deque(t for t in spare if t.id not in self._lent)
         self._apart: dict[str, Trial] = {}  # what of the pack is running apart
         self._pack = Pack(())  # as it was when it was submitted

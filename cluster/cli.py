@@ -23,7 +23,18 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import rich_click as click
 
 from cluster.cli_genomes import COMMANDS
-from cluster.terminal import bars, complain, console, print_json, say, show_table, target
+from cluster.cli_searches import COMMANDS as SEARCHES
+from cluster.terminal import (
+    DEVICES,
+    bars,
+    complain,
+    console,
+    print_json,
+    say,
+    show_table,
+    target,
+    where_options,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,7 +53,6 @@ if TYPE_CHECKING:
 
 OWN_PACKAGES = ("cluster.", "speciation.", "dashboards.")
 DEFAULT_STORE = "results"
-DEVICES = click.Choice(["auto", "cpu", "cuda"])
 
 click.rich_click.TEXT_MARKUP = "rich"
 click.rich_click.TEXT_PARAGRAPH_LINEBREAKS = "\n\n"
@@ -89,33 +99,11 @@ def speciation() -> None:
     """
 
 
-for command in COMMANDS:
+for command in (*COMMANDS, *SEARCHES):
     speciation.add_command(command)
 
 
 # -- Options that commands share ------------------------------------------------------------
-
-
-def where_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Where and on what a run runs."""
-    for option in reversed(
-        (
-            click.option("--store", metavar="URI", help="Where results are kept."),
-            click.option(
-                "--executor", type=click.Choice(["local", "ray"]), help="Where to train."
-            ),
-            click.option(
-                "--address", metavar="HOST:PORT", help="A running Ray cluster to use."
-            ),
-            click.option("--device", type=DEVICES, help="What to train on."),
-            click.option(
-                "--slots", type=int, metavar="N", help="Trials at once on each device."
-            ),
-            click.option("--json", "as_json", is_flag=True, help="One JSON object a line."),
-        )
-    ):
-        command = option(command)
-    return command
 
 
 BATCHES = ("512", "full")
@@ -213,6 +201,13 @@ def resume(
 @click.option(
     "--fresh", is_flag=True, help="Only seeds that no trial in the store has ever used."
 )
+@click.option(
+    "--skip",
+    type=int,
+    default=0,
+    metavar="N",
+    help="Pass over the first N seeds; goes on with what --fresh began.",
+)
 @click.option("--track", metavar="NAME", help="The task and its horizon, by name.")
 @click.option("--horizon", type=int, metavar="STEPS", help="In place of the track's.")
 @click.option("--precision", help="Of training; that of the presets by default.")
@@ -236,7 +231,7 @@ def resume(
     type=click.IntRange(0),
     default=0,
     metavar="BLOCKS",
-    help="Also ask where luck comes from: so many crossed blocks of 16 trials.",
+    help="Also ask where luck comes from: so many crossed blocks of 16 trials, better 32.",
 )
 @click.option("--plan", "only_plan", is_flag=True, help="Say what is missing, and stop.")
 @click.option(
@@ -1002,8 +997,9 @@ def _validate(
     told: dict[str, Any],
 ) -> None:
     from cluster.launch import executor_for, places, stop_signals
-    from cluster.validate import ask, missing_crossed, plan, plan_text, validate
+    from cluster.validate import ask, plan, plan_text, validate
     from cluster.validate_text import document, plan_document
+    from dashboards.export import installed
     from speciation.analysis.sequential import rule
     from speciation.tables.store import Store
 
@@ -1013,10 +1009,13 @@ def _validate(
     overrides |= {"engine.precision": told["precision"]}
     place = Store(told["store"] or DEFAULT_STORE)
     until = rule(told["until"]) if told["until"] else None
+    if figures:
+        installed()  # or it would be missed only when everything is computed
     asked = ask(
         genomes,
         place,
         seeds=told["seeds"],
+        start=told["skip"],
         fresh=told["fresh"],
         groups=told["groups"],
         by_group=(told["by"] or ("group" if told["groups"] else "genome")) == "group",
@@ -1024,12 +1023,12 @@ def _validate(
         overrides=overrides,
     )
     planned = plan(asked, place)
-    click.echo(plan_text(asked, planned), err=as_json)
+    click.echo(plan_text(asked, planned, sooner=until is not None), err=as_json)
     if only_plan:
         if as_json:
             print_json(plan_document(planned))
         return
-    missing = planned.to_compute + len(missing_crossed(asked, place))
+    missing = planned.to_train
     engine = executor_for(asked.config, trials=missing) if missing else nullcontext(None)
     with stop_signals() as stop, bars(as_json) as tell, engine as executor:
         done = validate(
@@ -1043,7 +1042,9 @@ def _validate(
             stop=stop,
         )
     if done.found is None:
-        click.echo("stopped; what has finished is stored; the same command goes on", err=True)
+        go_on = f"--skip {asked.passed_over} in place of --fresh" if told["fresh"] else ""
+        go_on = f"the same command{go_on and ' with '}{go_on} goes on"
+        click.echo(f"stopped; what has finished is stored; {go_on}", err=True)
         sys.exit(130)
     folder = out or Path(place.uri if "://" not in place.uri else ".") / "validation"
     written = _write_validation(
@@ -1124,7 +1125,7 @@ def _show_published(path: Path, out: Path | None, show: bool, as_json: bool) -> 
 
         webbrowser.open(page.resolve().as_uri())
     if as_json:
-        luck = _plain(found.luck) | {"plausible": found.luck.plausible}
+        luck = _plain(found.luck) | {"plausible": found.plausible}
         told = {"genomes": len(found.table), "variation": found.variation, "luck": luck}
         print_json(told | {"sentences": sentences, "page": str(page)})
         return

@@ -34,6 +34,7 @@ from cluster.yaml_text import YamlError, read_yaml
 from speciation.evolution.fitness import LANDSCAPES, wilson
 from speciation.evolution.generation import EvolutionParams
 from speciation.evolution.racing import RacingParams
+from speciation.evolution.search import EVOLUTION, LEARNING, METHODS
 from speciation.evolution.selection import STRATEGIES
 from speciation.genome.genome import KINDS, Genome, GenomeError, content_hash
 from speciation.genome.library import load_genome
@@ -133,7 +134,7 @@ class SteadySettings(_Settings):
 class EvolutionSettings(_Settings):
     """The population, how it is judged, and how the next one is made."""
 
-    population: int = Field(64, strict=True, ge=2, le=100_000)
+    population: int = Field(64, strict=True, ge=1, le=100_000)
     generations: int = Field(10, strict=True, ge=1, le=100_000)
     seeds: int = Field(4, strict=True, ge=1, le=10_000, description="trials of a genome")
     landscape: Annotated[str, _one_of(LANDSCAPES)] = "sprinter"
@@ -148,6 +149,9 @@ class EvolutionSettings(_Settings):
     strictness: float = Field(0.5, strict=True, gt=0, lt=1, description="Hall of Fame's bound")
     racing: RacingSettings | None = None
     steady: SteadySettings | None = None
+    senescence: bool = Field(True, strict=True, description="elites that fail die")
+    search: Annotated[str, _one_of((EVOLUTION, *METHODS))] = EVOLUTION
+    budget: int | None = Field(None, strict=True, ge=1, description="trial-steps to spend")
 
     @model_validator(mode="after")
     def _is_possible(self) -> Self:
@@ -157,6 +161,22 @@ class EvolutionSettings(_Settings):
             raise ValueError(
                 f"gate is {self.gate:g}, but a genome that groks on all of {self.seeds} seeds "
                 f"shows a success bound of {best:.2f}; use more seeds or a lower gate"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_searched_so(self) -> Self:
+        if self.search != EVOLUTION and self.steady is not None:
+            raise ValueError(f"steady is of evolution, but search is {self.search}; keep one")
+        if self.search in LEARNING and self.racing is not None:
+            raise ValueError(
+                f"{self.search} learns from the order of all genomes, and in a race those that "
+                "left it early have none; leave racing away"
+            )
+        if self.budget is not None and self.racing is not None and self.racing.fill:
+            raise ValueError(
+                "a budget counts trials, and which ones racing.fill trains depends on timing; "
+                "keep one of them"
             )
         return self
 
@@ -213,6 +233,7 @@ class EvolutionSettings(_Settings):
             crossover_share=self.crossover,
             keep_groups=self.keep_groups,
             clone_share=self.clones,
+            senescence=self.senescence,
             radiation_dose=self.radiation.dose,
             radiation_rate=self.radiation.rate,
             strategy=self.selection,
@@ -358,8 +379,11 @@ class RunConfig(_Settings):
         """All that rows of this run depend on, as plain values."""
         evolution = self.evolution.model_dump()
         del evolution["generations"]
-        for option in ("racing", "steady"):  # runs of the time before these keep their ids
-            if evolution[option] is None:
+        del evolution["budget"]  # as generations: how far, not what
+        defaults = EvolutionSettings()
+        for option in ("racing", "steady", "senescence", "search"):
+            # Runs of the time before these keep their ids.
+            if evolution[option] == getattr(defaults, option):
                 del evolution[option]
         if "racing" in evolution:  # decides what is known early, and nothing else
             del evolution["racing"]["fill"]

@@ -25,8 +25,13 @@ from cluster.ray_address import TOKEN_FILE, probe, wanted_address
 from speciation.tables.store import Store
 
 NEEDED = ("numpy", "pandas", "pyarrow", "scipy", "pydantic", "plotly")
-EXTRAS = {"torch": "engine", "ray": "ray", "dash": "lab"}
-PURPOSES = {"torch": "to train", "ray": "to train on a cluster", "dash": "for the Lab"}
+EXTRAS = {"torch": "engine", "ray": "ray", "dash": "lab", "optuna": "search"}
+PURPOSES = {
+    "torch": "to train",
+    "ray": "to train on a cluster",
+    "dash": "for the Lab",
+    "optuna": "to search by TPE and CMA-ES",
+}
 LEAST_FREE_BYTES = 2**30
 
 

@@ -9,6 +9,7 @@ path, and of a run only the generation at hand is ever in memory.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -27,6 +28,7 @@ from cluster.plan import (
     Parents,
     Plan,
     Tried,
+    champion_among,
     closed_generations,
     generations_in,
     generations_without_genomes,
@@ -35,6 +37,8 @@ from cluster.plan import (
     judged,
     new_plan,
     parents_among,
+    spent_in,
+    steps_spent,
     stored_plan,
     tried,
 )
@@ -49,8 +53,6 @@ from cluster.summary import (
 from cluster.training import NOTHING, StoppedEarlyError, Trainer, Work, few_collections
 from speciation import seeds
 from speciation.evolution.fitness import JUDGED_BY, fitness_table
-from speciation.evolution.fitness import champion as best_of
-from speciation.evolution.hall_of_fame import hall_of_fame
 from speciation.evolution.racing import rungs, survivors
 from speciation.genome.genome import Genome
 from speciation.tables.readers import genome_of
@@ -133,6 +135,7 @@ class _Driver:
         self._plans: dict[int, Plan] = {}  # of open generations
         self._tried: dict[int, Tried] = {}  # in steady state, whose genomes may be parents
         self._last: Judged | None = None
+        self._spent = 0  # trial-steps of closed generations
         self._began = clock()
         self._reported = -REPORT_SECONDS
 
@@ -150,10 +153,11 @@ class _Driver:
         try:
             closed = self._trainer.insist(self._replay)
             self._generations = max(self._generations, closed)
-            for generation in range(closed, self._generations):
+            while closed < self._generations and not self._is_spent():
+                generation = closed
                 plan = self._planned(generation)
-                if generation == closed:  # not sooner: there may have been no founders
-                    self._write_manifest("running", closed)
+                # Not sooner: there may have been no founders.
+                self._write_manifest("running", closed)
                 self._close(plan, self._try(plan, self._bred_ahead(generation)))
                 closed = generation + 1
             champion = self._trainer.insist(self._champion)
@@ -176,8 +180,15 @@ class _Driver:
             closed -= 1
         if closed:
             self._heal(closed)
+            spent = spent_in(self._run, self._store, self._config.the_horizon())
+            self._spent = sum(spent[:closed])
             self._last = judged(self._config, self._store, closed - 1)
         return closed
+
+    def _is_spent(self) -> bool:
+        """Whether the trial-steps of closed generations have used the budget up."""
+        budget = self._config.evolution.budget
+        return budget is not None and self._spent >= budget
 
     def _planned(self, generation: int) -> Plan:
         """The plan of a generation, if it can be bred yet."""
@@ -268,6 +279,7 @@ class _Driver:
         verdict = self._trainer.insist(lambda: judge(self._config, self._store, plan, trials))
         self._report(summarise(verdict, self._config))
         self._last = verdict
+        self._spent += steps_spent(trials, plan.horizon)
         evolution = self._config.evolution
         if evolution.steady is not None:
             self._tried[plan.generation] = Tried(plan, trials)
@@ -276,12 +288,10 @@ class _Driver:
 
     def _champion(self) -> Champion | None:
         """The best of all generations, on the seeds it was selected on and on fresh ones."""
-        evolution, horizon = self._config.evolution, self._config.the_horizon()
         plans = self._store.select("plans", [self._run], ("trial_ids",)).table
         asked = pc.list_flatten(plans["trial_ids"])
         trials = self._store.select("trials", asked, JUDGED_BY).table.to_pandas()
-        hall = hall_of_fame(trials, horizon, evolution.landscape, evolution.strictness)
-        chosen = best_of(hall) or (best_of(self._last.fitness) if self._last else None)
+        chosen, famous = champion_among(trials, self._config)
         if chosen is None:
             return None
         selected = figures(trials[trials["genome_id"] == chosen], self._config)
@@ -289,7 +299,7 @@ class _Driver:
             return None
         genome = genome_of(self._store, chosen)
         confirmed = figures(self._confirm(genome), self._config)
-        return Champion(genome, not hall.empty, selected, confirmed)
+        return Champion(genome, famous, selected, confirmed)
 
     def _confirm(self, genome: Genome) -> pd.DataFrame:
         fresh = seeds.pool_b(self._config.confirm.seeds)
@@ -352,11 +362,22 @@ class _Driver:
             return None
         left = campaign.total - work.trained - self._under_way()
         if work.pool == "A":
-            evolution = self._config.evolution
-            generations = self._generations - (work.generation or 0) - 1
-            left += generations * evolution.born * evolution.seeds
+            left += min(self._trials_to_come(work), self._trials_to_afford())
             left += self._config.confirm.seeds
         return pace * max(left, 0.0)
+
+    def _trials_to_come(self, work: Work) -> float:
+        """Trials of the generations after the one at hand."""
+        evolution = self._config.evolution
+        generations = self._generations - (work.generation or 0) - 1
+        return generations * evolution.born * evolution.seeds
+
+    def _trials_to_afford(self) -> float:
+        """Trials that the rest of the budget is enough for, at what one has cost so far."""
+        budget, tally = self._config.evolution.budget, self._trainer.tally
+        if budget is None or not tally.finished:
+            return math.inf
+        return max(budget - self._spent, 0) / max(tally.steps / tally.finished, 1.0)
 
     def _summary(self, closed: int, champion: Champion | None, stopped: bool) -> RunSummary:
         return RunSummary(

@@ -37,6 +37,13 @@ WITHOUT_METRICS = {
     "DASHBOARD_METRIC_PORT": NO_PORT,
 }
 
+# A node that died or froze is noticed after three to five seconds, not a minute.
+HEALTH_CHECKS = {
+    "RAY_health_check_period_ms": "500",
+    "RAY_health_check_timeout_ms": "1000",
+    "RAY_health_check_failure_threshold": "3",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Started:
@@ -152,10 +159,7 @@ def _environment(metrics: bool) -> dict[str, str]:
         "RAY_AUTH_MODE": "token",
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-        # A node that died is noticed after seconds, not a minute.
-        "RAY_health_check_period_ms": "1000",
-        "RAY_health_check_timeout_ms": "2000",
-        "RAY_health_check_failure_threshold": "3",
+        **HEALTH_CHECKS,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         **(_metrics_ports() if metrics else WITHOUT_METRICS),
     }

@@ -123,8 +123,8 @@ def _of_species(text: str, store: Store, kind: str) -> Named:
     taxonomy = kept(store, kind)
     if taxonomy is None:
         raise NamingError(
-            f"no taxonomy is kept with {store.uri}, so no species {name!r}; in a folder, it is "
-            "made by: speciation taxonomy --store FOLDER"
+            f"no taxonomy is kept with {store.uri}, so no species {name!r}; it is made by: "
+            f"speciation taxonomy --store {store.uri}"
         )
     for rank in ranks or [taxonomy.clearest, *RANKS]:
         for species in taxonomy.at(rank):

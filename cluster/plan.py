@@ -19,10 +19,24 @@ from numpy.typing import NDArray
 
 from cluster.config import HALL_OF_FAME, RUN_PREFIX, Ancestor, ConfigError, RunConfig
 from speciation import seeds
-from speciation.evolution.fitness import JUDGED_BY, fitness_table
-from speciation.evolution.generation import Offspring, deaths, found, next_generation
+from speciation.evolution.fitness import JUDGED_BY, champion, fitness_table
+from speciation.evolution.generation import (
+    Offspring,
+    deaths,
+    found,
+    newcomers,
+    next_generation,
+)
 from speciation.evolution.hall_of_fame import hall_of_fame
 from speciation.evolution.racing import ranked_by_rung
+from speciation.evolution.search import (
+    EVOLUTION,
+    LEARNING,
+    Asked,
+    History,
+    overall_rank,
+    propose,
+)
 from speciation.genome.genome import KINDS, Genome, GenomeError, Genomes
 from speciation.seeds import Purpose
 from speciation.tables.readers import (
@@ -35,6 +49,7 @@ from speciation.tables.store import Store
 from speciation.trial.trial import Trial
 
 Row = dict[str, Any]
+_NONE = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -190,6 +205,8 @@ def _made(
     config: RunConfig, store: Store, generation: int, parents: Parents | None
 ) -> Offspring:
     evolution = config.evolution
+    if evolution.search != EVOLUTION:
+        return _searched(config, store, generation)
     if parents is not None:
         rng = seeds.generator(config.seed, Purpose.OFFSPRING, generation)
         params = evolution.params_of(generation)
@@ -202,6 +219,31 @@ def _made(
         raise ConfigError(f"the run {config.run_id()} cannot be founded: {error}") from error
     return _some(
         founders, slice(generation * evolution.born, (generation + 1) * evolution.born)
+    )
+
+
+def _searched(config: RunConfig, store: Store, generation: int) -> Offspring:
+    """A generation by another search than evolution."""
+    evolution, kind = config.evolution, KINDS[config.kind]
+    history = History(kind.random(0, np.random.default_rng(0)), _NONE, _NONE)
+    if evolution.search in LEARNING and generation:
+        history = _history(config, store, generation)
+    asked = Asked(kind, evolution.population, generation, config.seed, history)
+    genomes = propose(evolution.search, asked)
+    rng = seeds.generator(config.seed, Purpose.OFFSPRING, generation)
+    return newcomers(genomes, evolution.search, evolution.params(), rng)
+
+
+def _history(config: RunConfig, store: Store, generation: int) -> History:
+    """All generations before one, as the store has them: so to go on is to read them again."""
+    frame = generations_frame(store, config.run_id())
+    frame = frame[frame["generation"] < generation].reset_index(drop=True)
+    rows = store.select("genomes", frame["genome_id"].unique()).table.to_pylist()
+    known = {row["genome_id"]: genome_of_row(row) for row in rows}
+    return History(
+        Genomes.of([known[own] for own in frame["genome_id"]]),
+        frame["generation"].to_numpy(np.int64),
+        overall_rank(frame, config.evolution.landscape),
     )
 
 
@@ -325,13 +367,15 @@ def judge(config: RunConfig, store: Store, plan: Plan, trials: pd.DataFrame) -> 
     fitness = fitness_table(trials, plan.horizon, evolution.landscape, evolution.gate)
     if evolution.racing is not None:
         fitness = ranked_by_rung(fitness, trials)
-    store.append("generations", _verdict_rows(config.run_id(), plan, fitness))
+    died = deaths(fitness, plan.ages()) if evolution.senescence else frozenset()
+    store.append("generations", _verdict_rows(config.run_id(), plan, fitness, died))
     return Judged(plan, fitness)
 
 
-def _verdict_rows(run: str, plan: Plan, fitness: pd.DataFrame) -> list[Row]:
+def _verdict_rows(
+    run: str, plan: Plan, fitness: pd.DataFrame, died: frozenset[str]
+) -> list[Row]:
     """In the order of the plan."""
-    died = deaths(fitness, plan.ages())
     told = fitness.drop(columns="unanswered").to_dict("records")
     verdicts = {row["genome_id"]: {str(key): row[key] for key in row} for row in told}
     return [
@@ -343,10 +387,48 @@ def _verdict_rows(run: str, plan: Plan, fitness: pd.DataFrame) -> list[Row]:
             "elite": bool(plan.elite_age[position] > 0),
             "elite_age": int(plan.elite_age[position]),
             "died": own in died,
-            "species": None,
         }
         for position, own in enumerate(plan.genomes.ids)
     ]
+
+
+def champion_among(trials: pd.DataFrame, config: RunConfig) -> tuple[str | None, bool]:
+    """The best genome of all generations, and whether the Hall of Fame admits it.
+
+    Where it admits none, the best of all by its rows is only the luckiest of few seeds, but
+    there is nothing better to go by.
+
+    Args:
+        trials: Rows of all that were tried, with the columns that fitness reads.
+        config: The run.
+    """
+    evolution, horizon = config.evolution, config.the_horizon()
+    hall = hall_of_fame(trials, horizon, evolution.landscape, evolution.strictness)
+    if not hall.empty:
+        return champion(hall), True
+    return champion(fitness_table(trials, horizon, evolution.landscape, evolution.gate)), False
+
+
+# -- Trial-steps --------------------------------------------------------------------------
+
+
+def steps_spent(trials: pd.DataFrame, horizon: int) -> int:
+    """Training steps that rows of trials took, each trial once, none beyond the horizon."""
+    longest = trials.groupby("trial_id")["steps_run"].max()
+    return int(longest.clip(upper=horizon).sum())
+
+
+def spent_in(run: str, store: Store, horizon: int) -> list[int]:
+    """Training steps of each generation of a run that is planned, in order."""
+    plans = store.select("plans", [run], ("generation", "trial_ids")).table.combine_chunks()
+    asked = pc.list_flatten(plans["trial_ids"])
+    generation = plans["generation"].take(pc.list_parent_indices(plans["trial_ids"]))
+    of = dict(zip(asked.to_pylist(), generation.to_pylist(), strict=True))
+    columns = ("trial_id", "steps_run")
+    rows = store.select("trials", asked, columns, ordered=False).table.to_pandas()
+    own = rows["trial_id"].map(of)
+    spent = {number: steps_spent(part, horizon) for number, part in rows.groupby(own)}
+    return [spent.get(number, 0) for number in range(max(of.values(), default=-1) + 1)]
 
 
 # -- Replay -------------------------------------------------------------------------------

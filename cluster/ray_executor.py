@@ -48,6 +48,7 @@ from speciation.trial.trial import Trial
 _logger = logging.getLogger(__name__)
 
 WORK_SECONDS = 1.0
+MOST_RESERVE = 8  # trials waiting in an actor, for each of its slots
 CLOSE_SECONDS = 5.0
 LOOK_SECONDS = 2.0  # between looks for machines that joined or leave
 MAX_FAILED_STARTS = 3  # of one place, in a row
@@ -359,7 +360,7 @@ class RayExecutor:
             place.called_at = self._clock()
             return
         # As many as finished in the last call will finish in the next: have them at hand.
-        reserve = min(2 * place.finished_last, place.slots)
+        reserve = min(2 * place.finished_last, MOST_RESERVE * place.slots)
         fresh = self._roster.take(place.name, place.slots, reserve)
         if self._roster.busy(place.name):
             train = place.actor.work.options(name="train")

@@ -37,6 +37,10 @@ class Results:
     curves: pa.Table
     parts: tuple[bytes, ...] = ()
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Tables travel as Arrow's own messages: pickled, each column is a few objects."""
+        return _received, (_message(self.trials), _message(self.curves), self.parts)
+
     @classmethod
     def of(cls, results: Iterable[TrialResult]) -> Results:
         """The columns of these results."""
@@ -84,3 +88,15 @@ class Results:
         spec = TABLES["curves"]
         rows = [decode(spec, part_name(data), data) for data in self.parts]
         return pa.concat_tables([self.curves, *rows])
+
+
+def _message(table: pa.Table) -> pa.Buffer:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return sink.getvalue()
+
+
+def _received(trials: pa.Buffer, curves: pa.Buffer, parts: tuple[bytes, ...]) -> Results:
+    rows, own = (pa.ipc.open_stream(sent).read_all() for sent in (trials, curves))
+    return Results(rows, own, parts)

@@ -13,7 +13,7 @@ from speciation.analysis.taxonomy import Taxonomy, TaxonomyError, classify
 from speciation.analysis.taxonomy_file import MOST_BYTES, decode, encode
 from speciation.genome.genome import Genomes, kind_named
 from speciation.genome.library import load_folder, read_stored
-from speciation.tables.files import LocalFiles, TooLarge, Vanished
+from speciation.tables.files import TooLarge, Vanished, open_files
 from speciation.tables.readers import generations_frame, genomes_frame
 from speciation.tables.store import Store
 
@@ -25,7 +25,7 @@ def taxonomy_of(
 ) -> Taxonomy:
     """Classify the genomes of a store, and of files beside them.
 
-    That of the whole store is kept as ``taxonomy/<kind>.arrow`` in its folder, and is where
+    That of the whole store is kept as ``taxonomy/<kind>.arrow`` beside its tables, and is where
     the next one takes axes, names and colours from. One of files or of a single run takes them
     over as well, but is not kept.
 
@@ -45,18 +45,15 @@ def taxonomy_of(
             genomes = genomes.concat(Genomes.of([stored.genome]))
             ids.append(stored.genome.id)
     found = classify(genomes, kept(store, kind), ids)
-    if not files and run is None and (home := _home(store)) is not None:
-        home.replace(f"{FOLDER}/{kind}.arrow", encode(found))
+    if not files and run is None:
+        open_files(store.uri).replace(f"{FOLDER}/{kind}.arrow", encode(found))
     return found
 
 
 def kept(store: Store, kind: str) -> Taxonomy | None:
     """The taxonomy that is kept with a store; one that cannot be read is made anew."""
-    home = _home(store)
-    if home is None:
-        return None
     try:
-        return decode(home.read(f"{FOLDER}/{kind}.arrow", MOST_BYTES))
+        return decode(open_files(store.uri).read(f"{FOLDER}/{kind}.arrow", MOST_BYTES))
     except (Vanished, TooLarge, TaxonomyError):
         return None
 
@@ -83,8 +80,3 @@ def lived_in(
     if isinstance(genome, dict) and genome.get("id") in set(births["genome_id"]):
         line = ancestry(births, str(genome["id"]))
     return (Lived(name, stream, line),)
-
-
-def _home(store: Store) -> LocalFiles | None:
-    """The store's folder; None if it is not one of this machine."""
-    return None if "://" in store.uri else LocalFiles(Path(store.uri))

@@ -142,7 +142,7 @@ def summarise(judged: Judged, config: RunConfig) -> GenerationSummary:
         success_high=float(high),
         diversity=diversity_index(judged.plan.genomes),
         elites=int((judged.plan.elite_age > 0).sum()),
-        deaths=len(deaths(fitness, ages)),
+        deaths=len(deaths(fitness, ages)) if config.evolution.senescence else 0,
         colours=_colours(judged, fitness),
     )
 

@@ -44,9 +44,12 @@ def suspicions(store: Store, run: str, trials: Sequence[Trial]) -> list[Pack]:
     Raises:
         StoreError: The store cannot be read.
     """
+    stored = store.select("suspects", [trial.id for trial in trials]).table.to_pylist()
+    if not stored:
+        return []
     by_id = {trial.id: trial for trial in trials}
     last: dict[str, Row] = {}
-    for row in store.select("suspects", by_id).table.to_pylist():
+    for row in stored:
         known = last.get(row["trial_id"])
         if known is None or _weight(row, run) > _weight(known, run):
             last[row["trial_id"]] = row

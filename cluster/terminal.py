@@ -1,4 +1,4 @@
-"""What commands say, and how: sentences, tables, JSON; and where they may write."""
+"""What commands share: how they say things, where they may write, options of where to train."""
 
 from __future__ import annotations
 
@@ -13,6 +13,30 @@ import rich_click as click
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+DEVICES = click.Choice(["auto", "cpu", "cuda"])
+
+
+def where_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Where and on what a run runs."""
+    for option in reversed(
+        (
+            click.option("--store", metavar="URI", help="Where results are kept."),
+            click.option(
+                "--executor", type=click.Choice(["local", "ray"]), help="Where to train."
+            ),
+            click.option(
+                "--address", metavar="HOST:PORT", help="A running Ray cluster to use."
+            ),
+            click.option("--device", type=DEVICES, help="What to train on."),
+            click.option(
+                "--slots", type=int, metavar="N", help="Trials at once on each device."
+            ),
+            click.option("--json", "as_json", is_flag=True, help="One JSON object a line."),
+        )
+    ):
+        command = option(command)
+    return command
 
 
 def console() -> Console:

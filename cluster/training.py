@@ -45,8 +45,9 @@ NOTHING: Mapping[int, Sequence[Trial]] = MappingProxyType({})
 
 WAIT_SECONDS = 0.5
 COLLECT_AFTER = 100_000  # new objects; Python's own number is below 1,000
-# Trials in flight for each slot: one in it, and enough behind it that no slot ever waits.
-IN_FLIGHT = 3
+# Trials in flight for each slot: one in it, and enough behind it that no slot ever waits. A
+# good genome's trial takes a quarter of a second, and an actor is called once a second.
+IN_FLIGHT = 12
 LEAST_IN_FLIGHT = 256  # while executors start and their slots are not known yet
 
 T = TypeVar("T")
@@ -105,7 +106,7 @@ class Work:
     generation: int | None
     pool: str
     trials: int
-    wanted: set[str]  # their ids
+    wanted: set[str] | None  # their ids; None if there are no spare ones to tell them from
     rows: list[pa.Table]  # what fitness needs of those that have ended
     began: float
     trained: int = 0
@@ -203,13 +204,15 @@ class Trainer:
         later = [trial for own in spare.values() for trial in own]
         answers = self.insist(lambda: answering(self._store, [*trials, *later], JUDGED_BY))
         known = set(answers["trial_id"].to_pylist())
-        wanted = {trial.id for trial in trials}
         self._lent |= {t.id: number for number, own in spare.items() for t in own}
-        answered = pc.is_in(answers["trial_id"], value_set=pa.array(list(wanted), pa.string()))
-        rows = answers.filter(answered)
+        wanted = {trial.id for trial in trials} if self._lent else None
+        rows = answers
+        if wanted is not None:
+            asked = pa.array(list(wanted), pa.string())
+            rows = answers.filter(pc.is_in(answers["trial_id"], value_set=asked))
         self.tally.known += len(rows)
         work = Work(generation, pool, len(trials), wanted, [rows], self._clock())
-        unknown = [trial for trial in trials if trial.id not in known]
+        unknown = [t for t in trials if t.id not in known] if known else trials
         campaign = Campaign(
             unknown,
             max_in_flight=self._room(),
@@ -264,13 +267,11 @@ class Trainer:
         return closed
 
     def _take(self, results: Results, work: Work) -> None:
-        own = [key for key in results.ids if key in work.wanted]
-        if own:
-            asked = results.only(own)
+        asked, spare = _parted(results, work.wanted)
+        if asked:
             self._rows.add(asked, work.generation, work.pool)
-            work.rows.append(asked.trials.select(JUDGED_BY))
-        if len(own) < len(results):
-            self._take_spare([key for key in results.ids if key not in work.wanted], results)
+            work.rows.append(_copied(asked.trials.select(JUDGED_BY)))
+        self._take_spare(spare, results)
         work.trained += len(results)
         self.tally.take(results)
 
@@ -311,3 +312,16 @@ class Trainer:
 
     def _room(self) -> int:
         return max(IN_FLIGHT * self._executor.capacity, LEAST_IN_FLIGHT)
+
+
+def _copied(rows: pa.Table) -> pa.Table:
+    """The same rows in memory of their own: columns keep the whole message alive."""
+    return rows.take(pa.array(range(len(rows))))
+
+
+def _parted(results: Results, wanted: set[str] | None) -> tuple[Results, list[str]]:
+    """The results that were asked for, and the ids of the others."""
+    if wanted is None:
+        return results, []
+    asked = [key for key in results.ids if key in wanted]
+    return results.only(asked), [key for key in results.ids if key not in wanted]

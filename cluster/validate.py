@@ -11,14 +11,16 @@ was itself chosen by validation. Groups are looked at as one.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from cluster.campaign import Campaign
 from cluster.config import RUN_PREFIX, RunConfig, make_config
@@ -33,11 +35,13 @@ from speciation.analysis.sequential import Rule, Separated
 from speciation.analysis.validation import ROWS
 from speciation.genome.genome import Genome
 from speciation.seeds import pool_b
+from speciation.tables.groups import check_name
 from speciation.tables.readers import answered, known_answers
 from speciation.tables.schema import genome_row
 from speciation.tables.store import Store
 from speciation.trial.trial import Outcome, Trial, same_but_seed
 
+MOST_SEEDS = 1_000_000  # of each genome
 RUN = "validation"  # what rows of validations carry in place of a run
 
 Tell = Callable[[str, int, int], None]
@@ -58,6 +62,7 @@ class Asked:
         seeds: Of pool B, shared by all genomes.
         blocks: Blocks of the crossed design, for variance components; 0 for none.
         member_of: Arm → named group that it belongs to, where arms are single genomes.
+        defined: Name → ids of each group that is defined by it, and saved when it is begun.
     """
 
     config: RunConfig
@@ -66,7 +71,13 @@ class Asked:
     seeds: tuple[int, ...]
     blocks: int = 0
     member_of: dict[str, str] = field(default_factory=dict)
+    defined: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _ids: dict[str, list[str]] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def passed_over(self) -> int:
+        """Seeds of pool B before the first that is asked for."""
+        return self.seeds[0] // 2
 
     @property
     def crossed_seeds(self) -> tuple[int, ...]:
@@ -93,10 +104,12 @@ class Plan:
     """What is known and what is missing.
 
     Args:
-        asked: Trials in all.
+        asked: Trials in all, but for those of crossed blocks.
         found: Of those, answered by the store.
         extended: Of the missing ones, known to a shorter horizon.
-        steps: Training steps that the missing ones will take, about.
+        crossed: Trials of crossed blocks that are not among those asked for.
+        crossed_found: Of those, answered by the store.
+        steps: Training steps that all missing ones will take, about.
         slot_seconds: Seconds that they will occupy a slot, about; None if nothing is known.
         missing: Genome id → seeds that are missing.
         found_rows: Rows that answer.
@@ -105,6 +118,8 @@ class Plan:
     asked: int
     found: int
     extended: int
+    crossed: int
+    crossed_found: int
     steps: int
     slot_seconds: float | None
     missing: dict[str, tuple[int, ...]]
@@ -112,8 +127,13 @@ class Plan:
 
     @property
     def to_compute(self) -> int:
-        """Trials that are missing."""
+        """Trials that are missing, but for those of crossed blocks."""
         return self.asked - self.found
+
+    @property
+    def to_train(self) -> int:
+        """All trials that are missing."""
+        return self.to_compute + self.crossed - self.crossed_found
 
 
 def ask(
@@ -128,7 +148,7 @@ def ask(
     blocks: int = 0,
     overrides: Mapping[str, Any] | None = None,
 ) -> Asked:
-    """Read what somebody typed, and save the groups that are defined by it.
+    """Read what somebody typed.
 
     Args:
         words: Genomes; see ``cluster.naming``.
@@ -136,7 +156,7 @@ def ask(
         seeds: How many of pool B.
         start: How many of pool B are passed over.
         fresh: Pass over all that the store has seen.
-        groups: ``NAME=WORD,WORD,…`` each: a group, which is saved.
+        groups: ``NAME=WORD,WORD,…`` each: a group.
         by_group: Look at groups as one; a genome in none stands alone.
         blocks: Of a crossed design.
         overrides: Values of a configuration by dotted key; ``track`` and ``horizon`` among
@@ -146,17 +166,18 @@ def ask(
         ValidateError: A number or a definition cannot be used.
         NamingError: A word means no genome.
         ConfigError: An override cannot be used, or there is no such run.
-        StoreError: The store cannot be read or written.
+        StoreError: The store cannot be read, or a group cannot have its name.
     """
-    if seeds < 1:
-        raise ValidateError(f"--seeds must be at least 1, got {seeds}")
+    if not 1 <= seeds <= MOST_SEEDS:
+        raise ValidateError(f"--seeds must be from 1 to {MOST_SEEDS:,}, got {seeds:,}")
+    if blocks == 1:
+        raise ValidateError("--components must be 0 or at least 2 blocks, got 1")
+    if start < 0:
+        raise ValidateError(f"--skip must be at least 0, got {start}")
     config = _experiment([*words, *_members(groups)], store, dict(overrides or {}))
     found = [named(word, store, config) for word in words]
-    for name, own in (_definition(text) for text in groups):
-        members = [named(word, store, config) for word in own]
-        genomes = {k: g for member in members for k, g in member.genomes.items()}
-        found.append(Named(genomes, name))
-        store.write_group(name, [genome.id for genome in genomes.values()])
+    defined = [_defined(text, store, config) for text in groups]
+    found += defined
     if not found:
         raise ValidateError("name at least one genome; see: speciation validate --help")
     genomes = {g.id: g for own in found for g in own.genomes.values()}
@@ -164,7 +185,19 @@ def ask(
         start = max(start, _first_fresh(store))
     arms = _by_group(found) if by_group else _by_genome(found)
     member_of = {} if by_group else _memberships(found, arms)
-    return Asked(config, genomes, arms, pool_b(seeds, start), blocks, member_of)
+    saved = {str(own.group): _ids_of(own) for own in defined}
+    return Asked(config, genomes, arms, pool_b(seeds, start), blocks, member_of, saved)
+
+
+def _defined(text: str, store: Store, config: RunConfig) -> Named:
+    name, words = _definition(text)
+    check_name(name)
+    members = [named(word, store, config) for word in words]
+    return Named({k: g for member in members for k, g in member.genomes.items()}, name)
+
+
+def _ids_of(own: Named) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(genome.id for genome in own.genomes.values()))
 
 
 def _members(groups: Sequence[str]) -> list[str]:
@@ -220,7 +253,7 @@ def _by_group(found: Sequence[Named]) -> dict[str, tuple[str, ...]]:
     grouped: set[str] = set()
     for own in found:
         if own.group is not None:
-            ids = tuple(dict.fromkeys(genome.id for genome in own.genomes.values()))
+            ids = _ids_of(own)
             arms[own.group] = tuple(dict.fromkeys((*arms.get(own.group, ()), *ids)))
             grouped.update(ids)
     alone = [own for own in found if own.group is None]
@@ -275,35 +308,77 @@ def plan(asked: Asked, store: Store, only: Sequence[str] | None = None) -> Plan:
     missing = {
         own: tuple(seeds[part].tolist()) for own, part in zip(wanted, parts, strict=True)
     }
-    found = rows.filter(pa.array(known))
-    steps, slot_seconds = _cost(missing, found, horizon)
+    crossed = _crossed_beside(asked, store) if only is None else _NO_BLOCKS
+    steps, slot_seconds = _cost(missing, crossed.missing, rows, known, horizon)
     science = pc.not_equal(rows["outcome"], Outcome.FAILED.value).to_numpy()
     return Plan(
         asked=len(every),
         found=int((~lacking).sum()),
         extended=int((~known & science).sum()),
+        crossed=crossed.asked,
+        crossed_found=crossed.asked - len(crossed.missing),
         steps=steps,
         slot_seconds=slot_seconds,
         missing={own: part for own, part in missing.items() if part},
-        found_rows=found,
+        found_rows=rows.filter(pa.array(known)),
     )
 
 
+class _Crossed(NamedTuple):
+    """Trials of crossed blocks, and the genome of each that is missing."""
+
+    asked: int
+    missing: tuple[str, ...]
+
+
+_NO_BLOCKS = _Crossed(0, ())
+
+
+def _crossed_beside(asked: Asked, store: Store) -> _Crossed:
+    """Trials of crossed blocks that are not among those asked for anyway."""
+    if not asked.blocks:
+        return _NO_BLOCKS
+    plain = {trial for own in asked.genomes for trial in asked.ids(own)}
+    beside = [trial for trial in crossed_trials(asked) if trial.id not in plain]
+    known = known_answers(store, beside)
+    return _Crossed(len(beside), tuple(t.genome.id for t in beside if t.id not in known))
+
+
 def _cost(
-    missing: Mapping[str, Sequence[int]], found: pa.Table, horizon: int
+    missing: Mapping[str, Sequence[int]],
+    crossed: Sequence[str],
+    rows: pa.Table,
+    known: NDArray[np.bool_],
+    horizon: int,
 ) -> tuple[int, float | None]:
-    """Steps and slot-seconds: a genome's own mean if it is known, else that of all, else H."""
-    ran = np.minimum(found["steps_run"].to_numpy(), horizon)
+    """Steps and slot-seconds of what is missing.
+
+    A trial takes what its genome's others took, if there are any, else what all did, else the
+    horizon. One that was censored sooner is a slow one: it counts with the full horizon.
+
+    Args:
+        missing: Genome id → seeds.
+        crossed: Genome id of each trial of crossed blocks that is missing.
+        rows: What the store has, whether it answers or not.
+        known: Whether each row answers.
+        horizon: H, in steps.
+    """
+    science = pc.not_equal(rows["outcome"], Outcome.FAILED.value)
+    rows, known = rows.filter(science), known[science.to_numpy()]
+    took = rows["steps_run"].to_numpy()
+    ran = np.where(known, np.minimum(took, horizon), horizon)
     usual = float(ran.mean()) if len(ran) else float(horizon)
-    ids = found["genome_id"].combine_chunks().dictionary_encode()
-    places, known = ids.indices.to_numpy(), ids.dictionary.to_pylist()
-    means = np.bincount(places, ran, len(known)) / np.bincount(places, minlength=len(known))
-    own_mean = dict(zip(known, means.tolist(), strict=True))
-    steps = sum(len(seeds) * own_mean.get(own, usual) for own, seeds in missing.items())
-    seconds = pc.fill_null(found["wall_seconds"], 0.0).to_numpy()
-    timed = found["steps_run"].to_numpy().sum()
-    pace = float(seconds.sum() / timed) if timed and seconds.sum() else None
-    return round(steps), None if pace is None else steps * pace
+    ids = rows["genome_id"].combine_chunks().dictionary_encode()
+    places, names = ids.indices.to_numpy(), ids.dictionary.to_pylist()
+    trials, again = (np.bincount(places[own], minlength=len(names)) for own in (..., ~known))
+    mean = dict(zip(names, np.bincount(places, ran, len(names)) / trials, strict=True))
+    fresh = Counter({own: len(seeds) for own, seeds in missing.items()}) + Counter(crossed)
+    fresh.subtract(dict(zip(names, again.tolist(), strict=True)))
+    steps = sum(count * float(mean.get(own, usual)) for own, count in fresh.items())
+    steps += horizon * int(again.sum())
+    seconds = float(pc.fill_null(rows["wall_seconds"], 0.0).to_numpy().sum())
+    paced = seconds and took.sum()
+    return round(steps), steps * seconds / float(took.sum()) if paced else None
 
 
 # -- Training ---------------------------------------------------------------------------------
@@ -456,7 +531,10 @@ def missing_crossed(asked: Asked, store: Store) -> list[Trial]:
 
 
 def register(asked: Asked, store: Store) -> None:
-    """Put genomes that the store does not know among its genomes, so that an id finds them."""
+    """Put genomes that the store does not know among its genomes, and save groups.
+
+    So an id finds each genome, and ``group:NAME`` those that were named together.
+    """
     known = store.select("genomes", list(asked.genomes)).table["genome_id"].to_pylist()
     rows = [
         genome_row(genome, origin="given", run=RUN, generation=0)
@@ -464,6 +542,8 @@ def register(asked: Asked, store: Store) -> None:
         if own not in known
     ]
     store.append("genomes", rows)
+    for name, ids in asked.defined.items():
+        store.write_group(name, ids)
 
 
 # -- What it shows ----------------------------------------------------------------------------
@@ -536,26 +616,41 @@ def _components(asked: Asked, store: Store) -> dict[str, Components]:
 # -- Words ------------------------------------------------------------------------------------
 
 
-def plan_text(asked: Asked, planned: Plan) -> str:
-    """The plan in a sentence, before anything is computed."""
-    many, seeds = len(asked.genomes), len(asked.seeds)
-    genomes = "1 genome" if many == 1 else f"{many:,} genomes"
+def plan_text(asked: Asked, planned: Plan, *, sooner: bool = False) -> str:
+    """The plan in a sentence, before anything is computed.
+
+    Args:
+        asked: What is wanted.
+        planned: What is missing of it.
+        sooner: Whether a rule may stop before all of it is computed.
+    """
+    seeds, genomes = _counted(len(asked.seeds), "seed"), _counted(len(asked.genomes), "genome")
+    if asked.passed_over:
+        seeds += f" after the first {asked.passed_over:,}"
     parts = [
-        f"asked {seeds:,} seeds of {genomes} to {asked.config.the_horizon():,} steps: found "
+        f"asked {seeds} of {genomes} to {asked.config.the_horizon():,} steps: found "
         f"{planned.found:,}, will compute {planned.to_compute:,}"
     ]
     if planned.extended:
         parts.append(f"{planned.extended:,} of them censored at a shorter horizon")
-    if planned.to_compute:
-        cost = f"about {planned.steps:,} training steps"
+    if planned.crossed:
+        lacking = planned.crossed - planned.crossed_found
+        parts.append(
+            f"and of {planned.crossed:,} trials in crossed blocks found "
+            f"{planned.crossed_found:,}, will compute {lacking:,}"
+        )
+    if planned.to_train:
+        cost = f"{'at most' if sooner else 'about'} {planned.steps:,} training steps"
         if planned.slot_seconds:
             cost += (
                 f" ({_hours(planned.slot_seconds)} of one slot, by the pace of known trials)"
             )
         parts.append(cost)
-    if asked.blocks:
-        parts.append(f"and {asked.blocks:,} crossed blocks of 16 trials a genome")
     return ", ".join(parts)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _hours(seconds: float) -> str:

@@ -105,7 +105,11 @@ def sentences(found: Validation) -> list[str]:
             f"a trial that does not grok counts with {found.horizon:,} steps in the mean"
         )
     if found.always_valid:
-        said.append("intervals of the mean hold however often one looked")
+        said.append(
+            "intervals of the mean and what the rule decided hold however often one looked; "
+            "p-values and all other intervals are those of a number of seeds that is fixed "
+            "beforehand, and too sure after a rule that stopped sooner"
+        )
     if found.comparison is None:
         return said
     groups, luck = found.comparison.groups, found.comparison.luck
@@ -113,6 +117,11 @@ def sentences(found: Validation) -> list[str]:
         f"log-rank test of all {len(found.arms)} curves at once: χ² {groups.statistic:,.1f}, "
         f"{groups.degrees} degrees of freedom, p {p_text(groups.p)}"
     )
+    if not found.comparison.independent:
+        said.append(
+            "groups of genomes were tried on different seeds here, so p-values of the log-rank "
+            "test, which takes trials as independent, are too small"
+        )
     if luck is not None:
         verdict = "luck alone would do" if luck.plausible else "more than luck"
         said.append(
@@ -138,16 +147,17 @@ def p_text(p: float) -> str:
 def published_sentences(found: Published, typical: Sequence[float]) -> list[str]:
     """What a table of published figures is worth."""
     luck, count = found.luck, len(found.table)
-    verdict = "compatible with luck" if luck.plausible else "more than luck explains"
+    verdict = "compatible with luck" if found.plausible else "more than luck explains"
     low, high = typical
     chance = f"{luck.best:,.0f} or less with a probability of {luck.p:.2f}"
     return [
         f"{count:,} genomes with one figure each: best {luck.best:,.0f} steps, median "
         f"{found.table['steps'].median():,.0f}",
         f"were all equal, the best of {count:,} would show {luck.expected_best:,.0f} on "
-        f"average, and {chance}: the ranking is {verdict}",
+        f"average, and {chance}",
         f"the figures vary by {100 * found.variation:.0f} %; single trials of one genome "
         f"usually vary by {100 * low:.0f} to {100 * high:.0f} % from seed to seed",
+        f"so the ranking is {verdict}",
     ]
 
 
@@ -175,6 +185,8 @@ def plan_document(planned: Plan) -> dict[str, Any]:
         "found": planned.found,
         "to_compute": planned.to_compute,
         "extended": planned.extended,
+        "crossed": planned.crossed,
+        "crossed_found": planned.crossed_found,
         "steps": planned.steps,
         "slot_seconds": planned.slot_seconds,
     }

@@ -3,7 +3,7 @@
 Above the figures stand arms and their groups, below each figure its layers: every switch works
 for itself. What is hidden is not in the legend either, so a picture or a table that is saved
 holds what was chosen and nothing else. The choice stands in the page's address, so a link
-carries it.
+carries it, and a page that is saved from here opens with it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ button:hover{border-color:var(--accent)}
 button:focus-visible,input:focus-visible{outline:2px solid var(--accent);outline-offset:1px}
 .switches{margin:.5rem 0 .2rem;justify-content:space-between}
 .switches>span{display:flex;flex-wrap:wrap;gap:.2rem .9rem}
+.plot.bare{height:0!important}
+.plot.bare+.switches::before{content:"Nothing that is shown is in this figure.";
+  flex-basis:100%;color:var(--muted)}
 .many td,.many th{white-space:nowrap;padding-right:1.1rem}
 .scroll:has(>.many){max-height:36rem;overflow:auto}
 .many thead th{position:sticky;top:0;background:var(--paper)}
@@ -103,6 +106,8 @@ function settle(plot, data, layout) {
   const named = apply(data, plot);
   if (named) layout.showlegend = named <= mostInLegend;
   arrange(data, layout, plot);
+  const own = data.filter((trace) => trace.meta.arm !== null);
+  plot.classList.toggle("bare", !(own.length ? own : data).some((trace) => trace.visible));
 }
 function redraw(only) {
   for (const plot of only ? [only] : plots) {
@@ -128,9 +133,9 @@ function box(text, on, change, colour) {
   label.append(text);
   return label;
 }
-function save(name, text) {
+function save(name, text, type = "text/csv") {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], {type: "text/csv"}));
+  link.href = URL.createObjectURL(new Blob([text], {type}));
   link.download = name; link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
@@ -139,12 +144,18 @@ function cell(value) {
   const safe = /^[=+@-]/.test(text) && isNaN(text) ? "'" + text : text;
   return /[",\n]/.test(safe) ? '"' + safe.replaceAll('"', '""') + '"' : safe;
 }
+// What an axis measures, where a figure has several.
+function measure(plot, trace) {
+  if (!plot.layout.yaxis2?.title?.text || plot.layout.yaxis2.matches) return "";
+  return " of " + plot.layout["yaxis" + (trace.yaxis ?? "y").slice(1)].title.text;
+}
 // The numbers of what is shown, a line each.
 function table(plot) {
   const lines = ["arm,layer,x,y"];
   plot.data.forEach((trace, i) => {
     if (trace.visible === false) return;
-    const full = plot._fullData[i], {arm, layer} = trace.meta;
+    const full = plot._fullData[i], {arm} = trace.meta;
+    const layer = trace.meta.layer + measure(plot, trace);
     if (full.type === "box") {
       for (const key of ["lowerfence", "q1", "median", "mean", "q3", "upperfence"])
         lines.push([arm, layer + " " + key, full[key][0], ""].map(cell).join(","));
@@ -199,6 +210,7 @@ function panel() {
   const top = document.createElement("div");
   top.className = "row";
   top.append(button("all", () => every(true)), button("none", () => every(false)));
+  if (typeof savePage === "function") top.append(button("save page", savePage));
   if (boxes.length > 12) {
     const search = document.createElement("input");
     search.type = "search"; search.placeholder = "find an arm";
@@ -236,6 +248,20 @@ const drawn = plots.map((plot) => {
 """
 
 _ALONE = r"""
+// The page as a file that opens with what is chosen now: as it came, but for the choice.
+function savePage() {
+  const copy = document.documentElement.cloneNode(true);
+  for (const own of copy.querySelectorAll(".switches, style[id^=plotly]")) own.remove();
+  for (const plot of copy.querySelectorAll(".plot")) {
+    plot.replaceChildren();
+    plot.className = "plot";
+  }
+  copy.querySelector("#panel").replaceChildren();
+  const chosen = {hidden: [...off], groups: [...offGroups], layers: [...offLayers]};
+  copy.querySelector("#arms").textContent =
+    JSON.stringify({...told, ...chosen}).replaceAll("<", "\\u003c");
+  save("validation.html", "<!doctype html>\n" + copy.outerHTML, "text/html");
+}
 addEventListener("beforeprint", () => plots.forEach((plot) =>
   Plotly.relayout(plot, {width: 670})));  // A4 less its margins
 addEventListener("afterprint", () => plots.forEach((plot) =>

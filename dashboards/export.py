@@ -44,14 +44,19 @@ def pictures(page: Path, folder: Path, form: str, browser: str | None = None) ->
         ExportError: There is no browser, or it did not draw.
         StoreError: A file cannot be written.
     """
-    found = _drawn(page, form, browser or _browser())
+    found = _drawn(page, form, browser or installed())
     files = LocalFiles(folder.absolute())
     for name, address in found.items():
         files.replace(f"{name}.{form}", _decoded(address))
     return [folder / f"{name}.{form}" for name in found]
 
 
-def _browser() -> str:
+def installed() -> str:
+    """The first browser that is found.
+
+    Raises:
+        ExportError: There is none.
+    """
     for name in BROWSERS:
         if path := shutil.which(name):
             return path

@@ -60,7 +60,7 @@ def report(found: Published, source: str, sentences: Sequence[str], output: Path
 
 def _header(found: Published, source: str) -> Html:
     luck, count = found.luck, len(found.table)
-    verdict = "compatible with luck" if luck.plausible else "more than luck explains"
+    verdict = "compatible with luck" if found.plausible else "more than luck explains"
     best = str(found.table["hash"].iloc[0])
     glance = {
         "genomes": (f"{count:,}", "one figure each"),

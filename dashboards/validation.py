@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from plotly.io.json import to_json_plotly
 from pyarrow.csv import WriteOptions, write_csv
 
 from dashboards import controls, words
+from dashboards.chart import Chart
 from dashboards.figures import (
     arms,
     class_bars,
@@ -34,40 +34,24 @@ from dashboards.figures import (
     success,
     survival,
 )
+from dashboards.importance import genes_of
 from dashboards.markup import Html, join, tag
 from dashboards.page import page, tiles
 from speciation.analysis.comparison import Comparison
-from speciation.analysis.effects import Effects, effects
 from speciation.analysis.estimates import Estimate, Summary
 from speciation.analysis.phases import phases
-from speciation.analysis.validation import ROWS, SETTINGS, Validation
-from speciation.evolution.fitness import fitness_table
-from speciation.genome.genome import Genomes, kind_named
+from speciation.analysis.validation import Validation
 from speciation.tables.files import LocalFiles
-from speciation.tables.readers import genomes_frame
 from speciation.tables.store import Store
 
 SHOWN = 8  # arms that are on when the page opens, fastest first
 FEW = 3  # arms whose bars and bands can lie upon each other
 CROWDED = ("steps/bars", "phase/train bands", "phase/train lines")
 """Layers that are off when the page opens with more arms than that."""
+MIDDLE = tuple(f"parallel/{name}" for name in importance.FIFTHS[1:-1])
+"""Layers that are off when the page opens."""
 POINTS = 12_000  # of all phase curves together
 MOST_ROWS = 300
-JUDGED_BY = (
-    *("trial_id", "genome_id", "outcome", "steps_to_grok", "steps_run"),
-    "best_validation_accuracy",
-)
-
-
-class Chart(NamedTuple):
-    """A figure: its numbers, its drawing, and how to read it."""
-
-    name: str
-    title: str
-    numbers: pd.DataFrame
-    drawing: arms.Drawing
-    label: str
-    caption: str
 
 
 class Drawn(NamedTuple):
@@ -77,11 +61,13 @@ class Drawn(NamedTuple):
         ranked: What each arm shows, fastest first.
         colour: Arm → its colour.
         charts: The figures, in the order of the page.
+        unsaid: Why nothing is said of genes, in a sentence, if so.
     """
 
     ranked: list[Summary]
     colour: Mapping[str, str]
     charts: list[Chart]
+    unsaid: str = ""
 
 
 class Hidden(NamedTuple):
@@ -108,8 +94,9 @@ def drawn(found: Validation, store: Store, kind: str) -> Drawn:
     """
     ranked = sorted(found.summaries, key=lambda own: (own.rmst.value, own.name))
     colour = arms.colours([own.name for own in ranked])
-    charts = [*charts_of(found, store, colour), *importance_charts(store, found, kind)]
-    return Drawn(ranked, colour, charts)
+    genes = genes_of(store, found, kind)
+    charts = [*charts_of(found, store, colour), *genes.charts]
+    return Drawn(ranked, colour, charts, genes.unsaid)
 
 
 def report(
@@ -144,7 +131,8 @@ def report(
 
 def charts_of(found: Validation, store: Store, colour: Mapping[str, str]) -> Iterator[Chart]:
     """Every figure of the trials, fastest arm first."""
-    own = sorted(found.arms, key=lambda arm: list(colour).index(arm.name))
+    place = {name: rank for rank, name in enumerate(colour)}
+    own = sorted(found.arms, key=lambda arm: place[arm.name])
     summaries = {one.name: one for one in found.summaries}
     ranked = [summaries[arm.name] for arm in own]
     table = survival.survival_table(own)
@@ -155,8 +143,8 @@ def charts_of(found: Validation, store: Store, colour: Mapping[str, str]) -> Ite
         survival.draw_survival(table, found.horizon, colour),
         "Share of trials that had grokked by each step, a curve an arm.",
         "Kaplan and Meier's estimate with 95 % log-log bands, which hold at each step alone. "
-        "Trials that never grokked stay at risk to the end. Trials of a group that share a "
-        "seed are taken as independent in these bands, and in no other figure.",
+        "Trials that never grokked stay at risk to the end. In groups, bands are widened for "
+        "trials that share a seed.",
     )
     if found.comparison is not None:
         table = rmst_forest.forest_table(found.comparison.differences)
@@ -168,7 +156,8 @@ def charts_of(found: Validation, store: Store, colour: Mapping[str, str]) -> Ite
             "Differences of mean steps from the reference arm, with 95 % intervals.",
             "Differences of the mean of min(T, H) over shared seeds, with 95 % intervals by "
             "paired bootstrap. Filled squares are told apart from the reference by the "
-            "log-rank test after Holm's correction for all pairs.",
+            "log-rank test after Holm's correction for all pairs. It compares whole curves, so "
+            "where curves cross it may not tell apart what has different means.",
         )
     yield Chart(
         "speed",
@@ -202,7 +191,8 @@ def charts_of(found: Validation, store: Store, colour: Mapping[str, str]) -> Ite
     )
     yield from _learning(found, store, own, colour)
     if found.shrinkage:
-        table = shrinkage.shrinkage_table(found.shrinkage)
+        pairs = sorted(found.shrinkage, key=lambda pair: place[pair.name])
+        table = shrinkage.shrinkage_table(pairs)
         yield Chart(
             "shrinkage",
             "What was selected, and what is confirmed",
@@ -214,7 +204,8 @@ def charts_of(found: Validation, store: Store, colour: Mapping[str, str]) -> Ite
             "published.",
         )
     if found.components:
-        table = components.components_table(found.components)
+        names = sorted(found.components, key=lambda name: place.get(name, len(place)))
+        table = components.components_table({name: found.components[name] for name in names})
         yield Chart(
             "components",
             "What luck is made of",
@@ -254,7 +245,7 @@ def _learning(
         "A Grokker memorises first and understands much later; a Smooth Learner does both "
         "together; an Underfitter does neither.",
     )
-    table = memorise_grok.memorise_table(found)
+    table = memorise_grok.memorise_table(found, [arm.name for arm in own])
     if len(table):
         yield Chart(
             "memorise-grok",
@@ -272,76 +263,6 @@ def _trial_ids(found: Validation) -> dict[str, list[str]]:
     return {
         arm.name: trials.trial_id[trials.rows_of(arm.genomes)].tolist() for arm in found.arms
     }
-
-
-# -- Genes ------------------------------------------------------------------------------------
-
-
-def importance_charts(store: Store, found: Validation, kind: str) -> Iterator[Chart]:
-    """Which genes matter, over all trials in the store of the same experiment."""
-    table = _by_genome(store, found, kind)
-    genes = [gene for gene in kind_named(kind).columns if gene in table]
-    learned = _effects(table, genes)
-    if learned is None or learned.forecast <= 0:
-        return
-    leading = [own.genes[0] for own in learned.genes]
-    shown = f"{100 * learned.forecast:.0f} %"
-    yield Chart(
-        "importance",
-        "Which genes matter",
-        importance.importance_table(learned),
-        importance.draw_importance(learned),
-        "Importance of genes and of pairs of genes for the mean steps.",
-        f"A forest of trees learned from {learned.genomes:,} genomes how genes go with mean "
-        f"steps; on genomes new to it, it forecasts {shown} of the variance. Bars are "
-        "what that forecast loses when a gene is shuffled, and on the right what two genes say "
-        "only together: co-adapted genes. Bars ± a standard error.",
-    )
-    yield Chart(
-        "slices",
-        "Slices",
-        table[["genome_id", "rmst", "trials", *leading[: importance.LEADING]]],
-        importance.draw_slices(table, leading),
-        "Mean steps of each genome against each leading gene.",
-        "A dot is a genome; each gene from the low to the high end of its own scale.",
-    )
-    yield Chart(
-        "parallel",
-        "All genes at once",
-        table[["genome_id", "rmst", "trials", *leading]],
-        importance.draw_parallel(table, leading),
-        "A line a genome through all genes, coloured by fifths of mean steps.",
-        "Each gene from the low to the high end of its own scale, the most important on the "
-        "left; blue is fast. Where lines of one colour run together, that range matters.",
-    )
-
-
-def _by_genome(store: Store, found: Validation, kind: str) -> pd.DataFrame:
-    """A row a genome: id, mean of min(T, H), trials, and a unit coordinate a gene."""
-    rows = store.scan("trials", ROWS).table
-    sample = rows.filter(pc.equal(rows["trial_id"], found.trials.trial_id[0])).to_pylist()
-    chosen = pc.field("kind") == kind
-    for column in SETTINGS:
-        chosen &= pc.field(column) == sample[0][column]
-    known = rows.filter(chosen).select([*JUDGED_BY]).to_pandas()
-    fitness = fitness_table(known, found.horizon)
-    fitness = fitness[fitness["trials"] > 0][["genome_id", "rmst", "trials"]]
-    genomes = genomes_frame(store, genome_ids=fitness["genome_id"])
-    columns = list(kind_named(kind).columns)
-    genomes = genomes[genomes["kind"] == kind].dropna(subset=columns)
-    if genomes.empty:
-        return pd.DataFrame(columns=["genome_id", "rmst", "trials"])
-    unit = kind_named(kind).encode(Genomes(kind, genomes[columns].to_numpy()))
-    table = pd.DataFrame(unit, columns=columns)
-    table.insert(0, "genome_id", genomes["genome_id"].to_numpy())
-    return fitness.merge(table, on="genome_id")
-
-
-def _effects(table: pd.DataFrame, genes: list[str]) -> Effects | None:
-    if not genes:
-        return None
-    rmst, trials = (table[name].to_numpy(dtype=np.float64) for name in ("rmst", "trials"))
-    return effects(genes, table[genes].to_numpy(), rmst, trials)
 
 
 # -- The page ---------------------------------------------------------------------------------
@@ -376,8 +297,8 @@ def content(
     found: Validation, figures: Drawn, told: Mapping[str, Any], hidden: Hidden = AS_USUAL
 ) -> Html:
     """Switches, the table and all figures, for the script of ``controls.py``."""
-    ranked, colour, charts = figures
-    crowded = list(CROWDED) if len(ranked) > FEW else []
+    ranked, colour, charts, unsaid = figures
+    crowded = [*MIDDLE, *(CROWDED if len(ranked) > FEW else ())]
     listed = {
         "arms": [
             {
@@ -403,6 +324,7 @@ def content(
             id="every",
         ),
         *map(_section, charts),
+        tag("section", tag("h2", "Which genes matter"), tag("p", unsaid)) if unsaid else None,
         _made(found, told),
     )
 

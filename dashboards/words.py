@@ -113,6 +113,11 @@ def fitness(value: float, error: float, landscape: str) -> str:
     return plus_minus(value * shown.scale, error * shown.scale) + shown.unit
 
 
+def probability(p: float) -> str:
+    """A p-value in three digits."""
+    return f"{p:.3f}" if p >= 0.001 else "< 0.001"
+
+
 def duration(seconds: float) -> str:
     """Hours, minutes, seconds; as much as matters."""
     minutes, rest = divmod(round(seconds), 60)

@@ -37,6 +37,7 @@ class Purpose(IntEnum):
     POOL_A = 18
     BOOTSTRAP = 19
     COLOUR = 20
+    SEARCH = 21
 
 
 def philox(

@@ -55,6 +55,13 @@ MAY_ENTER: dict[str, tuple[str, ...]] = {
         "dashboards.lab",
         "dashboards.taxonomy",
     ),
+    "cluster.cli_searches": (
+        "speciation",
+        "cluster",
+        "dashboards.epistasis",
+        "dashboards.searches",
+        "dashboards.sweep",
+    ),
     # The Lab names and tags genomes of the library, and offers tracks, besides looking on.
     "dashboards.lab": (
         "dashboards",
@@ -83,12 +90,24 @@ MAY_ENTER: dict[str, tuple[str, ...]] = {
 # A heavy library has one door, so that it can be missing everywhere else.
 DOORS: dict[str, tuple[str, ...]] = {
     "torch": ("speciation.engine", "speciation.analysis.interpret"),
+    "optuna": ("speciation.evolution.peers",),
+    "cmaes": ("speciation.evolution.peers",),
     "jax": ("speciation.engine.peers.jax_peer",),
     "ray": ("cluster.ray_executor", "cluster.jobs", "cluster.metrics", "cluster.dispatcher"),
     "plotly": ("dashboards",),
     "dash": ("dashboards.lab",),
-    "click": ("cluster.cli", "cluster.cli_genomes", "cluster.terminal"),
-    "rich_click": ("cluster.cli", "cluster.cli_genomes", "cluster.terminal"),
+    "click": (
+        "cluster.cli",
+        "cluster.cli_genomes",
+        "cluster.cli_searches",
+        "cluster.terminal",
+    ),
+    "rich_click": (
+        "cluster.cli",
+        "cluster.cli_genomes",
+        "cluster.cli_searches",
+        "cluster.terminal",
+    ),
     "rich": ("cluster.cli", "cluster.progress", "cluster.terminal", "cluster.top"),
 }
 
@@ -234,6 +253,7 @@ def test_module_keeps_the_import_rules(module: str) -> None:
         ("speciation.analysis.taxonomy", "from speciation.engine.engine import Engine"),
         ("speciation.evolution.fitness", "import torch.nn.functional as F"),
         ("cluster.driver", "import ray"),
+        ("speciation.evolution.search", "import optuna"),
         ("speciation.engine.bench", "import jax.numpy as jnp"),
         ("dashboards.bench", "from cluster.bench import Document"),
         ("dashboards.lab.app", "from cluster.job_queue import JobQueue"),

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from cluster.local_cluster import HEALTH_CHECKS
+
 ROOT = Path(__file__).resolve().parents[1]
 FILES = {
     "hosts": ROOT / "launch" / "ray_cluster_hosts.yaml",
@@ -63,6 +65,20 @@ def test_the_dashboard_stays_on_the_head(name):
     head, worker = starts(name)
     assert "--dashboard-host=127.0.0.1" in head
     assert "--dashboard-host" not in worker
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_node_that_is_gone_is_noticed_after_seconds(name):
+    head, _ = starts(name)
+    assert dict(re.findall(r"(RAY_health_check\w+)=(\d+)", head)) == HEALTH_CHECKS
+
+
+def test_kubernetes_and_slurm_look_after_their_nodes_as_often():
+    job = yaml.safe_load((ROOT / "launch" / "kuberay.yaml").read_text(encoding="utf-8"))
+    head = job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["containers"][0]
+    assert {each["name"]: each["value"] for each in head["env"]} == HEALTH_CHECKS
+    told = (ROOT / "launch" / "README.md").read_text(encoding="utf-8")
+    assert dict(re.findall(r"(RAY_health_check\w+)=(\d+)", told)) == HEALTH_CHECKS
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -130,3 +130,18 @@ def band(colour: str) -> Trace:
         "fillcolor": theme.see_through(colour, 0.18),
         "hoverinfo": "skip",
     }
+
+
+def interval(value: float, low: float, high: float, at: float, colour: str) -> Trace:
+    """How an interval is drawn along x, at a place on y; one with an open end is not."""
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return {"x": [], "y": []}
+    ends = {"array": [high - value], "arrayminus": [value - low]}
+    return {
+        "x": [value],
+        "y": [at],
+        "mode": "markers",
+        "marker": {"size": 1, "color": colour},
+        "error_x": {**ends, "color": colour, "thickness": 2.5, "width": 5},
+        "hoverinfo": "skip",
+    }

@@ -38,11 +38,11 @@ def draw_components(table: pd.DataFrame, colour: Mapping[str, str]) -> Drawing:
                 legend=True,
                 x=streams,
                 y=share,
-                marker={"color": theme.see_through(colour.get(arm, theme.BLUE), 0.75)},
+                marker={"color": theme.see_through(colour.get(arm, theme.BLUE), 0.5)},
                 error_y={
                     "array": ordered["high"].to_numpy() - share,
                     "arrayminus": share - ordered["low"].to_numpy(),
-                    "color": theme.LIGHT["muted"],
+                    "color": theme.GREY,
                     "thickness": 1.5,
                     "width": 4,
                 },

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 
 from dashboards import theme
@@ -15,21 +14,23 @@ from speciation.analysis.validation import Validation
 MOST_POINTS = 150  # of an arm
 
 
-def memorise_table(found: Validation) -> pd.DataFrame:
-    """A row a trial that did both within the horizon: ``arm, seed, memorise, grok``."""
-    trials = found.trials
-    ids = np.asarray(trials.genome_ids, dtype=object)[trials.genome]
+def memorise_table(found: Validation, order: Sequence[str] | None = None) -> pd.DataFrame:
+    """A row a trial that did both within the horizon: ``arm, seed, memorise, grok``.
+
+    Args:
+        found: What was found.
+        order: Of the arms; as they are found by default.
+    """
+    trials, arms = found.trials, {arm.name: arm for arm in found.arms}
     both = (trials.memorised_at <= found.horizon) & (trials.grokked_at <= found.horizon)
     both &= ~trials.failed
-    arms = {own: arm.name for arm in found.arms for own in arm.genomes}
-    return pd.DataFrame(
-        {
-            "arm": [arms[own] for own in ids[both]],
-            "seed": trials.seed[both],
-            "memorise": trials.memorised_at[both],
-            "grok": trials.grokked_at[both],
-        }
-    )
+    parts = []
+    for name in order or arms:
+        rows = trials.rows_of(arms[name].genomes)
+        own = trials.take(rows[both[rows]])
+        columns = {"seed": own.seed, "memorise": own.memorised_at, "grok": own.grokked_at}
+        parts.append(pd.DataFrame({"arm": name, **columns}))
+    return pd.concat(parts, ignore_index=True)
 
 
 def draw_memorise(table: pd.DataFrame, horizon: int, colour: Mapping[str, str]) -> Drawing:

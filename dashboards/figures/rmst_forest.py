@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 
 from dashboards import theme
-from dashboards.figures.arms import Drawing, drawing, rows, rows_of, trace
+from dashboards.figures.arms import Drawing, Trace, drawing, interval, rows, rows_of, trace
 from dashboards.markup import in_figure
 from speciation.analysis.comparison import PairedDifference
 
@@ -41,7 +40,6 @@ def draw_forest(table: pd.DataFrame, colour: Mapping[str, str]) -> Drawing:
     traces = []
     for place, row in enumerate(rows_of(table)):
         arm = str(row.arm)
-        ended = bool(np.isfinite(row.low) and np.isfinite(row.high))
         mark = {"size": 10, "color": colour[arm]}
         mark |= {"symbol": "square" if row.separated else "square-open"}
         words = f"{row.steps:+,.0f} steps (95 % {row.low:+,.0f} to {row.high:+,.0f}) on "
@@ -51,11 +49,7 @@ def draw_forest(table: pd.DataFrame, colour: Mapping[str, str]) -> Drawing:
                 arm,
                 "intervals",
                 "scatter",
-                x=[row.low, row.high] if ended else [],
-                y=[place, place] if ended else [],
-                mode="lines",
-                line={"color": theme.see_through(colour[arm], 0.6), "width": 3},
-                hoverinfo="skip",
+                **interval(row.steps, row.low, row.high, place, colour[arm]),
             ),
             trace(
                 arm,
@@ -71,13 +65,10 @@ def draw_forest(table: pd.DataFrame, colour: Mapping[str, str]) -> Drawing:
         ]
     against = in_figure(table["against"].iloc[0])
     return drawing(
-        traces,
+        [_reference(len(table)), *traces],
         height=150 + 30 * len(table),
         xaxis={
             "title": {"text": f"mean steps more than {against}"},
-            "zeroline": True,
-            "rangemode": "tozero",
-            "zerolinecolor": theme.GREY,
             "showgrid": True,
         },
         yaxis={
@@ -86,3 +77,18 @@ def draw_forest(table: pd.DataFrame, colour: Mapping[str, str]) -> Drawing:
         },
         meta=rows(list(table["arm"]), base=150, each=30),
     )
+
+
+def _reference(rows: int) -> Trace:
+    """No difference: a line through all rows, which keeps 0 in sight."""
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [0, 0],
+        "y": [-0.6, rows - 0.4],
+        "name": "no difference",
+        "showlegend": False,
+        "line": {"color": theme.GREY, "width": 1.5, "dash": "dot"},
+        "meta": {"arm": None, "layer": "reference"},
+        "hoverinfo": "skip",
+    }

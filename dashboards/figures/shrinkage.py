@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from dashboards import theme
-from dashboards.figures.arms import Drawing, drawing, rows, trace
+from dashboards.figures.arms import Drawing, drawing, interval, rows, trace
 from speciation.analysis.validation import Shrinkage
 
 
@@ -41,7 +41,7 @@ def draw_shrinkage(table: pd.DataFrame, colour: Mapping[str, str]) -> Drawing:
         arm = str(row["arm"])
         for name, shift, symbol in (
             ("selected", -0.16, "circle-open"),
-            ("confirmed", 0.16, ""),
+            ("confirmed", 0.16, "circle"),
         ):
             traces.append(
                 trace(
@@ -52,17 +52,13 @@ def draw_shrinkage(table: pd.DataFrame, colour: Mapping[str, str]) -> Drawing:
                     x=[row[name]],
                     y=[place + shift],
                     mode="markers",
-                    marker={"size": 10, "color": colour[arm], "symbol": symbol or "circle"},
-                    error_x={
-                        "array": [row[f"{name}_high"] - row[name]],
-                        "arrayminus": [row[name] - row[f"{name}_low"]],
-                        "color": theme.see_through(colour[arm], 0.6),
-                        "thickness": 2,
-                        "width": 4,
-                    },
+                    marker={"size": 10, "color": colour[arm], "symbol": symbol},
                     hovertemplate=f"{name}: %{{x:,.0f}} steps, {row[f'{name}_seeds']:,} seeds",
                 )
             )
+            low, high = row[f"{name}_low"], row[f"{name}_high"]
+            drawn = interval(row[name], low, high, place + shift, colour[arm])
+            traces.append(trace(arm, f"{name} intervals", "scatter", **drawn))
         traces.append(
             trace(
                 arm,

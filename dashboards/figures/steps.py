@@ -69,7 +69,7 @@ def draw_steps(table: pd.DataFrame, colour: Mapping[str, str]) -> Drawing:
     return drawing(
         traces,
         360,
-        xaxis={"title": {"text": "steps to grok"}},
+        xaxis={"title": {"text": "steps to grok"}, "range": [0, 1.01 * table["end"].max()]},
         yaxis={
             "title": {"text": "share of trials"},
             "tickformat": ".0%",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from dashboards import theme
-from dashboards.figures.arms import Drawing, drawing, rows, rows_of, trace
+from dashboards.figures.arms import Drawing, drawing, interval, rows, rows_of, trace
 from speciation.analysis.estimates import Estimate, Summary
 
 
@@ -45,18 +45,7 @@ def draw_success(table: pd.DataFrame, colour: Mapping[str, str]) -> Drawing:
                 arm,
                 "intervals",
                 "scatter",
-                x=[row.rate],
-                y=[place],
-                mode="markers",
-                marker={"size": 1, "color": colour[arm]},
-                error_x={
-                    "array": [row.high - row.rate],
-                    "arrayminus": [row.rate - row.low],
-                    "color": colour[arm],
-                    "thickness": 2.5,
-                    "width": 5,
-                },
-                hoverinfo="skip",
+                **interval(row.rate, row.low, row.high, place, colour[arm]),
             ),
         ]
     return drawing(

@@ -36,7 +36,7 @@ def draw_survival(table: pd.DataFrame, horizon: int, colour: Mapping[str, str]) 
     return drawing(
         traces,
         420,
-        xaxis={"title": {"text": "steps"}, "range": [0, horizon]},
+        xaxis={"title": {"text": "steps"}, "range": [0, 1.01 * horizon]},
         yaxis={"range": [-0.02, 1.04], "tickformat": ".0%", "title": {"text": "grokked"}},
     )
 

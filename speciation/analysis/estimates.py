@@ -121,8 +121,9 @@ class Arm:
 
     @cached_property
     def curve(self) -> GrokkedByStep:
-        """Kaplan and Meier's estimate with log-log bands."""
-        return kaplan_meier(Times(self.capped, self.grokked))
+        """Kaplan and Meier's estimate with log-log bands; of a group, by seeds."""
+        found = kaplan_meier(Times(self.capped, self.grokked))
+        return found if self.size == len(self.seeds) else _by_seeds(self, found)
 
     def by_seed(self, values: Floats) -> Floats:
         """Sums of values ``(n,)`` over the trials of each seed, ``(s,)``."""
@@ -213,20 +214,50 @@ def success_rate(arm: Arm) -> Estimate:
     fail, as the number of seeds.
     """
     rate = float(arm.grokked.mean())
-    worth = arm.size / _design_effect(arm, rate)
+    hits = arm.by_seed(arm.grokked.astype(np.float64))
+    worth = arm.size / float(_design_effect(arm, hits[:, None], np.array([rate]))[0])
     low, high = wilson(rate * worth, worth)
     return Estimate(rate, float(low), float(high))
 
 
-def _design_effect(arm: Arm, rate: float) -> float:
+def _by_seeds(arm: Arm, curve: GrokkedByStep) -> GrokkedByStep:
+    """A group's curve, its bands widened by the root of the design effect at each step.
+
+    All trials are watched up to one horizon, so at each step the curve is a share.
+    """
+    place = np.searchsorted(curve.step, arm.steps[arm.grokked])
+    cells = arm.place[arm.grokked] * len(curve.step) + place
+    count = np.bincount(cells, minlength=len(arm.seeds) * len(curve.step))
+    hits = count.reshape(len(arm.seeds), -1).cumsum(axis=1).astype(np.float64)
+    wider = np.sqrt(_design_effect(arm, hits, curve.share))
+    with np.errstate(divide="ignore", invalid="ignore"):  # where a band is not known
+        at, low, high = (
+            np.log(-np.log1p(-own)) for own in (curve.share, curve.low, curve.high)
+        )
+        ends = (-np.expm1(-np.exp(at + wider * (end - at))) for end in (low, high))
+        return GrokkedByStep(curve.step, curve.share, *ends)
+
+
+def _design_effect(arm: Arm, hits: Floats, rate: Floats) -> Floats:
+    """By how much a share varies more than that of independent trials would; at least 1.
+
+    Args:
+        arm: Of n trials on s seeds.
+        hits: Trials of each seed that count, at each of K times, ``(s, K)``.
+        rate: Their share of all trials, ``(K,)``.
+
+    Returns:
+        Shape ``(K,)``; n / s where the share is 0 or 1.
+    """
     n, s = arm.size, len(arm.seeds)
-    if n == s:
-        return 1.0
-    if rate in (0.0, 1.0) or s < 2:
-        return n / s
-    excess = arm.by_seed(arm.grokked.astype(np.float64) - rate)
-    variance = s / (s - 1) * float((excess**2).sum()) / n**2
-    return max(variance * n / (rate * (1 - rate)), 1.0)
+    spread = rate * (1 - rate)
+    if n == s or s < 2:
+        return np.full(len(rate), n / s)
+    excess = hits - rate * arm.by_seed(np.ones(n))[:, None]
+    variance = s / (s - 1) * (excess**2).sum(axis=0) / n**2
+    known = spread > 0
+    effect = np.divide(variance * n, spread, out=np.full(len(rate), n / s), where=known)
+    return np.maximum(effect, 1.0)
 
 
 # -- The mean steps of those that did ---------------------------------------------------------

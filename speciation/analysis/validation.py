@@ -29,7 +29,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from speciation.analysis.comparison import Comparison, Luck, compare, luck_of_figures
+from speciation.analysis.comparison import (
+    TYPICAL_SPREAD,
+    Comparison,
+    Luck,
+    compare,
+    luck_of_figures,
+)
 from speciation.analysis.components import COMBINATIONS, Components, components, crossed
 from speciation.analysis.estimates import Arm, Estimate, Summary, summarise
 from speciation.analysis.survival import Floats
@@ -491,6 +497,15 @@ class Published:
     table: pd.DataFrame
     luck: Luck
     variation: float
+
+    @property
+    def plausible(self) -> bool:
+        """Whether equal genomes, tried once each, might have produced all of it.
+
+        The best must not stand out from the others, and the figures must not vary more than
+        single trials of one genome do.
+        """
+        return self.luck.plausible and self.variation <= TYPICAL_SPREAD[1]
 
 
 def published(path: str | Path) -> Published:

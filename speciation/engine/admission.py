@@ -23,7 +23,7 @@ from torch import Tensor
 from speciation import seeds
 from speciation.engine import streams
 from speciation.engine.layout import Layout, initial_parameters
-from speciation.engine.recipe import InitialScale, initial_scale
+from speciation.engine.recipe import InitialScale, initial_scale, of_genomes
 from speciation.engine.training import Program
 from speciation.seeds import Purpose
 from speciation.trial.task import split
@@ -48,7 +48,7 @@ def begin(run: Program, trials: Sequence[Trial], device: torch.device) -> Beginn
             for trial, own in zip(trials, drawn, strict=True)
         ]
         return Beginning(torch.from_numpy(np.stack(weights)), _orders(run, drawn))
-    scale = np.array([astuple(initial_scale(trial.genome)) for trial in trials], np.float32)
+    scale = np.array(list(map(astuple, of_genomes(initial_scale, trials))), np.float32)
     key = _key([own.init for own in drawn], device)
     weight = initial_weights(_draws(run.plan, device), key, torch.from_numpy(scale))
     if run.task.symmetric:

@@ -8,7 +8,7 @@ their longest trial.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
@@ -17,7 +17,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from speciation.engine.bench_ways import filled, suited, train
+from speciation.engine.bench_ways import filled, settle, suited, train
 from speciation.engine.engine import Engine
 from speciation.engine.peers.job import (
     HORIZON,
@@ -91,6 +91,7 @@ def refill(
     def cost(ends: NDArray[np.int64] | None, intervals: int) -> tuple[float, int]:
         """Microseconds a trial-step, and trials that ended."""
         engine.admit(bench_trials(job, slots, ends))
+        settle()
         done = train(engine, intervals, cycle(following))
         return 1e6 * done.seconds / done.trial_steps, done.ended
 
@@ -114,16 +115,14 @@ def refill(
 
 def growth(
     job: Job, slots: int, backend: str, counts: Sequence[int], tell: Callable[[str], None]
-) -> list[tuple[int, float]]:
+) -> Iterator[tuple[int, float]]:
     """Seconds that ever more trials of one interval take, admission included."""
     job = suited(job, backend)
     engine = filled(job, slots, backend)
     train(engine, 1, cycle(bench_trials(job, slots)))  # what has to be compiled, is
-    taken = []
     for count in counts:
         tell(f"{count:,} trials")
-        taken.append((count, _time(partial(_train, engine, job, count))))
-    return taken
+        yield count, _time(partial(_train, engine, job, count))
 
 
 def exponent(taken: Sequence[tuple[int, float]]) -> float | None:

@@ -133,6 +133,12 @@ def filled(job: Job, slots: int, backend: str) -> Engine:
     return engine
 
 
+def settle() -> None:
+    """Wait until a GPU has done what it was asked to: begun its trials, for example."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+
+
 class Trained(NamedTuple):
     """What came of keeping an engine full for a while."""
 
@@ -226,6 +232,7 @@ class Slots:
     def run(self, intervals: int) -> float:
         """See :class:`Pack`; the trials begin anew, and that is not counted."""
         self._engine.admit(self._trials)
+        settle()
         done = train(self._engine, intervals, cycle(self._trials))
         wanted = intervals * self._engine.spec.task.eval_interval * self._engine.slots
         return done.seconds * wanted / done.trial_steps
@@ -244,8 +251,7 @@ class Slots:
         self._engine.evict()
         began = time.perf_counter()
         self._engine.admit(some)
-        if torch.cuda.is_initialized():
-            torch.cuda.synchronize()
+        settle()
         seconds = time.perf_counter() - began
         self._engine.evict()
         return seconds / len(some)

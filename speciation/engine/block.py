@@ -11,7 +11,9 @@ Axes: S slots, C columns of an evaluation.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -21,7 +23,7 @@ from torch import Tensor
 from speciation import seeds
 from speciation.engine.admission import begin
 from speciation.engine.backends import Backend, tensors
-from speciation.engine.recipe import recipe_row
+from speciation.engine.recipe import of_genomes, recipe_row
 from speciation.engine.training import SEEN, Program, State, empty_state
 from speciation.trial.trial import Curves, Trial
 from speciation.trial.watch import Watch
@@ -64,6 +66,7 @@ class Block:
         stream: torch.cuda.Stream | None = None,
     ) -> None:
         self._program, self._usable, self._stream = run, usable, stream
+        self._entrance = entrance(stream.device) if stream else None
         self._state = empty_state(run, size, dtype)
         self._backend = backend(self._state)
         self._watch = Watch(size, run.task.eval_interval)
@@ -87,7 +90,8 @@ class Block:
         slots = self._empty()[: len(trials)]
         if not slots:
             return
-        write(self._program, self._state, slots, trials)
+        with self._entering():
+            write(self._program, self._state, slots, trials)
         self._evaluations[slots] = 0
         self._seconds[slots] = 0.0
         for slot, trial in zip(slots, trials, strict=True):
@@ -100,10 +104,10 @@ class Block:
         A GPU is not waited for here.
         """
         occupied = [slot for slot, trial in enumerate(self._trials) if trial is not None]
-        if self._stream is None:
+        if self._stream is None or self._entrance is None:
             seen = self._backend.run(steps, occupied)
             return lambda: seen.float().cpu().numpy()
-        self._stream.wait_stream(torch.cuda.current_stream(self._stream.device))
+        self._stream.wait_stream(self._entrance)
         with torch.cuda.stream(self._stream):
             seen = self._backend.run(steps, occupied)
             here = torch.empty(seen.shape, pin_memory=True)
@@ -159,6 +163,12 @@ class Block:
         self._trials = [None] * len(self._trials)
         return trials
 
+    def _entering(self) -> AbstractContextManager[object]:
+        if self._entrance is None:
+            return nullcontext()
+        self._entrance.wait_stream(torch.cuda.current_stream(self._entrance.device))
+        return torch.cuda.stream(self._entrance)
+
     def _empty(self) -> list[int]:
         return [slot for slot in range(self._usable) if self._trials[slot] is None]
 
@@ -185,6 +195,16 @@ class Block:
         return Curves(step.astype(np.int32), **dict(zip(SEEN, seen, strict=True)))
 
 
+@cache
+def entrance(device: torch.device) -> torch.cuda.Stream:
+    """Where trials begin, if others train meanwhile.
+
+    It takes many small launches. They go before those that train another block, or each of
+    them would wait for a whole wave of it.
+    """
+    return torch.cuda.Stream(device, priority=-1)
+
+
 def write(run: Program, state: State, slots: list[int], trials: Sequence[Trial]) -> None:
     """Begin trials in these slots: initial weights, zero moments, own streams, step 0."""
     device, dtype = state.weight.device, state.weight.dtype
@@ -199,7 +219,7 @@ def write(run: Program, state: State, slots: list[int], trials: Sequence[Trial])
     beginning = begin(run, trials, device)
     state.weight[index] = beginning.weight.to(dtype)
     state.order[index] = beginning.order
-    rows = np.stack([recipe_row(trial.genome) for trial in trials])
+    rows = np.stack(of_genomes(recipe_row, trials))
     state.recipe[:, index] = torch.from_numpy(rows.T.copy()).to(device=device, dtype=dtype)
     state.mean[index] = 0.0
     state.square[index] = 0.0

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import platform
 import time
 from collections import deque
@@ -167,17 +168,22 @@ class Engine:
                     f"trial {trial.id} is {trial.task} with {trial.model} in {trial.precision}"
                 )
         waiting = list(trials)
-        # Fuller blocks first: they are computed anyway.
-        for block in sorted(self._resting(), key=lambda block: block.free):
-            taken, waiting = waiting[: block.free], waiting[block.free :]
-            block.admit(taken)
+        # Fuller blocks first: they are computed anyway. Where one trains while the host looks
+        # at another, each gets its share.
+        blocks = sorted(self._resting(), key=lambda block: block.free)
+        for left, block in zip(range(len(blocks), 0, -1), blocks, strict=True):
+            share = math.ceil(len(waiting) / left) if self._ahead else len(waiting)
+            count = min(share, block.free)
+            block.admit(waiting[:count])
+            waiting = waiting[count:]
 
     def advance(self) -> list[TrialResult]:
         """Train every occupied slot towards its next evaluation; the trials that ended there.
 
         Where blocks are trained ahead, one of them is looked at and the others go on training.
         """
-        self._gather()
+        if not self._ahead:
+            self._gather()
         self._take_off()
         landing = [self._flights.popleft()] if self._ahead and self._flights else self._flights
         finished = [result for flight in landing for result in self._land(flight)]

@@ -811,13 +811,18 @@ __device__ __forceinline__ void forward(Passed &p, float (&logits)[V / 8][4], co
     product<false>(logits, a, m.halves + W_UNEMBED, padded(V));
 }
 
-struct Odds { float total, itself, loss, ahead; };
+// What logits of a row come to: the answer's and the greatest other's, and odds against the
+// greater, of which the exponent is shifted.
+struct Weighed { float own, top, shift, others; };
+
+struct Judged { float loss, ahead; };  // correct when `ahead` of the greatest other
 
 // Logits of a lane's two rows into odds against the greatest (loss.py), in place: 0 for the
-// answer, whose own share is `itself`. It is correct when `ahead` of the greatest other.
-__device__ __forceinline__ void odds(Odds (&o)[2], float (&z)[V / 8][4], const Example (&e)[2]) {
+// answer.
+__device__ __forceinline__ void weigh(Weighed (&w)[2], float (&z)[V / 8][4],
+                                      const Example (&e)[2]) {
     const int t = threadIdx.x % 4;
-    float top[2][2], total[2][2], own[2], shift[2];
+    float top[2][2], total[2][2], own[2];
 #pragma unroll
     for (int r = 0; r < 2; r++) {
         top[r][0] = top[r][1] = -infinity();
@@ -836,27 +841,37 @@ __device__ __forceinline__ void odds(Odds (&o)[2], float (&z)[V / 8][4], const E
         }
 #pragma unroll
     for (int r = 0; r < 2; r++) {
-        own[r] = over_quad(own[r]);
-        top[r][0] = greatest_of_quad(fmaxf(top[r][0], top[r][1]));
-        shift[r] = -fmaxf(own[r], top[r][0]) * LOG2E;
+        w[r].own = over_quad(own[r]);
+        w[r].top = greatest_of_quad(fmaxf(top[r][0], top[r][1]));
+        w[r].shift = -fmaxf(w[r].own, w[r].top) * LOG2E;
     }
 #pragma unroll
     for (int j = 0; j < V / 8; j++)
 #pragma unroll
         for (int i = 0; i < 4; i++) {
-            z[j][i] = exp2f(fmaf(z[j][i], LOG2E, shift[i / 2]));
+            z[j][i] = exp2f(fmaf(z[j][i], LOG2E, w[i / 2].shift));
             total[i / 2][i % 2] += z[j][i];
         }
 #pragma unroll
-    for (int r = 0; r < 2; r++) {
-        const float others = over_quad(total[r][0] + total[r][1]),
-                    itself = exp2f(fmaf(own[r], LOG2E, shift[r])), ahead = own[r] - top[r][0];
-        // log1p without a library: exact for the small sums that matter (Goldberg 1991, theorem 4).
-        const float all = others + itself, step = all - 1.f, log = logf(all);
-        const float small = step == 0.f ? others : log * (others / step);
-        // Maxima forget a NaN, sums do not.
-        o[r] = {others, itself, ahead < 0.f ? log - ahead : small, all == all ? ahead : all};
-    }
+    for (int r = 0; r < 2; r++) w[r].others = over_quad(total[r][0] + total[r][1]);
+}
+
+__device__ __forceinline__ Weighed of_row(const Weighed (&w)[2], int r) {
+    return {r ? w[1].own : w[0].own, r ? w[1].top : w[0].top, r ? w[1].shift : w[0].shift,
+            r ? w[1].others : w[0].others};
+}
+
+__device__ __forceinline__ float itself(const Weighed &w) {  // the answer's odds
+    return exp2f(fmaf(w.own, LOG2E, w.shift));
+}
+
+__device__ __forceinline__ Judged judged(const Weighed &w) {
+    const float ahead = w.own - w.top;
+    // log1p without a library: exact for the small sums that matter (Goldberg 1991, theorem 4).
+    const float all = w.others + itself(w), step = all - 1.f, log = logf(all);
+    const float small = step == 0.f ? w.others : log * (w.others / step);
+    // Maxima forget a NaN, sums do not.
+    return {ahead < 0.f ? log - ahead : small, all == all ? ahead : all};
 }
 
 // -- Evaluation ----------------------------------------------------------------------------------
@@ -892,15 +907,18 @@ __device__ __forceinline__ u32 in_order(float x) {  // floats as unsigned number
     return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
 }
 
-__device__ __forceinline__ void finish_judging(const Memory &m, float loss,
-                                               const float (&judged)[4], float learning_rate,
-                                               float *seen) {
+struct Sums { float train_loss, train_right, other_loss, other_right, zero; };  // over pairs
+
+__device__ __forceinline__ void finish_judging(const Memory &m, const Sums &sums,
+                                               float learning_rate, float *seen) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     const u32 *gaps = reinterpret_cast<const u32 *>(m.rest);
     float *room = m.small + S_ROOM;
-    const float train_loss = over_block(loss, room), train_right = over_block(judged[0], room),
-                other_loss = over_block(judged[1], room), other_right = over_block(judged[2], room),
-                zero = over_block(judged[3], room);
+    const float train_loss = over_block(sums.train_loss, room),
+                train_right = over_block(sums.train_right, room),
+                other_loss = over_block(sums.other_loss, room),
+                other_right = over_block(sums.other_right, room),
+                zero = over_block(sums.zero, room);
     // Order statistics of the gaps, byte by byte: how many have the bytes so far and which next?
     u32 mine[above(TRAIN, THREADS)];
 #pragma unroll
@@ -1267,15 +1285,16 @@ __device__ __forceinline__ float differentiate(const Memory &m, const Training &
         {
             float z[V / 8][4], share_of[2], wrong[2];
             forward(p, z, m, e, factor, tile + T_UNIT);
-            Odds o[2];
-            odds(o, z, e);
+            Weighed w[2];
+            weigh(w, z, e);
 #pragma unroll
             for (int r = 0; r < 2; r++) {
                 const bool there = row + 8 * r < BATCH;
-                share_of[r] = there ? 1.f / (o[r].total + o[r].itself) : 0.f;
-                wrong[r] = share_of[r] * o[r].total;
-                if (t == 0 && there) loss += o[r].loss;
+                share_of[r] = there ? 1.f / (w[r].others + itself(w[r])) : 0.f;
+                wrong[r] = share_of[r] * w[r].others;
             }
+            // All lanes of a quad know both rows: one counts the first, one the second.
+            if (t < 2 && row + 8 * t < BATCH) loss += judged(of_row(w, t)).loss;
             const float asked = magnifier(greatest_of_block(fmaxf(wrong[0], wrong[1]), room));
             if (asked < scale) {
                 const float change = asked / scale;
@@ -1742,7 +1761,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2)
         const int at = first + g + 8 * r;
         return at < PAIRS ? s.pairs[at] : 0;
     };
-    float loss = 0.f, judged[4] = {0.f, 0.f, 0.f, 0.f};
+    Sums sums = {0.f, 0.f, 0.f, 0.f, 0.f};
     int coming[2] = {met(16 * warp, 0), met(16 * warp, 1)};
     // Pairs in their own order: neighbours share a, and meet rows of b that are neighbours too.
 #pragma unroll 1
@@ -1755,23 +1774,24 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2)
         p.kept[0][0] = p.kept[0][1] = p.kept[1][0] = p.kept[1][1] = ALL;
         float z[V / 8][4];
         forward(p, z, m, e, it.genes.layer_scale, nullptr);
-        Odds o[2];
-        odds(o, z, e);
-#pragma unroll
-        for (int r = 0; r < 2; r++) {
-            const int at = first + g + 8 * r;
-            if (t || at >= PAIRS) continue;
-            const bool train = of_train >> (g + 8 * r) & 1, right = o[r].ahead > 0.f;
-            loss += train ? o[r].loss : 0.f;
-            judged[0] += train && right;
-            judged[1] += train ? 0.f : o[r].loss;
-            judged[2] += !train && right;
-            judged[3] += train && o[r].total == 0.f;
+        Weighed w[2];
+        weigh(w, z, e);
+        // All lanes of a quad know both rows: one of them judges the first, one the second.
+        const int row = g + 8 * t;
+        if (t < 2 && first + row < PAIRS) {
+            const Weighed own = of_row(w, t);
+            const Judged found = judged(own);
+            const bool train = of_train >> row & 1, right = found.ahead > 0.f;
+            sums.train_loss += train ? found.loss : 0.f;
+            sums.train_right += train && right;
+            sums.other_loss += train ? 0.f : found.loss;
+            sums.other_right += !train && right;
+            sums.zero += train && own.others == 0.f;
             // In any order: only order statistics are asked for.
-            if (train) gaps[atomicAdd(filled, 1u)] = in_order(o[r].ahead);
+            if (train) gaps[atomicAdd(filled, 1u)] = in_order(found.ahead);
         }
     }
     __syncthreads();
-    finish_judging(m, loss, judged, rate(it.genes, s.step[slot], s.decay[slot]),
+    finish_judging(m, sums, rate(it.genes, s.step[slot], s.decay[slot]),
                    seen + slot * SEEN_COLUMNS);
 }

@@ -7,13 +7,17 @@ only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, fields
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speciation.genome.genome import Genome
+from speciation.trial.trial import Trial
+
+T = TypeVar("T")
 
 DROPOUT_LEVELS = 65536
 
@@ -74,6 +78,12 @@ def initial_scale(genome: Genome) -> InitialScale:
 def recipe_row(genome: Genome) -> NDArray[np.float64]:
     """A recipe as numbers in the order of ``RECIPE_COLUMNS``, shape ``(columns,)``."""
     return np.array(astuple(recipe(genome)), dtype=np.float64)
+
+
+def of_genomes(tell: Callable[[Genome], T], trials: Sequence[Trial]) -> list[T]:
+    """What is to be told of each trial's genome; each genome is asked once."""
+    told = {genome: tell(genome) for genome in {trial.genome for trial in trials}}
+    return [told[trial.genome] for trial in trials]
 
 
 def _of_kind(genome: Genome) -> Callable[[Genome], tuple[Recipe, InitialScale]]:

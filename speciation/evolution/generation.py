@@ -49,6 +49,7 @@ class EvolutionParams:
         keep_groups: Share of these whose gene groups stay together.
         clone_share: Share of the offspring that are exact copies of a parent. The others with
             one parent are radiated copies.
+        senescence: An elite that does not grok on every new seed dies.
         radiation_dose: Standard deviation of a mutation, on the unit scale of genes.
         radiation_rate: Probability that a gene of a child is hit; at least one always is.
         strategy: Selection strategy, a key of ``selection.STRATEGIES``.
@@ -65,6 +66,7 @@ class EvolutionParams:
     crossover_share: float = 0.6
     keep_groups: float = 0.5
     clone_share: float = 0.0
+    senescence: bool = True
     radiation_dose: float = 0.1
     radiation_rate: float = 0.15
     strategy: str = "tournament3"
@@ -107,7 +109,7 @@ class Offspring:
     Args:
         genomes: P different genomes.
         origin: "random", "ancestor", "elite", "crossover", "group_crossover", "clone",
-            "radiation" or "alien".
+            "radiation" or "alien"; or the name of another search, as in ``search.METHODS``.
         mothers: Genome id of the (first) parent, or None. Elites and clones are their own.
         fathers: Genome id of the second parent, or None.
         donor_genes: Names of the genes that came from the father, before radiation.
@@ -195,13 +197,28 @@ def next_generation(
         nobody to have children, aliens take all places.
     """
     kind = kind_named(genomes.kind)
-    parents = _parents(genomes, fitness, deaths(fitness, elite_age))
+    dead = deaths(fitness, elite_age) if params.senescence else frozenset()
+    parents = _parents(genomes, fitness, dead)
     elites = _elites(parents[: params.elites], elite_age)
     count = params.population - len(elites) - params.aliens if len(parents) else 0
     children = _children(parents, count, params, rng)
     places = params.population - len(elites) - len(children)
     foreign = _without_parents(aliens(kind, places, rng), "alien")
     return _no_genome_twice(_joined([elites, children, foreign]), params, rng)
+
+
+def newcomers(
+    genomes: Genomes, origin: str, params: EvolutionParams, rng: np.random.Generator
+) -> Offspring:
+    """A generation without parents, as other searches than evolution make them.
+
+    Args:
+        genomes: P of them; later copies of one are radiated.
+        origin: What made them.
+        params: The dose of that radiation.
+        rng: The only source of chance.
+    """
+    return _no_genome_twice(_without_parents(genomes, origin), params, rng)
 
 
 def deaths(fitness: pd.DataFrame, elite_age: Mapping[str, int]) -> frozenset[str]:

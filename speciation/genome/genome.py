@@ -242,6 +242,13 @@ class GenomeKind(Protocol):
         """Unit vectors ``(P, D)`` in [0, 1], for distance, colour and maps."""
         ...
 
+    def decode(self, units: NDArray[np.float64]) -> Genomes:
+        """Genomes at or near the unit vectors ``(P, D)``, for searches of the unit cube.
+
+        Decoding what was encoded gives a genome that encodes to the same, but for rounding.
+        """
+        ...
+
     def distance(self, a: Genomes, b: Genomes) -> NDArray[np.float64]:
         """Pairwise distances ``(Pa, Pb)``; zero for equal genomes, at most 1."""
         ...
@@ -341,6 +348,10 @@ class GeneTable:
         """Unit coordinates; D = G."""
         values = self._own(genomes).values
         return np.stack([g.to_unit(values[:, i]) for i, g in enumerate(self.genes)], axis=1)
+
+    def decode(self, units: NDArray[np.float64]) -> Genomes:
+        """The genomes at these coordinates."""
+        return Genomes(self.name, self._from_unit(units))
 
     def distance(self, a: Genomes, b: Genomes) -> NDArray[np.float64]:
         """Root mean square difference of the unit coordinates."""

@@ -64,12 +64,21 @@ def groups(files: Files) -> tuple[str, ...]:
     )
 
 
-def _path(name: str) -> str:
+def check_name(name: str) -> None:
+    """Check that a group may be called so.
+
+    Raises:
+        StoreError: It may not.
+    """
     if not _NAME.fullmatch(name):
         raise StoreError(
             f"{name[:80]!r} cannot be the name of a group: use up to 64 letters, digits, dots, "
             "dashes and underscores, a letter or a digit first"
         )
+
+
+def _path(name: str) -> str:
+    check_name(name)
     return f"{FOLDER}/{name}.json"
 
 

@@ -214,10 +214,11 @@ def answering(
         trials: Requests, each with its own horizon.
         columns: Which columns, those that :func:`answered` looks at among them; all by default.
     """
-    horizons = {trial.id: trial.horizon for trial in trials}
-    rows = store.select("trials", horizons, columns).table
-    asked = [horizons[own] for own in rows["trial_id"].to_pylist()]
-    rows = rows.filter(pa.array(answered(rows, np.array(asked, dtype=np.int64))))
+    rows = store.select("trials", [trial.id for trial in trials], columns).table
+    if len(rows):
+        horizons = {trial.id: trial.horizon for trial in trials}
+        asked = [horizons[own] for own in rows["trial_id"].to_pylist()]
+        rows = rows.filter(pa.array(answered(rows, np.array(asked, dtype=np.int64))))
     return rows if columns is None else rows.select(list(columns))
 
 

@@ -219,7 +219,6 @@ _GENERATIONS = {
     "elite": _FLAG,
     "elite_age": _INT,
     "died": _FLAG,
-    "species": _TEXT,
 }
 
 _PLANS = {

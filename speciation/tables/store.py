@@ -46,7 +46,7 @@ from speciation.tables.reports import (
     TableInfo,
 )
 from speciation.tables.schema import TABLES, TableSpec
-from speciation.tables.union import union
+from speciation.tables.union import digests, union
 
 __all__ = ["NewerPart", "Store", "StoreError", "StoreFull", "StoreUnavailable", "table_spec"]
 
@@ -87,8 +87,8 @@ class Store:
         self._lock = threading.RLock()
         # Table and columns → the parts in their union, and the union.
         self._unions: dict[tuple[str, ...], tuple[frozenset[str], pa.Table]] = {}
-        # Table → part → the part's first key column.
-        self._keys: dict[str, dict[str, pa.ChunkedArray]] = {t: {} for t in TABLES}
+        # Table → part → digests of the part's first key column.
+        self._keys: dict[str, dict[str, pa.Array]] = {t: {} for t in TABLES}
         self._bad: dict[tuple[str, str], BadPart] = {}
 
     @property
@@ -209,7 +209,8 @@ class Store:
             for _ in range(_LISTINGS):
                 if self._find(spec, wanted, columns and list(spec.columns), found, bad):
                     rows = [rows for rows in found.values() if rows is not None]
-                    return Scan(union(rows, spec, ordered=ordered), tuple(sorted(bad)))
+                    together = union(rows, spec, ordered=ordered)
+                    return Scan(_exactly(together, spec, wanted), tuple(sorted(bad)))
         raise self._restless(table)
 
     # -- Upkeep -------------------------------------------------------------------------
@@ -397,16 +398,20 @@ class Store:
         found: dict[str, pa.Table | None],
         bad: list[BadPart],
     ) -> bool:
-        """Put the rows of wanted keys into ``found``, by part.
+        """Put the rows of wanted keys into ``found``, by part; rarely, one of another key.
 
-        Keys of parts are remembered. A part whose keys are not known yet is read once, for its
-        keys and for its rows, a few such parts at a time.
+        Of keys, 64-bit digests are remembered: a store of many trials is asked for years. A
+        part whose keys are not known yet is read once, for its keys and for its rows, a few
+        such parts at a time.
 
         Returns:
             False if a part was gone; then parts are to be listed again.
         """
         folder = self._folders[spec.name]
         names = [entry.name for entry in folder.parts()]
+        if not names:
+            return True
+        wanted = digests(wanted)
         index = {n: keys for n in names if (keys := self._keys[spec.name].get(n)) is not None}
         self._keys[spec.name] = index
         new = [name for name in names if name not in index]
@@ -426,7 +431,7 @@ class Store:
                     continue
                 rows = self._read(spec, name, spec.key[:1], bad, own)
                 if rows is not None:
-                    keys[name] = rows[spec.key[0]]
+                    keys[name] = digests(rows[spec.key[0]])
             index |= keys
             if not self._take(spec, keys, wanted, columns, data, found, bad):
                 return False
@@ -435,7 +440,7 @@ class Store:
     def _take(
         self,
         spec: TableSpec,
-        keys: Mapping[str, pa.ChunkedArray],
+        keys: Mapping[str, pa.Array],
         wanted: pa.Array,
         columns: Sequence[str] | None,
         data: Mapping[str, bytes | None],
@@ -550,10 +555,19 @@ def _load(names: Sequence[str], read: Callable[[str], T], into: dict[str, T]) ->
         return all(pool.map(load, names))
 
 
-def _hits(index: Mapping[str, pa.ChunkedArray], wanted: pa.Array) -> dict[str, pa.Array]:
-    """Part → which rows have a wanted key, for parts with any: one pass over the keys."""
-    chunks = [chunk for keys in index.values() for chunk in keys.chunks]
-    hits = pc.is_in(pa.chunked_array(chunks, pa.string()), value_set=wanted).to_numpy()
+def _exactly(rows: pa.Table, spec: TableSpec, wanted: pa.Array) -> pa.Table:
+    """The rows of wanted keys: those of another one with the same digest are left out."""
+    meant = pc.is_in(rows[spec.key[0]], value_set=wanted)
+    return rows if pc.all(meant, min_count=0).as_py() else rows.filter(meant)
+
+
+def _hits(index: Mapping[str, pa.Array], wanted: pa.Array) -> dict[str, pa.Array]:
+    """Part → which rows have a wanted key, for parts with any: one pass over the keys.
+
+    Keys are told by their digests.
+    """
+    keys = pa.chunked_array(list(index.values()), pa.uint64())
+    hits = pc.is_in(keys, value_set=wanted).to_numpy()
     ends = np.cumsum([len(keys) for keys in index.values()], dtype=np.int64)
     found = {}
     for name, keys, end in zip(index, index.values(), ends, strict=True):

@@ -143,6 +143,24 @@ def _list_ranks(column: pa.Array) -> Iterator[Ranks]:
         yield _list_digests(_bits(values), lengths)
 
 
+def digests(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """A 64-bit digest of each text, null or not; equal texts have equal ones.
+
+    Eight characters are one word, and the digest is the sum of the words, each times a constant
+    of its place. So it is the same whatever the other texts are.
+    """
+    if isinstance(texts, pa.ChunkedArray):
+        texts = texts.combine_chunks()
+    if not len(texts):
+        return pa.array([], pa.uint64())
+    filled = pc.fill_null(texts, "")
+    length = max(pc.max(pc.binary_length(filled)).as_py(), 1)
+    padded = pc.ascii_rpad(filled, width=-(-length // 8) * 8, padding="\0")
+    words = np.frombuffer(padded.buffers()[2], dtype=np.uint64).reshape(len(texts), -1)
+    places = np.arange(1, words.shape[1] + 1, dtype=np.uint64) * _MIX_PLACE | np.uint64(1)
+    return pa.array((words * places).sum(axis=1, dtype=np.uint64))
+
+
 def _list_digests(values: Ranks, lengths: Ranks) -> Ranks:
     """A 64-bit digest of each list.
 

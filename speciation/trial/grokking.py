@@ -38,9 +38,9 @@ def milestones(curves: Curves, horizon: int) -> Milestones:
     train, validation = curves.train_accuracy, curves.validation_accuracy
 
     def within(index: int | None) -> int | None:
-        return index if index is not None and curves.step[index] <= horizon else None
+        return _within(curves, index, horizon)
 
-    grok = within(first_sustained(validation, GROKKED))
+    grok = _grokked_at(curves, horizon)
     memorise = within(first_sustained(train, MEMORISED))
     return Milestones(
         steps_to_grok=_step(curves, grok),
@@ -60,7 +60,7 @@ def outcome(curves: Curves, horizon: int) -> Outcome:
 
     A trial that had grokked stays grokked, whatever came after (its class tells).
     """
-    if milestones(curves, horizon).steps_to_grok is not None:
+    if _grokked_at(curves, horizon) is not None:
         return Outcome.GROKKED
     seen = curves.step <= horizon
     if not np.isfinite(curves.train_loss[seen]).all() or has_collapsed(curves, horizon):
@@ -146,12 +146,25 @@ def _tests(
     }
 
 
+def _grokked_at(curves: Curves, horizon: int) -> int | None:
+    """Index of the evaluation from which on the trial had grokked in time."""
+    grok = first_sustained(curves.validation_accuracy, GROKKED)
+    return _within(curves, grok, horizon)
+
+
+def _within(curves: Curves, index: int | None, horizon: int) -> int | None:
+    return index if index is not None and curves.step[index] <= horizon else None
+
+
 def _first_streak(true: NDArray[np.bool_]) -> int | None:
     """First index that begins ``HOLD + 1`` true values in a row."""
-    if len(true) <= HOLD:
+    begins = len(true) - HOLD
+    if begins <= 0:
         return None
-    windows = np.lib.stride_tricks.sliding_window_view(true, HOLD + 1)
-    return _first(np.asarray(windows.all(axis=1)))
+    streak = true[:begins]
+    for later in range(1, HOLD + 1):
+        streak = streak & true[later : begins + later]
+    return _first(streak)
 
 
 def _first(true: NDArray[np.bool_]) -> int | None:

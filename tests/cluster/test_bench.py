@@ -179,9 +179,13 @@ def test_in_words_every_row_is_there(found):
     )
 
 
-def test_what_fails_after_the_table_does_not_lose_it(monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(RuntimeError("out of memory"), "out of memory"), (KeyboardInterrupt(), "it was stopped")],
+)
+def test_what_fails_after_the_table_does_not_lose_it(monkeypatch, error, reason):
     def broken(*arguments, **named):
-        raise RuntimeError("out of memory")
+        raise error
 
     monkeypatch.setattr("speciation.engine.bench_ways.BACKENDS", ("torch",))
     monkeypatch.setattr("speciation.engine.peers.jax_process.find_spec", lambda _: None)
@@ -190,8 +194,8 @@ def test_what_fails_after_the_table_does_not_lose_it(monkeypatch):
     asked = dataclasses.replace(TINY, slots=(2,), batches=(24,))
     found = bench(asked, lambda _: None, itertools.count(0.0, 1e-6).__next__)
     assert found["refill"] is None
-    assert found["reason"] == "out of memory"
-    assert "not everything was timed: out of memory" in sentences(found)
+    assert found["reason"] == reason
+    assert f"not everything was timed: {reason}" in sentences(found)
 
 
 def test_a_gpu_that_is_not_there_is_a_sentence(monkeypatch):

@@ -101,12 +101,32 @@ def test_where_and_how_long_a_run_runs_leaves_it_the_same_run(change):
 
 
 def test_every_setting_of_evolution_but_its_length_is_science():
-    options = {"racing", "steady"}  # ids of runs of the time before these stay
-    every = EvolutionSettings.model_fields.keys() - {"generations"}
-    assert config().science()["evolution"].keys() == every - options
-    for option in options:
-        told = config(evolution={"population": 16, option: {}}).science()["evolution"]
-        assert told.keys() == every - options | {option}
+    # Ids of runs of the time before these stay.
+    options: dict[str, Any] = {
+        "racing": {},
+        "steady": {},
+        "search": "sobol",
+        "senescence": False,
+    }
+    every = EvolutionSettings.model_fields.keys() - {"generations", "budget"}
+    assert config().science()["evolution"].keys() == every - options.keys()
+    for option, value in options.items():
+        told = config(evolution={"population": 16, option: value}).science()["evolution"]
+        assert told.keys() == every - options.keys() | {option}
+
+
+@pytest.mark.parametrize(
+    ("evolution", "sentence"),
+    [
+        ({"search": "tpee"}, "did you mean 'tpe'"),
+        ({"search": "random", "steady": {}}, "steady is of evolution, but search is random"),
+        ({"search": "cma-es", "racing": {}}, "leave racing away"),
+        ({"budget": 1000, "racing": {"fill": True}}, "depends on timing"),
+    ],
+)
+def test_searches_and_options_that_do_not_go_together_are_told(evolution, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        config(evolution=evolution)
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
 from cluster.config import make_config
 from cluster.naming import NamingError, named
-from cluster.species import taxonomy_of
+from cluster.species import kept, taxonomy_of
+from speciation.tables.files import RemoteFiles
 from speciation.tables.schema import genome_row
 from speciation.tables.store import Store, StoreError
 from tests.cluster.runs import config as run_config
@@ -70,6 +72,23 @@ def test_a_species_is_one_of_the_taxonomy_that_is_kept(tmp_path):
     assert set(ids(f"species:{clearest}", place)) == members
     with pytest.raises(NamingError, match=f"no species is called 'Nobody'; at .*{clearest}"):
         named("species:Nobody", place, CONFIG)
+
+
+def test_a_store_in_a_bucket_keeps_its_taxonomy_as_well(tmp_path, monkeypatch):
+    bucket = SubTreeFileSystem(str(tmp_path), LocalFileSystem())
+    place = Store("bucket/store", filesystem=bucket)
+    place.append(
+        "genomes",
+        [genome_row(genome(i), origin="alien", run="r", generation=0) for i in range(8)],
+    )
+    monkeypatch.setattr(
+        "cluster.species.open_files", lambda uri: RemoteFiles(bucket, uri, f"s3://{uri}")
+    )
+    assert kept(place, "hyper17") is None
+    taxonomy = taxonomy_of(place)
+    species = taxonomy.at("domain")[0].name
+    members = taxonomy.members("domain", species)
+    assert set(ids(f"species:domain:{species}", place)) == set(members)
 
 
 def test_a_run_is_its_champion_and_last_generation(finished):

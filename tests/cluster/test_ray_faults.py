@@ -20,6 +20,7 @@ from ray.cluster_utils import Cluster  # noqa: E402
 
 from cluster import ray_address  # noqa: E402
 from cluster.campaign import ActorLost, Cause, Finished  # noqa: E402
+from cluster.local_cluster import HEALTH_CHECKS  # noqa: E402
 from cluster.ray_executor import RayExecutor, _Listening  # noqa: E402
 from tests.cluster.synthetic import PLAN, Behaviour, trials  # noqa: E402
 from tests.contracts.executor import collect, until  # noqa: E402
@@ -46,10 +47,7 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             "num_gpus": 1,
             "include_dashboard": False,
             "_system_config": {
-                "health_check_initial_delay_ms": 0,
-                "health_check_period_ms": 500,
-                "health_check_timeout_ms": 1000,
-                "health_check_failure_threshold": 3,
+                name.removeprefix("RAY_"): int(value) for name, value in HEALTH_CHECKS.items()
             },
         },
     )

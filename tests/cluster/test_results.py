@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from cluster.results import READY_SHARE, Results
@@ -69,3 +71,12 @@ def test_some_results_of_a_part_are_their_curves_alone(results, eager):
     some = results.packed().only(IDS[:2])
     assert some.parts == ()
     assert sorted(some.curves["trial_id"].to_pylist()) == sorted(IDS[:2])
+
+
+def test_results_travel_as_they_are(results, eager):
+    packed = results.packed()
+    again = pickle.loads(pickle.dumps(packed, protocol=5))
+    assert again.trials.equals(packed.trials)
+    assert again.curves.equals(packed.curves)
+    assert again.parts == packed.parts
+    assert again.ids == IDS

@@ -85,6 +85,7 @@ def test_a_longer_horizon_computes_only_what_was_censored(store, files):
     assert 0 < censored < 36
     longer = plan(asked(store, files), store)
     assert (longer.to_compute, longer.extended) == (censored, censored)
+    assert longer.steps == censored * 1000  # the slow ones: nothing says they end sooner
     assert carry_out(asked(store, files), store).trained == censored
 
 
@@ -142,6 +143,13 @@ def test_fresh_seeds_are_beyond_all_that_were_seen(store, files):
     fresh = asked(store, files, seeds=4, fresh=True)
     assert fresh.seeds == pool_b(4, 12)
     assert plan(fresh, store).found == 0
+    assert "asked 4 seeds after the first 12 of 3 genomes" in plan_text(
+        fresh, plan(fresh, store)
+    )
+    carry_out(fresh, store)
+    again = asked(store, files, seeds=4, start=fresh.passed_over)
+    assert again.seeds == fresh.seeds
+    assert plan(again, store).to_compute == 0
 
 
 def test_a_run_brings_its_own_experiment(finished):
@@ -157,6 +165,8 @@ def test_groups_are_saved_and_looked_at_as_one(store, files):
     groups = [f"pair={files[0]},{files[1]}"]
     wanted = asked(store, [files[2]], groups=groups, by_group=True)
     assert list(wanted.arms) == ["pair", "genome-2"]
+    plan(wanted, store)
+    assert store.groups() == ()  # a plan alone leaves nothing behind
     done = carry_out(wanted, store)
     assert [own.trials for own in done.found.summaries] == [24, 12]
     assert [own.seeds for own in done.found.summaries] == [12, 12]
@@ -175,8 +185,10 @@ def test_a_validated_genome_is_found_by_its_id(store, files):
     ("words", "rest", "sentence"),
     [
         ([], {}, "name at least one genome"),
-        (["tuned-adamw"], {"seeds": 0}, "--seeds must be at least 1, got 0"),
+        (["tuned-adamw"], {"seeds": 0}, "--seeds must be from 1 to 1,000,000, got 0"),
         (["tuned-adamw"], {"groups": ["a"]}, "must be NAME=GENOME,GENOME"),
+        (["tuned-adamw"], {"blocks": 1}, "--components must be 0 or at least 2 blocks"),
+        (["tuned-adamw"], {"start": -1}, "--skip must be at least 0, got -1"),
         (["tuned-adamw"], {"overrides": {"track": "nowhere"}}, "track"),
         (["tuned-adamw"], {"overrides": {"horizon": 30}}, "multiple of the evaluation"),
     ],
@@ -289,11 +301,16 @@ def test_a_crossed_design_reuses_plain_trials_and_is_no_part_of_the_rest(store, 
     wanted = asked(store, files[:1], seeds=12, blocks=4)
     carry_out(asked(store, files[:1], seeds=12), store)
     assert len(missing_crossed(wanted, store)) == 4 * 14
+    begun = plan(wanted, store)
+    assert (begun.to_compute, begun.crossed, begun.crossed_found) == (0, 56, 0)
+    assert 0 < begun.steps < 56 * 1000
+    assert "of 56 trials in crossed blocks found 0, will compute 56" in plan_text(wanted, begun)
     done = carry_out(wanted, store)
     assert done.trained == 4 * 14
     assert done.found.summaries[0].trials == 12
     assert done.found.components["genome-0"].blocks == 4
     assert missing_crossed(wanted, store) == []
+    assert plan(wanted, store).to_train == 0
     pools = trials_frame(store)["pool"].value_counts().to_dict()
     assert pools == {"C": 56, "B": 12}
 

@@ -58,9 +58,11 @@ def test_json_is_all_that_stands_on_standard_output(call, files):
 
 
 def test_a_plan_alone_computes_nothing(call, files, tmp_path):
-    code, out, _ = call(*files, "--plan", "--json", "--horizon", "1000")
+    words = ["--group", f"mine={files[0]}", "--until", "ci-width rmst < 9"]
+    code, out, err = call(*files, "--plan", "--json", "--horizon", "1000", *words)
     assert code == 0
     assert json.loads(out)["to_compute"] == 600
+    assert "at most 600,000 training steps" in err
     assert not (tmp_path / "results").exists()
 
 
@@ -95,13 +97,24 @@ def test_published_figures_are_judged_as_they_are(call, tmp_path):
     assert "is compatible with luck" in (tmp_path / "page" / "figures.html").read_text()
 
 
+def test_pictures_need_a_browser_before_anything_is_computed(
+    call, files, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("dashboards.export.BROWSERS", ("no-such-browser",))
+    code, _, err = call(*files, "--figures", "svg", "--seeds", "4", "--horizon", "1000")
+    assert code == 2
+    assert "--figures needs a browser" in " ".join(err.split())
+    assert not (tmp_path / "results").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         (["nobody"], "'nobody' is no genome"),
         (["tuned-adamw", "--until", "soon"], "--until is 'soon', but must be"),
         (["tuned-adamw", "--until", "separated"], "name at least two"),
-        (["tuned-adamw", "--seeds", "0"], "--seeds must be at least 1"),
+        (["--group", "../a=tuned-adamw"], "cannot be the name of a group"),
+        (["tuned-adamw", "--seeds", "0"], "--seeds must be from 1 to 1,000,000, got 0"),
         (["tuned-adamw", "--track", "nowhere"], "track"),
         (["tuned-adamw", "--against", "x"], "--against is 'x'"),
         (["none.csv"], "none.csv"),

@@ -92,6 +92,13 @@ class GenomeKindContract:
         assert np.isfinite(units).all()
         assert ((units >= 0) & (units <= 1)).all()
 
+    def test_what_is_decoded_lies_where_it_was_encoded(self, kind, population):
+        units = kind.encode(population)
+        found = kind.encode(kind.decode(units))
+        assert np.allclose(found, units)
+        anywhere = kind.decode(rng(3).random(units.shape))
+        assert len(anywhere) == COUNT
+
     def test_distance_is_a_distance(self, kind, population):
         distance = kind.distance(population, population[:7])
         assert distance.shape == (COUNT, 7)

@@ -51,6 +51,11 @@ class ToyKind:
         width = np.log2(genomes.values[:, 1]) / 10
         return np.stack([depth, width, depth * width, 1 - depth], axis=1)
 
+    def decode(self, units: NDArray[np.float64]) -> Genomes:
+        depth = np.round(1 + units[:, 0] * (DEPTHS - 1))
+        width = 2.0 ** np.round(10 * units[:, 1])
+        return Genomes(self.name, np.stack([depth, width], axis=1))
+
     def distance(self, a: Genomes, b: Genomes) -> NDArray[np.float64]:
         return np.abs(self.encode(a)[:, None] - self.encode(b)[None]).max(axis=2)
 

@@ -24,6 +24,16 @@ def test_the_published_ranking_lies_within_what_equal_genomes_would_show():
     assert within.iloc[0]
 
 
+def test_figures_that_vary_more_than_seeds_do_are_more_than_luck(tmp_path):
+    """No figure stands out here, but trials of one genome would never lie so far apart."""
+    path = tmp_path / "figures.csv"
+    path.write_text("hash,steps\n" + "\n".join(f"g{i},{300 * i + 300}" for i in range(12)))
+    found = published(path)
+    assert found.luck.plausible
+    assert not found.plausible
+    assert published(EXAMPLE).plausible
+
+
 def test_the_band_is_where_equal_genomes_do_lie(tmp_path):
     """Order statistics of draws from one distribution, against a simulation."""
     rng = np.random.default_rng(0)

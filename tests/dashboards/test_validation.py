@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from cluster.validate import Outcomes, judged, plan
@@ -15,7 +16,8 @@ from cluster.validate_text import document
 from dashboards import export
 from dashboards.figures import arms as traces
 from dashboards.figures import speed, steps, success, survival
-from dashboards.validation import charts_of, importance_charts, report
+from dashboards.importance import genes_of
+from dashboards.validation import charts_of, report
 from speciation.analysis import validation
 from speciation.tables.store import Store
 from tests.cluster.validations import asked, carry_out, genome_files
@@ -106,20 +108,48 @@ def test_a_cell_is_no_formula(made, tmp_path):
     assert pd.read_csv(tmp_path / "arms.csv")["name"].tolist() == ["'=cmd()"]
 
 
-def test_importance_waits_for_enough_genomes(made):
-    found, store, _, _ = made
-    assert list(importance_charts(store, found, "hyper17")) == []
+def test_importance_waits_for_enough_genomes_and_says_so(made):
+    found, store, _, out = made
+    genes = genes_of(store, found, "hyper17")
+    assert genes.charts == ()
+    assert genes.unsaid in (out / "validation.html").read_text()
+    assert "takes 40 genomes of this experiment to learn from, and the store has 10" in (
+        genes.unsaid
+    )
 
 
 @pytest.mark.slow
 def test_importance_is_drawn_of_many_genomes(tmp_path):
-    store = Store(tmp_path / "store")
-    wanted = asked(store, genome_files(tmp_path / "mine", 60), seeds=4)
-    done = carry_out(wanted, store)
-    told = document(wanted, done)
-    report(done.found, store, told, "hyper17", tmp_path)
-    for chart in importance_charts(store, done.found, "hyper17"):
+    """Sixty genomes whose steps follow from their learning rate."""
+    made_up, store = Store(tmp_path / "made up"), Store(tmp_path / "store")
+    files = genome_files(tmp_path / "mine", 60)
+    carry_out(asked(made_up, files, seeds=4), made_up)
+    genomes, rows = (made_up.scan(name).table for name in ("genomes", "trials"))
+    rate = genomes.select(["genome_id", "learning_rate"]).to_pandas().set_index("genome_id")
+    steps = 25 * rate["learning_rate"].rank()[rows["genome_id"].to_pylist()].astype("int64")
+    same = {"steps_to_grok": steps, "steps_run": steps}
+    for name, values in same.items():
+        rows = rows.set_column(rows.column_names.index(name), name, pa.array(values))
+    grokked = pa.array(["grokked"] * len(rows))
+    rows = rows.set_column(rows.column_names.index("outcome"), "outcome", grokked)
+    store.append("genomes", genomes)
+    store.append("trials", rows)
+    found = validation.of_store(store, horizon=1000)
+    genes = genes_of(store, found, "hyper17")
+    names = [chart.name for chart in genes.charts]
+    assert names == ["importance", "complexes", "slices", "parallel"]
+    assert genes.charts[0].numbers["genes"][0] == "learning rate"
+    for chart in genes.charts:
         assert traces.checked(chart.drawing).data
+
+
+def test_arms_stand_fastest_first_in_every_figure(made):
+    found, store, _, _ = made
+    order = [o.name for o in sorted(found.summaries, key=lambda o: (o.rmst.value, o.name))]
+    charts = {c.name: c for c in charts_of(found, store, traces.colours(order))}
+    for name in ("grokked-by-step", "speed", "success", "components"):
+        seen = list(dict.fromkeys(charts[name].numbers["arm"]))
+        assert seen == [own for own in order if own in seen], name
 
 
 # -- Numbers ----------------------------------------------------------------------------------
@@ -250,6 +280,49 @@ def test_what_was_chosen_survives_a_reload_and_an_export(page, made, tmp_path):
     assert best not in drawn
     table = pd.read_csv(saved["CSV"])
     assert {tuple(own) for own in table[["arm", "layer"]].itertuples(index=False)} == chosen
+
+
+@pytest.mark.browser
+def test_a_page_that_is_saved_opens_with_what_was_chosen(page, browser, made, tmp_path):
+    best = min(made[0].summaries, key=lambda own: own.rmst.value).name
+    page.locator(".arms label", has_text=best).click()
+    page.locator("#speed + .switches label", has_text="violins").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="save page").click()
+    saved = tmp_path / "saved.html"
+    download.value.save_as(saved)
+    assert saved.read_text().startswith("<!doctype html>")
+    again, errors = browser.new_page(), []
+    again.on("pageerror", lambda error: errors.append(str(error)))
+    again.on("console", lambda said: said.type == "error" and errors.append(said.text))
+    again.goto(saved.resolve().as_uri())
+    again.wait_for_selector(".switches button")
+    for figure in ("speed", "success"):
+        assert visible(again, figure) == visible(page, figure)
+    assert again.locator(".switches").count() == page.locator(".switches").count()
+    again.close()
+    assert errors == []
+
+
+@pytest.mark.browser
+def test_a_figure_without_anything_shown_says_so(page):
+    said = (
+        "getComputedStyle(document.querySelector('#success + .switches'), '::before').content"
+    )
+    assert page.evaluate(said) == "none"
+    page.get_by_role("button", name="none").click()
+    assert "Nothing that is shown" in page.evaluate(said)
+    page.get_by_role("button", name="all", exact=True).click()
+    assert page.evaluate(said) == "none"
+
+
+@pytest.mark.browser
+def test_numbers_of_two_axes_are_told_apart(page, tmp_path):
+    with page.expect_download() as download:
+        page.locator("#phase + .switches").get_by_role("button", name="CSV").click()
+    download.value.save_as(tmp_path / "phase.csv")
+    layers = set(pd.read_csv(tmp_path / "phase.csv")["layer"])
+    assert {"validation lines of accuracy", "validation lines of loss"} <= layers
 
 
 @pytest.mark.browser

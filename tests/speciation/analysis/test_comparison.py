@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import permutations, product
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from speciation.analysis.comparison import (
+    SHUFFLES,
+    PairTest,
     compare,
     differences_from,
     luck_of_figures,
     luck_of_seeds,
-    pairwise_p,
+    pairwise_tests,
     probability_best,
     seeds_to_separate,
 )
+from speciation.analysis.estimates import Arm
 from speciation.analysis.survival import (
     Times,
     log_rank,
@@ -22,6 +27,8 @@ from speciation.analysis.survival import (
     log_rank_pairs,
 )
 from tests.speciation.analysis.arms import HORIZON, arm, draw
+
+NO_TEST = PairTest(z=0.0, p=1.0, adjusted=1.0, level=0.05)
 
 
 def times(steps):
@@ -80,7 +87,17 @@ def test_three_groups_by_hand():
 def test_arms_that_never_grok_are_not_told_apart():
     never = Times(np.full(5, 2500.0), np.zeros(5, bool))
     assert log_rank_groups([never, never]).p == 1
-    assert pairwise_p([never, never])[0][0, 1] == 1
+    assert pairwise_tests([never, never]).p[0, 1] == 1
+
+
+def test_pairs_are_held_against_holms_steps():
+    """Three pairs: the surest against α/3, the next against α/2, the last against α."""
+    found = pairwise_tests([times(np.full(9, step)) for step in (400.0, 500.0, 1900.0)])
+    apart = pairwise_tests([times(own) for own in some(3, n=60, rate=0.9)])
+    order = np.argsort(apart.p[np.triu_indices(3, 1)])
+    levels = apart.level[np.triu_indices(3, 1)][order]
+    assert levels == pytest.approx([0.05 / 3, 0.05 / 2, 0.05])
+    assert np.all((found.adjusted < 0.05) == (found.p < found.level))
 
 
 def test_a_paired_difference_knows_that_seeds_are_shared():
@@ -89,7 +106,7 @@ def test_a_paired_difference_knows_that_seeds_are_shared():
     hard = rng.normal(0, 300, 50)
     one = arm(np.round(900 + hard), "one")
     other = arm(np.round(950 + hard + rng.normal(0, 5, 50)), "other")
-    found = differences_from(one, [other], np.zeros(1), np.zeros(1))[0]
+    found = differences_from(one, [other], [NO_TEST])[0]
     assert found.steps.value == pytest.approx(50, abs=3)
     assert found.steps.width < 5
     assert found.seeds == 50
@@ -97,7 +114,7 @@ def test_a_paired_difference_knows_that_seeds_are_shared():
 
 def test_only_shared_seeds_are_compared():
     one, other = arm(np.full(10, 500.0), "one"), arm(np.full(30, 700.0), "other")
-    found = differences_from(one, [other], np.zeros(1), np.zeros(1))[0]
+    found = differences_from(one, [other], [NO_TEST])[0]
     assert (found.seeds, found.steps.value) == (10, 200)
 
 
@@ -107,23 +124,33 @@ def test_intervals_of_differences_cover_the_truth():
     for _ in range(2000):
         one = arm(draw(rng, (60,), rate=0.9), "one")
         other = arm(draw(rng, (60,), rate=0.9, mean=700), "other")
-        found = differences_from(one, [other], np.zeros(1), np.zeros(1))[0].steps
+        found = differences_from(one, [other], [NO_TEST])[0].steps
         hits.append(found.low <= -90.0 <= found.high)  # 0.9 of 100 steps
     assert 0.93 <= np.mean(hits) <= 0.97
 
 
 def test_as_many_seeds_as_advised_separate_in_eight_of_ten_cases():
+    """The test that decides is the log-rank test after Holm, here over three pairs."""
     rng = np.random.default_rng(3)
-    pilot = rng.normal(30, 200, 10_000)
-    needed = seeds_to_separate(pilot)
+    means = (800, 860, 875)
+    pilot = pairwise_tests([times(draw(rng, (20_000,), mean=own)) for own in means]).pair(0, 1)
+    needed = seeds_to_separate(pilot.z, 20_000, pilot.level)
     assert needed is not None
-    p = [stats.ttest_1samp(rng.normal(30, 200, needed), 0).pvalue for _ in range(400)]
-    assert 0.74 <= np.mean(np.array(p) < 0.05) <= 0.87
+    told = []
+    for _ in range(300):
+        arms = [times(draw(rng, (needed,), mean=own)) for own in means]
+        told.append(pairwise_tests(arms).adjusted[0, 1] < 0.05)
+    assert 0.73 <= np.mean(told) <= 0.88
+
+
+def test_a_tenth_takes_as_many_seeds_as_the_textbook_says():
+    """Means 10 % apart where steps vary by 20 %: 63 seeds an arm for z of 2.8."""
+    assert seeds_to_separate(z=0.1 / 0.2 * np.sqrt(1000 / 2), seeds=1000) == 63
 
 
 def test_of_no_difference_no_number_of_seeds_is_advised():
-    assert seeds_to_separate(np.zeros(5)) is None
-    assert seeds_to_separate(np.array([3.0])) is None
+    assert seeds_to_separate(0.0, 5) is None
+    assert seeds_to_separate(3.0, 1) is None
 
 
 def test_the_probability_of_being_best_is_shared_by_equals():
@@ -136,10 +163,25 @@ def test_equal_arms_are_luck_and_a_better_one_is_not():
     rng = np.random.default_rng(4)
     equal = np.minimum(draw(rng, (20, 30)), HORIZON)
     assert luck_of_seeds(equal).plausible
+    assert luck_of_seeds(equal[::-1]).best == luck_of_seeds(equal).best
     equal[7] -= 200
     found = luck_of_seeds(equal)
     assert not found.plausible
     assert found.best < found.expected_best
+
+
+def test_luck_of_three_arms_is_that_of_all_shuffles():
+    """All 6³ orders of three arms on three seeds, one after the other."""
+    times = np.array([[500.0, 700, 650], [625, 575, 750], [900, 600, 800]])
+    orders = [list(permutations(range(3)))] * 3
+    least = [
+        min(np.stack([times[list(o), j] for j, o in enumerate(own)], axis=1).mean(axis=1))
+        for own in product(*orders)
+    ]
+    exact = np.mean(np.array(least) <= times.mean(axis=1).min() + 1e-9)
+    found = luck_of_seeds(times)
+    assert found.p == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / SHUFFLES))
+    assert found.expected_best == pytest.approx(np.mean(least), abs=4 * np.std(least) / 40)
 
 
 @pytest.mark.long
@@ -168,6 +210,44 @@ def test_log_rank_p_is_uniform_under_the_null():
         three.append(log_rank_groups(arms).p)
     assert stats.kstest(two, "uniform").pvalue > 0.01
     assert stats.kstest(three, "uniform").pvalue > 0.01
+
+
+def groups_on(rng, seeds, own=None):
+    """Steps of eight genomes on 40 seeds, of which each matters; as rows of seeds."""
+    shared = rng.standard_normal(seeds) if own is None else own
+    noise = np.sqrt(0.4) * shared[:, None] + np.sqrt(0.6) * rng.standard_normal((seeds, 8))
+    return np.ceil(np.linspace(700, 1100, 8) * np.exp(0.3 * noise) / 25) * 25
+
+
+@pytest.mark.long
+def test_groups_on_the_same_seeds_are_seldom_told_apart_and_on_others_too_often():
+    rng, same, other = np.random.default_rng(12), [], []
+    for _ in range(500):
+        shared = rng.standard_normal(40)
+        one, two = (groups_on(rng, 40, shared) for _ in range(2))
+        three = groups_on(rng, 40)
+        arms = [times(own.ravel()) for own in (one, two, three)]
+        same.append(log_rank([(arms[0], arms[1])]).p < 0.05)
+        other.append(log_rank([(arms[0], arms[2])]).p < 0.05)
+    assert np.mean(same) <= 0.05
+    assert np.mean(other) > 0.1  # which is why it is said
+
+
+def test_groups_on_different_seeds_are_said_to_be():
+    rng = np.random.default_rng(13)
+    steps = groups_on(rng, 10).ravel()
+    here, there = np.repeat(np.arange(10), 8), np.repeat(np.arange(10, 20), 8)
+    spent = np.minimum(steps, HORIZON)
+
+    def group(name, seed):
+        return Arm(name, seed, steps, spent, HORIZON)
+
+    beside = compare([group("a", here), group("b", here)])
+    apart = compare([group("a", here), group("b", there)])
+    assert beside is not None
+    assert beside.independent
+    assert apart is not None
+    assert not apart.independent
 
 
 def test_the_comparison_says_all_of_it():
@@ -200,11 +280,22 @@ def test_where_means_differ_and_curves_cross_advice_says_both():
     assert found is not None
     (one,) = found.differences
     assert one.steps.high < 0
-    assert one.needed is not None
-    assert one.needed <= one.seeds
     assert not one.separated
     assert "The means of torn and late differ by" in found.advice
     assert "does not tell them apart" in found.advice
+
+
+def test_advice_is_on_those_that_are_not_told_apart():
+    rng = np.random.default_rng(11)
+    means = {"best": 800, "near": 805, "far": 1500, "further": 1600}
+    arms = [arm(draw(rng, (30,), mean=mean), name) for name, mean in means.items()]
+    found = compare(arms, "best")
+    assert found is not None
+    assert found.advice.startswith("2 of 3 are told apart from best.")
+    assert "near from best" in found.advice
+    clear = compare([arms[0], *arms[2:]], "best")
+    assert clear is not None
+    assert clear.advice == "All 2 others are told apart from best."
 
 
 def test_a_single_shared_seed_says_nothing_of_who_is_best():

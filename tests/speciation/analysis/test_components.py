@@ -39,13 +39,14 @@ def test_shares_sum_to_one():
 
 
 @pytest.mark.long
-def test_intervals_of_shares_cover_the_truth():
+@pytest.mark.parametrize(("count", "least"), [(64, 0.92), (16, 0.89)])
+def test_intervals_of_shares_cover_the_truth(count, least):
     rng = np.random.default_rng(2)
     hits = []
     for _ in range(400):
-        own = components(blocks(rng, 64)).shares["split"]
+        own = components(blocks(rng, count)).shares["split"]
         hits.append(own.low <= VARIANCES["split"] <= own.high)
-    assert 0.90 <= np.mean(hits) <= 0.98
+    assert least <= np.mean(hits) <= 0.98
 
 
 def test_a_block_crosses_two_seeds_of_each_stream():

@@ -28,7 +28,7 @@ def test_trials_end_and_are_replaced_while_it_is_measured():
 
 def test_growth_trains_so_many_trials():
     said = []
-    taken = growth(JOB, 4, "torch", [3, 9], said.append)
+    taken = list(growth(JOB, 4, "torch", [3, 9], said.append))
     assert [count for count, _ in taken] == [3, 9]
     assert all(seconds > 0 for _, seconds in taken)
     assert said == ["3 trials", "9 trials"]

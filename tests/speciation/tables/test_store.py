@@ -655,3 +655,13 @@ def test_reports_are_plain_values_for_json(store):
     store.append("trials", [row("a")])
     for report in (store.info(), store.verify(), *store.compact(), store.merge(store)):
         assert json.loads(json.dumps(dataclasses.asdict(report)))
+
+
+def test_keys_of_one_digest_are_told_apart(store, monkeypatch):
+    alike = pa.array([1], pa.uint64())
+    monkeypatch.setattr(
+        "speciation.tables.store.digests", lambda keys: pa.array([1] * len(keys), alike.type)
+    )
+    store.append("trials", [facts.row("a"), facts.row("b")])
+    assert facts.ids(store.select("trials", ["b", "x"]).table) == ["b"]
+    assert facts.ids(store.select("trials", ["x"]).table) == []

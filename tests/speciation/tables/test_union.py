@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speciation.tables.schema import TABLES
-from speciation.tables.union import union
+from speciation.tables.union import digests, union
 from tests.speciation.tables import facts
 
 TRIALS, CURVES, GENOMES, PLANS = (TABLES[t] for t in ("trials", "curves", "genomes", "plans"))
@@ -161,3 +161,18 @@ def test_a_million_rows_half_of_them_told_twice_take_seconds():
     kept = union([table], TRIALS)
     assert len(kept) == 500_000
     assert process_time() - begin < 20
+
+
+def test_a_digest_depends_on_its_text_alone():
+    texts = ["", "a", "é", "a-run-with-a-long-name-0123abcd", "0" * 32, "1" + "0" * 31]
+    together = digests(pa.array(texts)).to_pylist()
+    assert together == [digests(pa.array([text])).to_pylist()[0] for text in texts]
+    assert len(set(together)) == len(texts)
+
+
+def test_digests_of_cut_and_chunked_texts_are_those_of_the_texts():
+    texts = pa.array([f"{n:032x}" for n in range(100)] + [None])
+    whole = digests(texts)
+    assert digests(texts.slice(40)) == whole.slice(40)
+    assert digests(pa.chunked_array([texts.slice(0, 7), texts.slice(7)])) == whole
+    assert len(digests(pa.array([], pa.string()))) == 0

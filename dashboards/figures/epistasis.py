@@ -1,0 +1,151 @@
+"""What factors of a genome gain alone and in pairs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from dashboards import theme
+from dashboards.markup import in_figure
+from speciation.analysis.epistasis import LEVEL, Epistasis, Verdict
+
+MOST_PAIRS = 30
+
+
+def pair_grid(found: Epistasis) -> pd.DataFrame:
+    """Epistasis of every pair, a factor a row and a column; NaN on the diagonal."""
+    names = list(found.effects["factor"])
+    half = found.pairs.pivot(index="first", columns="second", values="epistasis")
+    half = half.reindex(index=names, columns=names)
+    return half.fillna(half.T)
+
+
+def draw_grid(found: Epistasis) -> go.Figure:
+    """A square a pair: blue gains together, red is less than the sum; dots were shown."""
+    grid = pair_grid(found)
+    names = [in_figure(name) for name in grid]
+    limit = float(np.nanmax(np.abs(grid.to_numpy()))) or 1.0
+    figure = theme.canvas(150 + 30 * len(names))
+    figure.add_trace(
+        go.Heatmap(
+            x=names,
+            y=names,
+            z=grid.to_numpy(),
+            zmin=-limit,
+            zmax=limit,
+            xgap=2,
+            ygap=2,
+            colorscale=[
+                [0, theme.BLUE],
+                [0.5, theme.see_through(theme.GREY, 0.18)],
+                [1, theme.VERMILION],
+            ],
+            colorbar={"title": {"text": "steps"}, "thickness": 10, "len": 0.8},
+            hovertemplate="%{x} with %{y}: %{z:+,.0f} steps<extra></extra>",
+            hoverongaps=False,
+        )
+    )
+    shown = found.pairs[found.pairs["adjusted"] < LEVEL]
+    figure.add_trace(
+        go.Scatter(
+            x=[*map(in_figure, shown["first"]), *map(in_figure, shown["second"])],
+            y=[*map(in_figure, shown["second"]), *map(in_figure, shown["first"])],
+            mode="markers",
+            marker={"size": 7, "color": "white", "line": {"width": 1.5, "color": "black"}},
+            hoverinfo="skip",
+        )
+    )
+    return figure.update_layout(
+        hovermode="closest",
+        margin={"t": 8},
+        xaxis={"tickangle": 50, "showgrid": False},
+        yaxis={"autorange": "reversed", "showgrid": False},
+    )
+
+
+def draw_effects(found: Epistasis) -> go.Figure:
+    """What each factor gains on average, a row each."""
+    table = found.effects
+    return _rows(
+        [in_figure(name) for name in table["factor"]],
+        table["effect"],
+        table["low"],
+        table["high"],
+        [theme.BLUE if p < LEVEL else theme.GREY for p in table["adjusted"]],
+        "steps, less is faster",
+    )
+
+
+def leading_pairs(found: Epistasis) -> pd.DataFrame:
+    """The pairs that are furthest from zero, those below it first."""
+    order = found.pairs["epistasis"].abs().sort_values(ascending=False).index[:MOST_PAIRS]
+    return found.pairs.loc[sorted(order)].reset_index(drop=True)
+
+
+def draw_pairs(found: Epistasis) -> go.Figure:
+    """Epistasis of the strongest pairs with intervals, a row each."""
+    table = leading_pairs(found)
+    return _rows(
+        [in_figure(f"{row.first} + {row.second}") for row in table.itertuples()],
+        table["epistasis"],
+        table["low"],
+        table["high"],
+        [VERDICTS[own] for own in table["verdict"]],
+        "steps beyond the sum of both",
+    )
+
+
+VERDICTS = {
+    Verdict.ONLY_TOGETHER: theme.GREEN,
+    Verdict.SYNERGY: theme.BLUE,
+    Verdict.REDUNDANT: theme.VERMILION,
+    Verdict.ADDITIVE: theme.GREY,
+}
+"""What was shown of a pair → its colour."""
+
+
+def _rows(
+    names: list[str],
+    value: pd.Series,
+    low: pd.Series,
+    high: pd.Series,
+    colours: list[str],
+    title: str,
+) -> go.Figure:
+    figure = theme.canvas(90 + 26 * len(names))
+    figure.add_trace(
+        go.Scatter(
+            x=value,
+            y=list(range(len(names))),
+            mode="markers",
+            marker={"size": 9, "color": colours},
+            error_x={
+                "array": high - value,
+                "arrayminus": value - low,
+                "color": theme.GREY,
+                "thickness": 2,
+                "width": 4,
+            },
+            customdata=[_said(*own) for own in zip(names, value, low, high, strict=True)],
+            hovertemplate="%{customdata}<extra></extra>",
+        )
+    )
+    figure.add_vline(x=0, line={"color": theme.GREY, "width": 1}, layer="below")
+    return figure.update_layout(
+        hovermode="closest",
+        margin={"t": 8},
+        xaxis={"title": {"text": title}, "showgrid": True, "tickformat": "+,d"},
+        yaxis={
+            "tickvals": list(range(len(names))),
+            "ticktext": names,
+            "range": [len(names) - 0.4, -0.6],
+            "showgrid": False,
+        },
+    )
+
+
+def _said(name: str, value: Any, low: Any, high: Any) -> str:
+    return f"{name}: {value:+,.0f} steps (95 % {low:+,.0f} to {high:+,.0f})"

@@ -1,0 +1,180 @@
+"""Genomes across settings: a map of how they learn, their steps, and what transfers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from dashboards import theme
+from dashboards.markup import in_figure
+from speciation.analysis.sweep import Swept
+
+CLASSES = {
+    "Smooth Learner": theme.GREEN,
+    "Delayed": "#2f9aa8",
+    "Grokker": theme.BLUE,
+    "Memoriser": "#a97f00",
+    "Underfitter": theme.GREY,
+    "Collapser": theme.PURPLE,
+    "Diverged": theme.VERMILION,
+}
+"""Learning class → its colour, from the easiest way of learning to none."""
+
+ROW, TITLE = 34, 34  # pixels
+
+
+def class_grid(swept: Swept, genome: str) -> pd.DataFrame:
+    """The most frequent learning class of a genome, in the rows and columns of the sweep."""
+    own = swept.cells[swept.cells["genome"] == genome]
+    grid = own.pivot(index="row", columns="column", values="learning")
+    rows, columns = (dict.fromkeys(swept.cells[axis]) for axis in ("row", "column"))
+    return grid.reindex(index=list(rows), columns=list(columns))
+
+
+def draw_classes(swept: Swept) -> go.Figure:
+    """A map a genome: a square a setting, in the colour of its most frequent class."""
+    genomes = list(dict.fromkeys(swept.cells["genome"]))
+    height = (ROW * swept.cells["row"].nunique() + TITLE) * len(genomes)
+    figure = make_subplots(
+        rows=len(genomes),
+        cols=1,
+        shared_xaxes=True,
+        vertical_spacing=TITLE / height,
+        subplot_titles=[in_figure(genome) for genome in genomes],
+        figure=theme.canvas(height + 80),
+    )
+    for place, genome in enumerate(genomes, start=1):
+        figure.add_trace(_map(swept, genome), row=place, col=1)
+    figure.update_annotations(font={"size": 12})
+    figure.update_yaxes(showgrid=False)
+    figure.update_xaxes(showgrid=False, type="category")
+    return figure.update_layout(hovermode="closest", margin={"t": 34})
+
+
+def _map(swept: Swept, genome: str) -> go.Heatmap:
+    grid = class_grid(swept, genome)
+    number = {name: place for place, name in enumerate(CLASSES)}
+    own = swept.cells[swept.cells["genome"] == genome].set_index(["row", "column"])
+    share = own["share"].unstack().reindex(index=grid.index, columns=grid.columns)
+    said = own.apply(_said, axis=1).unstack().reindex(index=grid.index, columns=grid.columns)
+    last = len(CLASSES) - 1
+    return go.Heatmap(
+        x=[in_figure(name) for name in grid.columns],
+        y=[in_figure(name) for name in grid.index],
+        z=grid.map(lambda name: number.get(name, np.nan)).to_numpy(dtype=float),
+        zmin=-0.5,
+        zmax=last + 0.5,
+        xgap=2,
+        ygap=2,
+        showscale=False,
+        colorscale=[
+            [(place + end) / len(CLASSES), colour]
+            for place, colour in enumerate(CLASSES.values())
+            for end in (0, 1)
+        ],
+        text=share.map(lambda own: "" if pd.isna(own) else f"{own:.0%}").to_numpy(),
+        texttemplate="%{text}",
+        textfont={"color": "white", "size": 11},
+        customdata=said.to_numpy(),
+        hovertemplate="%{customdata}<extra></extra>",
+        hoverongaps=False,
+    )
+
+
+def _said(row: pd.Series) -> str:
+    return (
+        f"{in_figure(row['setting'])}: {row['learning']} in {row['share']:.0%} "
+        f"(95 % {row['share_low']:.0%} to {row['share_high']:.0%}) of {row['seeds']} seeds; "
+        f"{row['success']:.0%} grokked, {row['steps']:,.0f} steps"
+    )
+
+
+def step_grid(swept: Swept) -> pd.DataFrame:
+    """Mean steps as a share of the horizon: a row a genome, a column a setting."""
+    cells = swept.cells.assign(share=swept.cells["steps"] / swept.cells["horizon"])
+    grid = cells.pivot(index="genome", columns="setting", values="share")
+    genomes, settings = (dict.fromkeys(cells[axis]) for axis in ("genome", "setting"))
+    return grid.reindex(index=list(genomes), columns=list(settings))
+
+
+def draw_steps(swept: Swept) -> go.Figure:
+    """A square a genome and setting; the stronger the colour, the sooner it groks there."""
+    grid = step_grid(swept)
+    figure = theme.canvas(170 + 26 * len(grid))
+    figure.add_trace(
+        go.Heatmap(
+            x=[in_figure(name) for name in grid.columns],
+            y=[in_figure(name) for name in grid.index],
+            z=grid.to_numpy(),
+            zmin=0,
+            zmax=1,
+            xgap=2,
+            ygap=2,
+            colorscale=[[0, theme.BLUE], [1, theme.see_through(theme.GREY, 0.18)]],
+            colorbar={"title": {"text": "of H"}, "tickformat": ".0%", "thickness": 10},
+            hovertemplate="%{y}, %{x}: %{z:.1%} of the horizon<extra></extra>",
+            hoverongaps=False,
+        )
+    )
+    return figure.update_layout(
+        hovermode="closest",
+        margin={"t": 8},
+        xaxis={"tickangle": 40, "showgrid": False, "type": "category"},
+        yaxis={"autorange": "reversed", "showgrid": False, "type": "category"},
+    )
+
+
+def from_first(swept: Swept) -> pd.DataFrame:
+    """Transfer from the first setting to each of the others, the best first."""
+    home = swept.cells["setting"].iloc[0]
+    table = swept.transfer[swept.transfer["first"] == home]
+    return table.sort_values("rank_correlation", ascending=False, ignore_index=True)
+
+
+def draw_transfer(swept: Swept) -> go.Figure:
+    """Rank correlation of the first setting with each other and its interval."""
+    table = from_first(swept)
+    names = [in_figure(name) for name in table["second"]]
+    figure = theme.canvas(90 + 26 * len(table))
+    figure.add_trace(
+        go.Scatter(
+            x=table["rank_correlation"],
+            y=table.index,
+            mode="markers",
+            marker={
+                "size": 9,
+                "color": [theme.BLUE if low > 0 else theme.GREY for low in table["low"]],
+            },
+            error_x={
+                "array": table["high"] - table["rank_correlation"],
+                "arrayminus": table["rank_correlation"] - table["low"],
+                "color": theme.GREY,
+                "thickness": 2,
+                "width": 4,
+            },
+            customdata=[
+                f"{name}: {row.rank_correlation:.2f} (95 % {row.low:.2f} to {row.high:.2f}), "
+                f"{row.genomes} genomes"
+                for name, row in zip(names, table.itertuples(), strict=True)
+            ],
+            hovertemplate="%{customdata}<extra></extra>",
+        )
+    )
+    return figure.update_layout(
+        hovermode="closest",
+        margin={"t": 8},
+        xaxis={
+            "title": {"text": "rank correlation of mean steps"},
+            "range": [-1.05, 1.05],
+            "showgrid": True,
+            "zeroline": True,
+        },
+        yaxis={
+            "tickvals": list(range(len(table))),
+            "ticktext": names,
+            "range": [len(table) - 0.4, -0.6],
+            "showgrid": False,
+        },
+    )

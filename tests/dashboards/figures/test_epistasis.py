@@ -1,0 +1,56 @@
+"""Epistasis as figures, and the page around them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dashboards import theme
+from dashboards.epistasis import HEADER, report, rows
+from dashboards.figures.epistasis import draw_effects, draw_grid, draw_pairs, pair_grid
+from speciation.analysis.epistasis import Epistasis, epistasis, factorial
+from tests.dashboards.reading import Page
+from tests.speciation.analysis.test_epistasis import FOUR, H, law, tried
+
+
+@pytest.fixture(scope="module")
+def found() -> Epistasis:
+    return epistasis(factorial(FOUR), tried(factorial(FOUR), law), H)
+
+
+def test_the_grid_is_the_same_from_both_sides_and_empty_on_its_diagonal(found):
+    grid = pair_grid(found)
+    assert np.isnan(np.diag(grid)).all()
+    assert grid.loc["b", "c"] == grid.loc["c", "b"] < -250
+    assert np.isnan(grid.to_numpy()).sum() == len(FOUR)
+
+
+def test_a_dot_marks_what_was_shown_and_no_other_square(found):
+    squares, dots = draw_grid(found).data
+    assert sorted(zip(dots.x, dots.y, strict=True)) == [("b", "c"), ("c", "b")]
+    assert squares.zmin == -squares.zmax
+
+
+def test_effects_that_were_not_shown_are_grey(found):
+    (dots,) = draw_effects(found).data
+    told = dict(zip(found.effects["factor"], dots.marker.color, strict=True))
+    assert told["d"] == theme.GREY
+    assert told["a"] == told["b"] == told["c"] == theme.BLUE
+    assert list(dots.x) == sorted(dots.x)
+
+
+def test_pairs_are_coloured_by_verdict(found):
+    (dots,) = draw_pairs(found).data
+    assert list(dots.marker.color) == [theme.GREEN] + [theme.GREY] * 5
+
+
+def test_the_page_counts_what_works_only_together(found, tmp_path):
+    report(found, "one", "other", tmp_path / "page.html")
+    page = Page((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert "Epistasis: from one to other" in page.text
+    assert "on 60 seeds" in page.text
+    assert "of 6 pairs" in page.text
+    assert len(page.data) == 3
+    first = rows(found)[0]
+    assert (first[0], first[-1], len(first)) == ("b + c", "only together", len(HEADER))
+    assert first[-2] == "< 0.001"

@@ -1,0 +1,74 @@
+"""A sweep as figures, and the page around them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dashboards import theme
+from dashboards.figures.sweep import (
+    CLASSES,
+    class_grid,
+    draw_classes,
+    draw_steps,
+    draw_transfer,
+    from_first,
+    step_grid,
+)
+from dashboards.sweep import HEADER, report, rows
+from speciation.analysis.sweep import Swept
+from speciation.trial.trial import LearningClass
+from tests.dashboards.reading import Page
+from tests.dashboards.sweep_made_up import COLUMNS, GENOMES, ROWS, made_up
+
+
+@pytest.fixture(scope="module")
+def found() -> Swept:
+    return made_up()
+
+
+def test_every_learning_class_has_a_colour_of_its_own():
+    assert set(CLASSES) == {kind.value for kind in LearningClass}
+    assert len(set(CLASSES.values())) == len(CLASSES)
+
+
+def test_a_map_has_the_rows_and_columns_of_the_sweep_in_their_order(found):
+    grid = class_grid(found, GENOMES[0])
+    assert (list(grid.index), list(grid.columns)) == (ROWS, COLUMNS)
+    figure = draw_classes(found)
+    assert len(figure.data) == len(GENOMES)
+    names = list(CLASSES)
+    drawn = [[names[int(own)] for own in line] for line in figure.data[0].z]
+    assert drawn == grid.to_numpy().tolist()
+    assert figure.data[0].colorscale[0][0] == 0
+    assert figure.data[0].colorscale[-1][0] == 1
+
+
+def test_steps_are_a_share_of_each_settings_own_horizon(found):
+    grid = step_grid(found)
+    assert grid.shape == (len(GENOMES), len(ROWS) * len(COLUMNS))
+    assert ((grid >= 0) & (grid <= 1)).all(axis=None)
+    (squares,) = draw_steps(found).data
+    assert np.array_equal(squares.z, grid.to_numpy())
+
+
+def test_a_correlation_whose_interval_holds_zero_is_grey(found):
+    (dots,) = draw_transfer(found).data
+    told = from_first(found)
+    assert set(told["first"]) == {f"{ROWS[0]}, {COLUMNS[0]}"}
+    assert len(told) == len(ROWS) * len(COLUMNS) - 1
+    assert told["rank_correlation"].is_monotonic_decreasing
+    assert list(dots.x) == list(told["rank_correlation"])
+    expected = [theme.BLUE if low > 0 else theme.GREY for low in told["low"]]
+    assert list(dots.marker.color) == expected
+
+
+def test_the_page_tells_every_cell_and_says_where_nothing_can_be_correlated(found, tmp_path):
+    report(found, "made-up", 32, tmp_path / "page.html")
+    page = Page((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert f"The same genomes in {len(ROWS) * len(COLUMNS)} settings" in page.text
+    assert len(page.data) == 3
+    assert {len(row) for row in rows(found)} == {len(HEADER)}
+    few = Swept(found.cells, found.classes, found.transfer.iloc[:0])
+    report(few, "made-up", 32, tmp_path / "few.html")
+    assert "needs four genomes" in (tmp_path / "few.html").read_text(encoding="utf-8")
