@@ -104,13 +104,13 @@ def test_a_run_is_started_watched_stopped_and_resumed(page, tmp_path):
             page.click("text=in one process")
             page.click("#start")
             page.wait_for_selector("text=is started")
-            until(page, closed(2), 60)
+            until(page, closed(2), 180)
             assert "run=watched-" in page.url
             assert page.is_disabled("#resume")
             page.click("#stop")
             page.wait_for_selector("text=stops when")
-            until(page, "!document.querySelector('#resume').disabled", 30)
-            until(page, "document.querySelector('#tiles').innerText.includes('stopped')")
+            until(page, "!document.querySelector('#resume').disabled", 180)
+            until(page, "document.querySelector('#tiles').innerText.includes('stopped')", 180)
             (work,) = works(tmp_path)
             assert not work.running
             page.fill("#more", "400")
@@ -118,11 +118,13 @@ def test_a_run_is_started_watched_stopped_and_resumed(page, tmp_path):
             page.click("#resume")
             page.wait_for_selector("text=goes on")
             until(
-                page, f"document.querySelector('#generation-said').innerText !== '{before}'", 60
+                page,
+                f"document.querySelector('#generation-said').innerText !== '{before}'",
+                180,
             )
             assert read_work(tmp_path, work.name).running
             page.click("#stop")
-            until(page, "document.querySelector('#tiles').innerText.includes('stopped')", 30)
+            until(page, "document.querySelector('#tiles').innerText.includes('stopped')", 180)
         finally:
             for work in works(tmp_path):
                 if work.running:
