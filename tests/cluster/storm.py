@@ -4,7 +4,7 @@
 
 Actors and the driver are killed, machines (raylets) are killed, frozen and added, and some
 writes to the store fail, in an order that the seed decides, for so many seconds. Then the run
-may finish in peace. Its tables must be those of a calm run in one process. Printed are what
+may end in peace. Its tables must be those of a calm run in one process. Printed are what
 was done, how often, and how long it took until the next result was stored.
 """
 
@@ -31,6 +31,7 @@ from ray.cluster_utils import Cluster
 from cluster.driver import run
 from cluster.local_cluster import HEALTH_CHECKS
 from cluster.local_executor import LocalExecutor
+from cluster.plan import closed_generations
 from cluster.ray_address import ensure_token
 from speciation.tables.store import Store
 from tests.cluster.drive import wanted
@@ -41,6 +42,7 @@ ROOT = Path(__file__).parents[2]
 MOST_MACHINES = 3
 PAUSE = (2.0, 8.0)  # seconds between two faults
 PATIENCE = 300.0
+MOST_GENERATIONS = 100_000
 
 
 @contextmanager
@@ -67,7 +69,7 @@ class Storm:
     Args:
         cluster: Where it runs.
         folder: Its store.
-        generations: Of the run.
+        generations: Of the run, more than can be tried while the storm lasts.
         rng: Decides.
         trouble: Share of writes that fail.
     """
@@ -81,23 +83,10 @@ class Storm:
         trouble: float,
     ) -> None:
         self.cluster, self.folder, self.rng = cluster, folder, rng
-        self._generations, self._trouble = generations, trouble
+        self.generations, self._trouble = generations, trouble
         self.done: Counter[str] = Counter()
         self.workers: list[Any] = []
         self.driver = self._begin()
-
-    def actors(self) -> list[int]:
-        """Processes of actors: children of our raylets, whose name says so."""
-        raylets = {
-            process.process.pid
-            for node in self.cluster.list_all_nodes()
-            for process in node.all_processes.get("raylet", ())
-        }
-        return [
-            pid
-            for pid, parent, name in _processes()
-            if parent in raylets and name.startswith("ray::EngineActor")
-        ]
 
     def revive(self) -> None:
         """Begin the driver again, if it ended before the run did."""
@@ -113,9 +102,17 @@ class Storm:
         self.done[what] += 1
         return what
 
+    def pass_over(self) -> None:
+        """Let the run end with a generation more than it has."""
+        self.generations = closed_generations(wanted(1).run_id(), Store(self.folder)) + 1
+        self.kill_driver()
+        while self.driver.poll() != 0:
+            self.revive()
+            time.sleep(0.2)
+
     def kill_actor(self) -> str:
         """SIGKILL."""
-        if not (found := self.actors()):
+        if not (found := actors_of(self.cluster)):
             return "no actor to kill"
         _signal(self.rng.choice(found), signal.SIGKILL)
         return "actor killed"
@@ -156,8 +153,25 @@ class Storm:
 
     def _begin(self) -> subprocess.Popen[bytes]:
         seed = self.rng.randrange(2**31)
-        words = self.cluster.address, self.folder, self._generations, seed, self._trouble
+        words = self.cluster.address, self.folder, self.generations, seed, self._trouble
         return begin(*map(str, words))
+
+
+def actors_of(cluster: Cluster) -> list[int]:
+    """Processes of a cluster's actors: children of its raylets that are called so.
+
+    While an actor is called, its process is called after the call.
+    """
+    raylets = {
+        process.process.pid
+        for node in cluster.list_all_nodes()
+        for process in node.all_processes.get("raylet", ())
+    }
+    return [
+        pid
+        for pid, parent, name in _processes()
+        if parent in raylets and name.startswith(("ray::EngineActor", "ray::train"))
+    ]
 
 
 def begin(
@@ -202,9 +216,7 @@ def weather(storm: Storm, seconds: float) -> dict[str, list[float]]:
         if (waited := seconds_to_a_result(storm)) is not None:
             took[what].append(waited)
             time.sleep(storm.rng.uniform(*PAUSE))
-    while storm.driver.poll() != 0:
-        storm.revive()
-        time.sleep(0.2)
+    storm.pass_over()
     return took
 
 
@@ -218,15 +230,14 @@ def differences(folder: Path, generations: int) -> list[str]:
 
 def carry_out(seconds: float, seed: int, trouble: float) -> tuple[Storm, list[str]]:
     """A whole storm; what was done, and tables that differ."""
-    generations = max(int(seconds), 10)
     with machines() as cluster, tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "store"
-        storm = Storm(cluster, folder, generations, random.Random(seed), trouble)
+        storm = Storm(cluster, folder, MOST_GENERATIONS, random.Random(seed), trouble)
         try:
             took = weather(storm, seconds)
         finally:
             storm.driver.kill()
-        differ = differences(folder, generations)
+        differ = differences(folder, storm.generations)
     for what, waits in sorted(took.items()):
         middle, worst = sorted(waits)[len(waits) // 2], max(waits)
         print(
