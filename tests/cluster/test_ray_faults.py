@@ -139,7 +139,9 @@ def test_a_machine_that_freezes_is_noticed_in_seconds(machines, executor):
 def test_slots_of_an_actor_that_is_killed_train_again_in_seconds_and_only_they_are_run_again(
     machines, executor
 ):
+    began = time.monotonic()
     ready(executor, 1)
+    start = _told("an actor is ready after", time.monotonic() - began)
     work = trials(400)
     executor.submit(work)
     done = {row["trial_id"] for row in collect(executor, 20)}
@@ -153,9 +155,11 @@ def test_slots_of_an_actor_that_is_killed_train_again_in_seconds_and_only_they_a
     )
     executor.submit(loss.trials)
     until(executor, lambda events: any(isinstance(e, Finished) for e in events))
-    assert _told("a killed actor's slots have a result after", time.monotonic() - began) <= 5
+    # On a busy machine, processes start as slowly as the first one did.
+    took = _told("a killed actor's slots have a result after", time.monotonic() - began)
+    assert took <= max(5, 2 * start)
     # Slots, and the few trials that wait in the actor so that no slot is ever empty.
-    assert len(loss.trials) <= 3 * SLOTS
+    assert len(loss.trials) <= 2 * SLOTS
     assert not done & {t.id for t in loss.trials}
 
 
