@@ -49,8 +49,7 @@ def test_what_is_zoomed_and_hidden_stays_over_ten_live_updates(page, tmp_path):
         page.mouse.move(box["x"] + 500, box["y"] + 120, steps=5)
         page.mouse.up()
         page.locator("#fitness .legendtoggle").first.click()
-        page.locator("#fitness .legendtoggle").first.click(timeout=3000)
-        page.wait_for_timeout(700)
+        until(page, f"({VIEW})().includes('legendonly')")
         before = page.evaluate(VIEW)
         assert "legendonly" in before
         step, tiles = (

@@ -127,7 +127,7 @@ def test_every_page_is_saved_and_opens_offline(page, sources, tmp_path, path):
     with serving(sources.store, sources.library) as address:
         page.goto(f"{address}/{path}")
         page.wait_for_selector("#page h1")
-        with page.expect_download() as file:
+        with page.expect_download(timeout=120_000) as file:
             page.click("#export")
         file.value.save_as(tmp_path / "saved.html")
     page.context.set_offline(True)
