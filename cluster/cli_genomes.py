@@ -486,7 +486,7 @@ def lineage(
 
 
 @click.command()
-@click.argument("trials", nargs=-1, required=True, metavar="TRIAL|GENOME…")
+@click.argument("trials", nargs=-1, required=True, metavar="TRIAL|GENOME|SPECIES…")
 @click.option(
     "--seed", type=click.IntRange(0), default=1, show_default=True, help="Of genomes."
 )
@@ -511,7 +511,8 @@ def interpret(
     """Train trials again, slowly, and look inside: waves, attention, neurons, clock or pizza.
 
     TRIAL is the beginning of a trial's id in the store; GENOME is one of the library, a file,
-    or the beginning of a genome's id, tried from one seed. About 20 seconds each.
+    or the beginning of a genome's id, tried from one seed; species:NAME stands for its two
+    most typical genomes. About 20 seconds each.
 
     Example:  [bold cyan]speciation interpret tuned-adamw stock-adamw --open[/]
     """

@@ -70,12 +70,12 @@ def compare(
 
     Example:  [bold cyan]speciation compare searches --repeats 3 --budget 2000000[/]
     """
-    from cluster.comparison import entries, load_comparison
+    from cluster.comparison import COMPARISONS, entries
     from cluster.launch import places
     from speciation.tables.files import open_files
 
     changes = {name: told[name] for name in ("repeats", "budget", "confirm")}
-    plan = load_comparison(comparison, changes)
+    plan = COMPARISONS.load(comparison, changes)
     root = f"{(told['store'] or DEFAULT_STORE).rstrip('/')}/comparisons/{plan.name}"
     names = ("executor", "address", "device", "slots")
     where = places(None, *(told[name] for name in names))
@@ -171,11 +171,11 @@ def sweep(
     Example:  [bold cyan]speciation sweep phases --seeds 8[/]
     """
     from cluster.launch import places
-    from cluster.sweep import genomes_of, load_sweep, settings_of
+    from cluster.sweep import SWEEPS, genomes_of, settings_of
     from speciation.analysis.sweep import cell_table, swept
     from speciation.tables.store import Store
 
-    plan = load_sweep(source, {"seeds": seeds})
+    plan = SWEEPS.load(source, {"seeds": seeds})
     names = ("store", "executor", "address", "device", "slots")
     settings = settings_of(plan, source, places(*(told[name] for name in names)))
     place = Store(told["store"] or DEFAULT_STORE)

@@ -10,20 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from os.path import isfile
-from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from cluster.config import PRESETS, ConfigError, RunConfig, make_config
-from cluster.config_sentences import hint, listed, sentence, shown
 from cluster.executor import engine_plan
-from cluster.yaml_text import YamlError, read_yaml
+from cluster.experiment_file import ExperimentFile
 from speciation.evolution import peers
 from speciation.genome.canonical import content_hash
 
-COMPARISONS = PRESETS / "comparisons"
 MANY_GENERATIONS = 100_000  # the budget ends an arm, not their number
 LIBRARIES = {"tpe": "optuna", "cma-es": "cmaes"}
 
@@ -85,40 +81,9 @@ class Entry:
         )
 
 
-def comparisons() -> list[str]:
-    """Names of the comparisons that come with the project."""
-    return sorted(path.stem for path in COMPARISONS.glob("*.yaml"))
-
-
-def load_comparison(source: str, changes: Mapping[str, Any]) -> Comparison:
-    """A comparison from a YAML file or by name.
-
-    Args:
-        source: Path of a file, or the name of one that comes with the project.
-        changes: Values of its own keys that go before the file's; None changes nothing.
-
-    Raises:
-        ConfigError: The file or a value in it cannot be used.
-    """
-    path = Path(source)
-    if source in comparisons() and not isfile(path):
-        path = COMPARISONS / f"{source}.yaml"
-    elif not isfile(path):
-        raise ConfigError(
-            f"there is no file {shown(source)}, nor a comparison of that name "
-            f"({listed(comparisons())}){hint(source, comparisons())}"
-        )
-    try:
-        raw = read_yaml(path)
-    except YamlError as error:
-        raise ConfigError(str(error)) from error
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: expected keys and values (budget: ..., arms: ...)")
-    given = {key: value for key, value in changes.items() if value is not None}
-    try:
-        return Comparison.model_validate({**raw, **given})
-    except ValidationError as error:
-        raise ConfigError(sentence(Comparison, str(path), error, set(given))) from None
+COMPARISONS = ExperimentFile(
+    "comparison", PRESETS / "comparisons", Comparison, "budget: ..., arms: ..."
+)
 
 
 def entries(

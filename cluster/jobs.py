@@ -17,6 +17,7 @@ import shlex
 import socket
 import sys
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -44,6 +45,8 @@ from cluster.ray_address import (
 from cluster.shipping import Parcel
 from speciation.genome.genome import content_hash
 
+NO_AGENT = "No available agent"  # says Ray for some seconds after its start
+AGENT_SECONDS = 30.0
 HTTP_SECONDS = 10.0
 STOP_SECONDS = 60  # between asking a job to stop and ending it: finished trials are stored
 DISPATCHER = "dispatcher"
@@ -91,17 +94,23 @@ class RayJobs:
         runtime_env: Mapping[str, Any],
     ) -> None:
         """Hand a job over. One that Ray has already is left as it is."""
-        try:
-            with self._understood():
-                self._client.submit_job(
-                    submission_id=submission_id,
-                    entrypoint=entrypoint,
-                    metadata=dict(metadata),
-                    runtime_env=dict(runtime_env),
-                )
-        except ExecutorError as error:
-            if "already exists" not in str(error):
-                raise
+        deadline = time.monotonic() + AGENT_SECONDS
+        while True:
+            try:
+                with self._understood():
+                    self._client.submit_job(
+                        submission_id=submission_id,
+                        entrypoint=entrypoint,
+                        metadata=dict(metadata),
+                        runtime_env=dict(runtime_env),
+                    )
+                return
+            except ExecutorError as error:
+                if "already exists" in str(error):
+                    return
+                if NO_AGENT not in str(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.5)
 
     def stop(self, submission_id: str) -> None:
         """Ask a job to stop; it has ``STOP_SECONDS`` for that."""

@@ -10,20 +10,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from cluster.config import PROJECT, RunConfig
+from cluster.naming import SPECIES_PREFIX, Named, named
 from speciation.analysis.forge import Party
 from speciation.analysis.parties import PartyError, kept_party
 from speciation.evolution.fitness import fitness_table
 from speciation.genome.collection import Collection, read_collection
-from speciation.genome.genome import Genome
+from speciation.genome.genome import Genome, Genomes, kind_named
 from speciation.genome.library import read_stored
 from speciation.tables.readers import genomes_frame, trial_of, trials_frame
 from speciation.tables.store import Store
 from speciation.trial.trial import Trial
 
 LIBRARY = PROJECT / "genomes"
+TYPICAL = 2
+"""Genomes of a species that stand for it where each takes long to look at."""
 
 
 def party(word: str, library: Collection, store: Store | None) -> Party:
@@ -77,7 +81,7 @@ def birth(store: Store, genome: Genome) -> dict[str, Any]:
 def trials_named(
     words: Sequence[str], library: Collection, store: Store | None, config: RunConfig, seed: int
 ) -> dict[str, Trial]:
-    """Trials that words mean: beginnings of trial ids in a store, or genomes.
+    """Trials that words mean: beginnings of trial ids in a store, genomes, or species.
 
     Args:
         words: What somebody typed.
@@ -88,6 +92,7 @@ def trials_named(
 
     Raises:
         PartyError: A word means nothing.
+        NamingError: There is no such species.
     """
     found: dict[str, Trial] = {}
     for word in words:
@@ -95,9 +100,22 @@ def trials_named(
         if stored is not None:
             found[f"trial {stored.id[:8]}"] = stored
             continue
+        if word.startswith(SPECIES_PREFIX) and store is not None:
+            for own in typical(named(word, store, config)):
+                found[f"{own.name}, seed {seed}"] = config.trials([own.genome], [seed])[0]
+            continue
         own = party(word, library, store)
         found[f"{own.name}, seed {seed}"] = config.trials([own.genome], [seed])[0]
     return found
+
+
+def typical(species: Named) -> list[Party]:
+    """The genomes of a species that are nearest to its mean, on the genes' own scales."""
+    genomes = Genomes.of(list(species.genomes.values()))
+    units = kind_named(genomes.kind).encode(genomes)
+    nearest = np.argsort(np.linalg.norm(units - units.mean(axis=0), axis=1), kind="stable")
+    names = list(species.genomes)
+    return [Party(f"{species.group}, {names[i]}", genomes[int(i)]) for i in nearest[:TYPICAL]]
 
 
 def _figures(trials: pd.DataFrame) -> dict[str, Any] | None:

@@ -9,22 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from os.path import isfile
-from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from cluster.comparison import laid_over
-from cluster.config import PRESETS, ConfigError, RunConfig, make_config
-from cluster.config_sentences import hint, listed, sentence, shown
+from cluster.config import PRESETS, RunConfig, make_config
+from cluster.experiment_file import ExperimentFile
 from cluster.naming import named
 from cluster.validate import RUN
-from cluster.yaml_text import YamlError, read_yaml
 from speciation.genome.genome import Genome
 from speciation.tables.store import Store
-
-SWEEPS = PRESETS / "sweeps"
 
 
 class Sweep(BaseModel):
@@ -60,40 +55,7 @@ class Setting:
         return f"{self.row}, {self.column}" if self.column else self.row
 
 
-def sweeps() -> list[str]:
-    """Names of the sweeps that come with the project."""
-    return sorted(path.stem for path in SWEEPS.glob("*.yaml"))
-
-
-def load_sweep(source: str, changes: Mapping[str, Any]) -> Sweep:
-    """A sweep from a YAML file or by name.
-
-    Args:
-        source: Path of a file, or the name of one that comes with the project.
-        changes: Values of its own keys that go before the file's; None changes nothing.
-
-    Raises:
-        ConfigError: The file or a value in it cannot be used.
-    """
-    path = Path(source)
-    if source in sweeps() and not isfile(path):
-        path = SWEEPS / f"{source}.yaml"
-    elif not isfile(path):
-        raise ConfigError(
-            f"there is no file {shown(source)}, nor a sweep of that name "
-            f"({listed(sweeps())}){hint(source, sweeps())}"
-        )
-    try:
-        raw = read_yaml(path)
-    except YamlError as error:
-        raise ConfigError(str(error)) from error
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: expected keys and values (genomes: ..., rows: ...)")
-    given = {key: value for key, value in changes.items() if value is not None}
-    try:
-        return Sweep.model_validate({**raw, **given})
-    except ValidationError as error:
-        raise ConfigError(sentence(Sweep, str(path), error, set(given))) from None
+SWEEPS = ExperimentFile("sweep", PRESETS / "sweeps", Sweep, "genomes: ..., rows: ...")
 
 
 def settings_of(sweep: Sweep, where: str, places: Mapping[str, Any]) -> list[Setting]:

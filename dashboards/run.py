@@ -24,23 +24,11 @@ from speciation.tables.readers import (
     read,
     trials_frame,
 )
+from speciation.tables.schema import QUESTION
 from speciation.tables.store import Store
 
-# What makes two trials of one genome answers to one question.
-QUESTION = (
-    "operation",
-    "modulus",
-    "train_fraction",
-    "batch",
-    "symmetric",
-    "eval_interval",
-    "layers",
-    "d_model",
-    "heads",
-    "d_ff",
-    "precision",
-    "semantics",
-)
+SAME = (*QUESTION, "eval_interval", "precision", "semantics")
+"""What trials have in common that stand in one figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +173,7 @@ def _confirmed(
     chosen = (pc.field("genome_id") == (genome or "")) & (pc.field("pool") == "B")
     ids = read(store, "trials", ["trial_id"], chosen)["trial_id"].to_pylist()
     found = trials_frame(store, trial_ids=ids)
-    for column in QUESTION if len(trials) else ():
+    for column in SAME if len(trials) else ():
         found = found[found[column] == trials[column].iloc[0]]
     # Pool B is the odd numbers, drawn from the first: another run may have drawn further.
     return found[found["seed"] < 2 * seeds].sort_values("seed", ignore_index=True)

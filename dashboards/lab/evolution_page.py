@@ -53,12 +53,10 @@ def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
     """
     try:
         live = sources.shared(Live)
-        names, begun = live.names()[:MOST_RUNS], live.begun()
+        names = live.names()[:MOST_RUNS]
+        run = _run(live, names, wanted)
     except StoreError as error:
         return html.Div([html.H1(TITLE), html.P(str(error), className="trouble")])
-    asked = wanted.get("run", "")
-    latest = next((name for name in names if name in begun), names[0] if names else None)
-    run = asked if asked in names else latest
     begin = [own for own in wanted.get("begin", "")[:2000].split(",") if own]
     picker = dcc.Dropdown(
         names, run, id="run", clearable=False, placeholder="No run yet", maxHeight=320
@@ -79,6 +77,14 @@ def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
         ],
         className="evolution",
     )
+
+
+def _run(live: Live, names: list[str], wanted: dict[str, str]) -> str | None:
+    """The run that an address asks for, or else the latest that was begun."""
+    if (asked := wanted.get("run", "")) in names:
+        return asked
+    begun = live.begun()
+    return next((name for name in names if name in begun), names[0] if names else None)
 
 
 def connect(app: Dash, sources: Sources) -> None:
@@ -581,11 +587,10 @@ def export(sources: Sources, wanted: dict[str, str]) -> Export:
         NothingToExport: There is no run that can be read.
     """
     try:
-        names = sources.shared(Live).names()
-        run = wanted.get("run", "")
-        if not names:
+        live = sources.shared(Live)
+        run = _run(live, live.names(), wanted)
+        if run is None:
             raise NothingToExport("There is no run yet, so there is no report.")
-        run = run if run in names else names[0]
         return Export(run, whole(read_run(store_at(sources.store), run)))
     except StoreError as error:
         raise NothingToExport(str(error)) from error

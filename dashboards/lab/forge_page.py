@@ -31,7 +31,7 @@ MOST_ACTS = 100
 
 def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
     """The page; the address's query tells a :class:`~dashboards.lab.splicing.Splicing`."""
-    made = splicing.of_query(wanted) if wanted else opening(sources)
+    made = told(sources, wanted)
     chosen = (made.recipient,) if made.recipient else ()
     return html.Div(
         [
@@ -68,6 +68,11 @@ def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
         ],
         className="forge",
     )
+
+
+def told(sources: Sources, wanted: dict[str, str]) -> Splicing:
+    """What an address tells, or else what the forge opens with."""
+    return splicing.of_query(wanted) if wanted else opening(sources)
 
 
 def opening(sources: Sources) -> Splicing:
@@ -174,12 +179,12 @@ def _splicing(app: Dash, sources: Sources) -> None:
         before, by = splicing.of_data(bench), ctx.triggered_id
         try:
             if by == "forge-address":
-                after, told = splicing.of_query(query_of(search)), {"by": "link"}
+                after, how = splicing.of_query(query_of(search)), {"by": "link"}
             elif by == "acts":
-                after, told = done(sources, before, acts, bench)
+                after, how = done(sources, before, acts, bench)
             else:
                 chosen = "".join(splicing.ids([recipient]))
-                after, told = before.among(chosen, splicing.ids(donors)), {"by": "parties"}
+                after, how = before.among(chosen, splicing.ids(donors)), {"by": "parties"}
             if after == before and by != "acts":
                 raise PreventUpdate
             if after.recipient:
@@ -187,8 +192,8 @@ def _splicing(app: Dash, sources: Sources) -> None:
         except TROUBLE as error:
             return no_update, str(error), no_update, no_update
         last = acts[-1] if isinstance(acts, list) and acts else bench
-        data = {"count": counted(last)} | after.data() | told
-        return data, told.get("trouble", ""), after.recipient or None, list(after.donors)
+        data = {"count": counted(last)} | after.data() | how
+        return data, how.get("trouble", ""), after.recipient or None, list(after.donors)
 
 
 def done(
@@ -333,7 +338,7 @@ def export(sources: Sources, wanted: dict[str, str]) -> Export:
     Raises:
         NothingToExport: Nobody is on the forge, or somebody is not found.
     """
-    made = splicing.of_query(wanted)
+    made = told(sources, wanted)
     if not made.recipient:
         raise NothingToExport("Choose a recipient first, then export the comparison.")
     try:

@@ -185,8 +185,9 @@ def connect(app: Dash, sources: Sources) -> None:
         taxonomy = sources.taxonomy()
         if taxonomy is None or not _is_level(level):
             raise PreventUpdate
-        query = {**query_of(search), "rank": RANKS[level]}
-        where = going(PATH, urlencode(query, safe=",", errors="replace"))
+        before = query_of(search)
+        query = urlencode({**before, "rank": RANKS[level]}, safe=",", errors="replace")
+        where = going(PATH, query, replace="rank" not in before)
         return repainted(taxonomy, level), species(taxonomy, level), where
 
     @app.callback(

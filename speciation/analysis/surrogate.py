@@ -25,20 +25,8 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from speciation.evolution.fitness import JUDGED_BY, fitness_table
 from speciation.genome.genome import Genomes, kind_named
 from speciation.tables.readers import genomes_frame
+from speciation.tables.schema import QUESTION
 from speciation.tables.store import Store
-
-QUESTION = (
-    "operation",
-    "modulus",
-    "train_fraction",
-    "batch",
-    "symmetric",
-    "layers",
-    "d_model",
-    "heads",
-    "d_ff",
-)
-"""What makes two trials of one genome answers to one question, whatever they were kept in."""
 
 LEAST_GENOMES = 12
 MOST_GENOMES = 400

@@ -23,6 +23,19 @@ from speciation.trial.trial import SEMANTICS, Curves, Outcome, TrialResult
 SCHEMA_VERSION = 1
 """Raised when a column changes its meaning; a new column alone does not need it."""
 
+QUESTION = (
+    "operation",
+    "modulus",
+    "train_fraction",
+    "batch",
+    "symmetric",
+    "layers",
+    "d_model",
+    "heads",
+    "d_ff",
+)
+"""What makes two trials of one genome answers to one question, whatever they were kept in."""
+
 Row = dict[str, Any]
 Ranks = NDArray[np.int64]
 

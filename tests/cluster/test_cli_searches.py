@@ -9,7 +9,7 @@ import yaml
 
 from cluster.cli import main
 from cluster.compare import about, carried_out, keep
-from cluster.comparison import entries, load_comparison
+from cluster.comparison import COMPARISONS, entries
 from cluster.local_executor import LocalExecutor
 from speciation.tables.files import open_files
 from tests.cluster.runs import FAST
@@ -45,7 +45,7 @@ def compared(tmp_path):
     small = PLAIN | {"name": "mine", "repeats": 1, "budget": 9_000, "checkpoints": 1}
     path.write_text(yaml.safe_dump(small), encoding="utf-8")
     root = str(tmp_path / "results" / "comparisons" / "mine")
-    for entry in entries(load_comparison(str(path), {}), "mine.yaml", root, {}):
+    for entry in entries(COMPARISONS.load(str(path), {}), "mine.yaml", root, {}):
         rows = carried_out(entry, LocalExecutor(PLAN, FAST))
         keep(entry, about(entry) | {"failure": None, "rows": rows}, open_files(root))
     return path

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cluster.comparison import Entry, comparisons, entries, load_comparison
+from cluster.comparison import COMPARISONS, Entry, entries
 from cluster.config import ConfigError, RunConfig
 from speciation.evolution import peers
 
@@ -29,14 +29,14 @@ PLAIN: dict[str, Any] = {
 def made(folder, places: dict[str, Any] | None = None, **changes: Any) -> list[Entry]:
     path = folder / "mine.yaml"
     path.write_text(yaml.safe_dump(PLAIN | changes), encoding="utf-8")
-    plan = load_comparison(str(path), {})
+    plan = COMPARISONS.load(str(path), {})
     return entries(plan, "mine.yaml", str(folder / "out"), places or {})
 
 
-@pytest.mark.parametrize("name", comparisons())
+@pytest.mark.parametrize("name", COMPARISONS.names())
 def test_those_that_come_with_the_project_can_be_run(name, tmp_path, monkeypatch):
     monkeypatch.setattr(peers, "require", lambda module: None)
-    plan = load_comparison(name, {})
+    plan = COMPARISONS.load(name, {})
     found = entries(plan, name, str(tmp_path), {})
     assert len(found) == plan.repeats * len(plan.arms)
     assert len({entry.config.run_id() for entry in found}) == len(found)
@@ -94,7 +94,7 @@ def test_a_mistake_is_a_sentence(changes, sentence, tmp_path):
 
 def test_a_name_that_is_none_is_told_with_those_there_are():
     with pytest.raises(ConfigError, match=r"nor a comparison of that name.*did you mean"):
-        load_comparison("serches", {})
+        COMPARISONS.load("serches", {})
 
 
 def test_an_arm_without_its_library_is_told_before_anything_begins(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from cluster.config import ConfigError
-from cluster.sweep import genomes_of, load_sweep, settings_of, sweeps
+from cluster.sweep import SWEEPS, genomes_of, settings_of
 from speciation.tables.store import Store
 from tests.cluster.test_cli_searches import call  # noqa: F401
 from tests.cluster.validations import genome_files
@@ -30,9 +30,9 @@ def written(folder, **changes: Any) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("name", sweeps())
+@pytest.mark.parametrize("name", SWEEPS.names())
 def test_those_that_come_with_the_project_can_be_run(name, tmp_path):
-    plan = load_sweep(name, {})
+    plan = SWEEPS.load(name, {})
     settings = settings_of(plan, name, {})
     assert len(settings) == len(plan.rows) * len(plan.columns)
     engines = {(s.config.the_task(), s.config.the_model()) for s in settings}
@@ -42,13 +42,13 @@ def test_those_that_come_with_the_project_can_be_run(name, tmp_path):
 
 
 def test_transfer_is_of_twelve_genomes_or_more(tmp_path):
-    plan = load_sweep("transfer", {})
+    plan = SWEEPS.load("transfer", {})
     config = settings_of(plan, "transfer", {})[0].config
     assert len(genomes_of(plan.genomes, Store(tmp_path), config)) >= 12
 
 
 def test_a_setting_is_the_base_with_its_row_and_then_its_column_over_it(tmp_path):
-    plan = load_sweep(written(tmp_path), {"seeds": 5})
+    plan = SWEEPS.load(written(tmp_path), {"seeds": 5})
     settings = settings_of(plan, "mine.yaml", {})
     assert plan.seeds == 5
     assert [own.name for own in settings] == [
@@ -62,7 +62,7 @@ def test_a_setting_is_the_base_with_its_row_and_then_its_column_over_it(tmp_path
 
 
 def test_with_one_column_a_setting_is_called_as_its_row(tmp_path):
-    plan = load_sweep(written(tmp_path, columns={"": {}}), {})
+    plan = SWEEPS.load(written(tmp_path, columns={"": {}}), {})
     assert [own.name for own in settings_of(plan, "mine", {})] == ["small", "large"]
 
 
@@ -80,12 +80,12 @@ def test_with_one_column_a_setting_is_called_as_its_row(tmp_path):
 )
 def test_a_mistake_is_a_sentence(changes, sentence, tmp_path):
     with pytest.raises(ConfigError, match=sentence):
-        settings_of(load_sweep(written(tmp_path, **changes), {}), "mine.yaml", {})
+        settings_of(SWEEPS.load(written(tmp_path, **changes), {}), "mine.yaml", {})
 
 
 def test_a_name_that_is_none_is_told():
     with pytest.raises(ConfigError, match="did you mean 'phases'"):
-        load_sweep("phase", {})
+        SWEEPS.load("phase", {})
 
 
 def test_every_setting_is_trained_and_shown(call, tmp_path):  # noqa: F811

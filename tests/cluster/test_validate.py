@@ -241,6 +241,7 @@ def test_a_mixture_of_rows_gives_the_answer_of_the_clean_store(tmp_path_factory,
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 @mixtures(60)
 def test_any_mixture_of_rows_gives_the_answer_of_the_clean_store(tmp_path_factory, data):
     the_answer_is_that_of_the_clean_store(tmp_path_factory, data)

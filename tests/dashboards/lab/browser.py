@@ -32,7 +32,7 @@ def serving(store: Path, library: Path, late: float = 0.0) -> Iterator[str]:
         server.close()
 
 
-def until(page, expression: str, seconds: float = 30.0) -> None:
+def until(page, expression: str, seconds: float = 60.0) -> None:
     """Wait for something. Playwright's own way needs ``eval``, which the Lab forbids."""
     end = time.monotonic() + seconds
     while not page.evaluate(expression):

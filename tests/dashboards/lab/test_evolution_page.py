@@ -49,8 +49,7 @@ def test_what_is_zoomed_and_hidden_stays_over_ten_live_updates(page, tmp_path):
         page.mouse.move(box["x"] + 500, box["y"] + 120, steps=5)
         page.mouse.up()
         page.locator("#fitness .legendtoggle").first.click()
-        page.locator("#fitness .legendtoggle").first.click(timeout=3000)
-        page.wait_for_timeout(700)
+        until(page, f"({VIEW})().includes('legendonly')")
         before = page.evaluate(VIEW)
         assert "legendonly" in before
         step, tiles = (
@@ -64,6 +63,26 @@ def test_what_is_zoomed_and_hidden_stays_over_ten_live_updates(page, tmp_path):
             assert page.evaluate(VIEW) == before
         until(page, closed(14))
         assert page.evaluate(VIEW) == before
+
+
+def test_a_generation_is_in_the_address_and_back_goes_back(page, finished):
+    said = "document.querySelector('#generation-said')?.innerText"
+    with serving(finished, finished) as address:
+        page.goto(f"{address}/evolution")
+        until(page, f"{said} === 'Generation 3'")
+        page.locator("#generation [role=slider]").focus()
+        page.keyboard.press("ArrowLeft")
+        until(page, "location.search.includes('generation=2')")
+        until(page, f"{said} === 'Generation 2'")
+        page.go_back()
+        until(page, f"{said} === 'Generation 3'")
+        page.go_forward()
+        until(page, f"{said} === 'Generation 2'")
+        page.reload()
+        until(page, f"{said} === 'Generation 2'")
+        page.go_back()
+        page.go_back()
+        assert "/evolution" not in page.url  # opening the page left one step behind it
 
 
 def test_a_run_is_started_watched_stopped_and_resumed(page, tmp_path):
@@ -84,13 +103,13 @@ def test_a_run_is_started_watched_stopped_and_resumed(page, tmp_path):
             page.click("text=in one process")
             page.click("#start")
             page.wait_for_selector("text=is started")
-            until(page, closed(2), 60)
+            until(page, closed(2), 180)
             assert "run=watched-" in page.url
             assert page.is_disabled("#resume")
             page.click("#stop")
             page.wait_for_selector("text=stops when")
-            until(page, "!document.querySelector('#resume').disabled", 30)
-            until(page, "document.querySelector('#tiles').innerText.includes('stopped')")
+            until(page, "!document.querySelector('#resume').disabled", 180)
+            until(page, "document.querySelector('#tiles').innerText.includes('stopped')", 180)
             (work,) = works(tmp_path)
             assert not work.running
             page.fill("#more", "400")
@@ -98,11 +117,13 @@ def test_a_run_is_started_watched_stopped_and_resumed(page, tmp_path):
             page.click("#resume")
             page.wait_for_selector("text=goes on")
             until(
-                page, f"document.querySelector('#generation-said').innerText !== '{before}'", 60
+                page,
+                f"document.querySelector('#generation-said').innerText !== '{before}'",
+                180,
             )
             assert read_work(tmp_path, work.name).running
             page.click("#stop")
-            until(page, "document.querySelector('#tiles').innerText.includes('stopped')", 30)
+            until(page, "document.querySelector('#tiles').innerText.includes('stopped')", 180)
         finally:
             for work in works(tmp_path):
                 if work.running:

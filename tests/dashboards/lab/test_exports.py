@@ -18,6 +18,7 @@ from speciation.analysis.taxonomy_file import encode
 from speciation.genome.genome import HYPER17
 from speciation.genome.library import save_genome
 from speciation.tables.readers import trials_frame
+from tests.dashboards.lab.browser import serving
 from tests.dashboards.lab.hostile import JUNK
 from tests.dashboards.reading import Page
 
@@ -115,3 +116,22 @@ def test_what_was_hidden_is_the_pages_own_choice_if_it_is_told_wrongly(junk):
         AS_USUAL,
         Hidden([], [], []),
     )
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    "path",
+    ["evolution", "speciation?rank=genus", "runs", "library", f"forge?recipient={ADA.id}"],
+)
+def test_every_page_is_saved_and_opens_offline(page, sources, tmp_path, path):
+    with serving(sources.store, sources.library) as address:
+        page.goto(f"{address}/{path}")
+        page.wait_for_selector("#page h1")
+        with page.expect_download(timeout=120_000) as file:
+            page.click("#export")
+        file.value.save_as(tmp_path / "saved.html")
+    page.context.set_offline(True)
+    page.goto((tmp_path / "saved.html").as_uri())
+    page.wait_for_selector("h1")
+    page.wait_for_timeout(800)
+    assert page.evaluate("[...document.querySelectorAll('.plot')].every((own) => own.data)")

@@ -262,6 +262,19 @@ def test_a_hand_may_be_faster_than_answers_that_come_late(page, lab):
 
 
 @pytest.mark.browser
+def test_a_gene_is_transferred_with_the_keyboard_alone(page, lab):
+    opened(page, lab, MADE)
+    focused = "document.activeElement.title"
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate(focused) == "Transfer learning rate of Cyd":
+            break
+    page.keyboard.press("Enter")
+    made = MADE.taking(CYD.id, ["learning_rate"])
+    until(page, f"{CHILD} === '{made.child(PARTIES).genome.id}'")
+
+
+@pytest.mark.browser
 def test_a_slider_moves_by_the_keyboard_and_a_wrong_value_is_told(page, lab):
     opened(page, lab, MADE)
     slider = page.locator("label:has-text('dropout, ') input[type=range]")
