@@ -19,7 +19,7 @@ def cells(notebook: Path) -> list[str]:
 
 
 def test_the_notebook_runs_from_its_first_cell_to_its_last(monkeypatch, capsys):
-    monkeypatch.chdir(EXAMPLES.parent)
+    monkeypatch.chdir(EXAMPLES)  # Jupyter begins in the folder of the notebook
     names: dict[str, object] = {}
     for cell in cells(EXAMPLES / "validation.ipynb"):
         exec(compile(cell, "validation.ipynb", "exec"), names)

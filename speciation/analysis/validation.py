@@ -347,7 +347,8 @@ def of_store(
         rows = rows.filter(pc.is_in(rows["genome_id"], value_set=pa.array(wanted, pa.string())))
     fresh, seen = (rows.filter(pc.equal(rows["pool"], pool)) for pool in ("B", "A"))
     if not len(fresh):
-        raise ValidationError(f"{store.uri} has no trial of these genomes on seeds of pool B")
+        of_them = "" if wanted is None else " of these genomes"
+        raise ValidationError(f"{store.uri} has no trial{of_them} on seeds of pool B")
     longest = pc.max(fresh["horizon"]).as_py()
     return of_rows(fresh, horizon or longest, groups, reference=reference, selected=seen)
 
