@@ -107,7 +107,7 @@ def test_the_order_of_rows_changes_nothing():
 def test_a_store_without_fresh_trials_is_a_sentence(tmp_path):
     store = Store(tmp_path)
     store.append("trials", rows(pool="A"))
-    with pytest.raises(ValidationError, match="no trial of these genomes on seeds of pool B"):
+    with pytest.raises(ValidationError, match="no trial on seeds of pool B"):
         validation.of_store(store)
 
 
