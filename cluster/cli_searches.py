@@ -99,7 +99,14 @@ def compare(
     show_default=True,
     help="What is exchanged: gene groups, in all combinations, or single genes and pairs.",
 )
-@click.option("--seeds", type=click.IntRange(3), default=100, show_default=True, metavar="N")
+@click.option(
+    "--seeds",
+    type=click.IntRange(3),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="Of each combination.",
+)
 @click.option("--track", metavar="NAME", help="The task and its horizon, by name.")
 @click.option("--horizon", type=int, metavar="STEPS", help="In place of the track's.")
 @click.option("--precision", help="Of training; that of the presets by default.")
