@@ -532,7 +532,7 @@ def test_a_race_tries_the_better_genomes_on_more_seeds(tmp_path):
     assert summary.finished == 3 * (16 * 2 + 8 * 2 + 4 * 4) + 6  # and not 3 * 16 * 8 + 6
 
 
-@pytest.mark.parametrize("slots", [1, 500])
+@pytest.mark.parametrize("slots", [1, pytest.param(500, marks=pytest.mark.slow)])
 def test_a_race_does_not_depend_on_who_is_ready_first(tmp_path, slots):
     own = config(evolution=RACE)
     carry_out(own, tmp_path / "a")
@@ -542,7 +542,7 @@ def test_a_race_does_not_depend_on_who_is_ready_first(tmp_path, slots):
 
 @pytest.mark.usefixtures("often")
 @pytest.mark.parametrize(
-    "lives", [6, *(pytest.param(n, marks=pytest.mark.slow) for n in (12, 19))]
+    "lives", [pytest.param(n, marks=pytest.mark.slow) for n in (6, 12, 19)]
 )
 def test_a_race_killed_and_resumed_is_the_same_race(tmp_path, lives):
     own = config(evolution={**RACE, "population": 8, "generations": 2}, confirm={"seeds": 2})

@@ -270,6 +270,7 @@ def test_progress_tells_of_every_arm_up_to_its_end(machines, tmp_path):
     assert last == {"tested": (12, 12), "reference": (12, 12), "later": (6, 6)}
 
 
+@pytest.mark.slow
 def test_real_engines_and_every_real_control_take_the_same_way(tmp_path):
     found = compare(
         comparison(

@@ -87,6 +87,7 @@ def test_decay_starts_when_the_loss_has_settled_and_never_stops():
     assert twin.decay == pytest.approx(0.99 ** (63 - 24))
 
 
+@pytest.mark.slow
 def test_it_groks():
     """Addition modulo 23 from 70 % of the pairs: pairs it never saw are right in the end."""
     genes = {
