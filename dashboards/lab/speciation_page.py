@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -145,12 +146,24 @@ def seen_from(shown: dict[str, Any], wanted: dict[str, str]) -> dict[str, Any]:
     return shown
 
 
-def species(taxonomy: Taxonomy, level: int) -> list[html.Button]:
-    """A button a species, the largest first."""
+def species(taxonomy: Taxonomy, level: int) -> list[Any]:
+    """A button a species, the largest first; how many there are that have none."""
+    found = taxonomy.species[level]
+    left = len(found) - MOST_LISTED
+    rest = (
+        [html.Small(f"and {left:,} smaller; the exported page lists all")] if left > 0 else []
+    )
+    return [*_buttons(found[:MOST_LISTED]), *rest]
+
+
+def _buttons(found: Sequence[Species]) -> list[html.Button]:
     return [
         html.Button(
             [
-                html.I(style={"background": theme.species_colour(own.colour)}),
+                html.I(
+                    style={"background": theme.species_colour(own.colour)},
+                    className=theme.species_shape(own.colour),
+                ),
                 html.Span(own.name),
                 html.Small(f"{own.size:,}"),
                 html.Small(_sure(own), className="genes-of"),
@@ -159,7 +172,7 @@ def species(taxonomy: Taxonomy, level: int) -> list[html.Button]:
             className="one",
             title=f"{genes_in_words(own)}\nClick to copy {words.counted(own.size, 'id')}",
         )
-        for i, own in enumerate(taxonomy.species[level][:MOST_LISTED])
+        for i, own in enumerate(found)
     ]
 
 
