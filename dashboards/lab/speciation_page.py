@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -34,7 +33,6 @@ from dashboards.taxonomy import genes_in_words, opinion_in_words, whole
 from speciation.analysis.taxonomy import RANKS, Species, Taxonomy
 
 PATH, TITLE = "/speciation", "Speciation"
-MOST_LISTED = 64
 TICK_MS = 2000
 CLASSIFYING = "Genomes are being classified …"
 FARTHEST = 100.0  # that a camera may stand, in lengths of the longest axis
@@ -146,17 +144,8 @@ def seen_from(shown: dict[str, Any], wanted: dict[str, str]) -> dict[str, Any]:
     return shown
 
 
-def species(taxonomy: Taxonomy, level: int) -> list[Any]:
-    """A button a species, the largest first; how many there are that have none."""
-    found = taxonomy.species[level]
-    left = len(found) - MOST_LISTED
-    rest = (
-        [html.Small(f"and {left:,} smaller; the exported page lists all")] if left > 0 else []
-    )
-    return [*_buttons(found[:MOST_LISTED]), *rest]
-
-
-def _buttons(found: Sequence[Species]) -> list[html.Button]:
+def species(taxonomy: Taxonomy, level: int) -> list[html.Button]:
+    """A button a species, the largest first."""
     return [
         html.Button(
             [
@@ -172,7 +161,7 @@ def _buttons(found: Sequence[Species]) -> list[html.Button]:
             className="one",
             title=f"{genes_in_words(own)}\nClick to copy {words.counted(own.size, 'id')}",
         )
-        for i, own in enumerate(found)
+        for i, own in enumerate(taxonomy.species[level])
     ]
 
 
