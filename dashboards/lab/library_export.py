@@ -50,7 +50,7 @@ def _list(place: Collection, genomes: Sequence[StoredGenome]) -> Html:
         tag(
             "tr",
             tag("th", own.name, scope="row"),
-            tag("td", tag("code", words.short(own.genome.id))),
+            tag("td", tag("code", words.short(own.genome.id)), style="white-space:nowrap"),
             tag("td", place.shelf_of(own).replace("_", " ")),
             tag("td", ", ".join(own.tags)),
             *(tag("td", words.performance(own.provenance.get(name))) for name in names[-2:]),
