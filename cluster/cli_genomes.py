@@ -69,6 +69,7 @@ def list_genomes(
     Example:  [bold cyan]speciation library list --shelf reference[/]
     """
     from cluster.parties import library_at
+    from dashboards import words
     from speciation.genome.collection import search
 
     place = library_at(root)
@@ -82,8 +83,8 @@ def list_genomes(
             own.name,
             place.shelf_of(own),
             ", ".join(own.tags),
-            _figure(own.provenance.get("selected")),
-            _figure(own.provenance.get("confirmed")),
+            words.performance(own.provenance.get("selected")),
+            words.performance(own.provenance.get("confirmed")),
         ]
         for own in found
     ]
@@ -781,16 +782,6 @@ def _stored(own: StoredGenome) -> dict[str, Any]:
         "provenance": dict(own.provenance),
         "file": str(own.path),
     }
-
-
-def _figure(told: Any) -> str:
-    """Selected or confirmed figures of a provenance, which may be anything, in a few words."""
-    if not isinstance(told, dict):
-        return ""
-    mean, successes, trials = (told.get(key) for key in ("rmst", "successes", "trials"))
-    if not all(isinstance(n, int | float) for n in (mean, successes, trials)):
-        return ""
-    return f"{mean:,.0f} steps, {successes} of {trials}"
 
 
 def _anatomy(own: Anatomy) -> dict[str, Any]:

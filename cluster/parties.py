@@ -127,6 +127,6 @@ def _figures(trials: pd.DataFrame) -> dict[str, Any] | None:
         "horizon": horizon,
         "trials": int(row["trials"]),
         "successes": int(row["successes"]),
-        "rmst": float(row["rmst"]),
-        "rmst_se": float(row["rmst_se"]) if row["rmst_se"] == row["rmst_se"] else None,
+        "steps": float(row["rmst"]),
+        "steps_se": float(row["rmst_se"]) if row["rmst_se"] == row["rmst_se"] else None,
     }

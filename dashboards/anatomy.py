@@ -170,8 +170,8 @@ def _section(place: int, name: str, own: Anatomy) -> Html:
             draw_attention(own),
             f"attention-{place}",
             "Attention from the last position to a, for every a and b, a square a head.",
-            "How much of its attention the last position gives to a: from none (pale) to all "
-            "(dark), for every pair.",
+            "How much of its attention the last position gives to a: from none (faint) to all "
+            "(strong), for every pair.",
         ),
         tag("h3", "Neurons"),
         keys(_KEYED),

@@ -122,9 +122,10 @@ PREDICTED = (
 
 
 def trust_in_words(surrogate: Surrogate) -> str:
-    """How far a surrogate is to be trusted, in a sentence."""
+    """What a surrogate's steps are measured by, and how far it is to be trusted."""
     trust = surrogate.trust
     return (
+        f"Within a horizon of {surrogate.horizon:,} steps. "
         f"Each of {trust.genomes} genomes was predicted from the others: rank correlation "
         f"{trust.rank_correlation:.2f}, typically off by a factor of "
         f"{trust.typical_factor:.2f}, {100 * trust.within:.0f} % within their 90 % intervals."

@@ -11,6 +11,7 @@ from speciation.evolution.fitness import wilson
 
 NOTHING = "–"
 SHORT_ID = 8
+_MOST = 1e15  # a whole number of a file may be too large for any float
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,16 @@ def duration(seconds: float) -> str:
 def counted(count: int, noun: str) -> str:
     """``1 genome``, ``16 genomes``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def performance(told: Any) -> str:
+    """Selected or confirmed figures as a genome file has them, which may be anything."""
+    told = told if isinstance(told, Mapping) else {}
+    steps, successes, trials = (told.get(key) for key in ("steps", "successes", "trials"))
+    sound = all(
+        isinstance(own, int | float) and abs(own) < _MOST for own in (steps, successes, trials)
+    )
+    return f"{steps:,.0f} steps, {successes:,} of {trials:,}" if sound else NOTHING
 
 
 # -- Things -------------------------------------------------------------------------------

@@ -54,6 +54,7 @@ MAY_ENTER: dict[str, tuple[str, ...]] = {
         "dashboards.forge",
         "dashboards.lab",
         "dashboards.taxonomy",
+        "dashboards.words",
     ),
     "cluster.cli_searches": (
         "speciation",

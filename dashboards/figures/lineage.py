@@ -104,7 +104,7 @@ def draw_stream(stream: Stream, colours: Mapping[str, int]) -> go.Figure:
                 name=in_figure(name),
                 mode="lines",
                 stackgroup="all",
-                line={"width": 0.6, "color": colour, "shape": "spline", "smoothing": 0.6},
+                line={"width": 0.6, "color": colour},
                 fillcolor=theme.see_through(colour, 0.78),
                 hovertemplate="%{y}<extra>%{fullData.name}</extra>",
             )

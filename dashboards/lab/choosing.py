@@ -85,7 +85,7 @@ def options(sources: Sources, text: Any, chosen: Iterable[str] = ()) -> list[Opt
 
 
 def sets(sources: Sources, text: Any) -> list[Option]:
-    """Genomes that have one name together: Hall of Fame, groups, species, runs."""
+    """Genomes that have one name together: groups, runs, species, the Hall of Fame."""
     typed = text.strip().casefold() if isinstance(text, str) else ""
     try:
         store = store_at(sources.store)
@@ -96,7 +96,8 @@ def sets(sources: Sources, text: Any) -> list[Option]:
     taxonomy = sources.taxonomy()
     species = taxonomy.at(taxonomy.clearest) if taxonomy else ()
     found += [f"species:{own.name}" for own in species]
-    named = [set_option(word) for word in ("hall_of_fame", *found)]
+    # A store's Hall of Fame needs judges: where nothing has run, it has none.
+    named = [set_option(word) for word in (*found, *(["hall_of_fame"] if found else ()))]
     return [own for own in named if typed in own["search"].casefold()][:MOST_OPTIONS]
 
 

@@ -302,7 +302,7 @@ def _reins(now: RunNow) -> html.Div:
 
 
 def _connect_reins(app: Dash, sources: Sources) -> None:
-    launcher = Launcher(sources)
+    launcher, live = Launcher(sources), sources.shared(Live)
 
     @app.callback(
         Output("said", "children", allow_duplicate=True),
@@ -328,11 +328,24 @@ def _connect_reins(app: Dash, sources: Sources) -> None:
     def resume(clicks: Any, run: Any, more: Any) -> str:
         if not clicks or not isinstance(run, str):
             raise PreventUpdate
+        with live.lock:
+            if (now := live.run(run)) and (said := at_its_end(now, more)):
+                return said
         try:
             launcher.start(Resume(run, more if type(more) is int else None))
         except LaunchRefused as refused:
             return str(refused)
         return goes_on(launcher, run)
+
+
+def at_its_end(now: RunNow, more: Any) -> str | None:
+    """Why going on would change nothing, if it would not."""
+    if not now.complete or (type(more) is int and more > now.generations):
+        return None
+    return (
+        f"{now.view.run} has tried all of its {now.generations:,} generations: "
+        "ask for more of them, and it goes on."
+    )
 
 
 # -- What moves -----------------------------------------------------------------------------
@@ -393,6 +406,7 @@ def _connect_run(app: Dash, sources: Sources) -> None:
         Output("tiles", "children"),
         Output("stop", "disabled"),
         Output("resume", "disabled"),
+        Output("more", "value"),
         Output("fitness", "figure"),
         Output("population", "figure"),
         Output("outcomes", "figure"),
@@ -421,6 +435,7 @@ def _connect_run(app: Dash, sources: Sources) -> None:
                 tiles(now, time.time()),
                 not now.busy,
                 now.busy,
+                now.generations if now.generations != seen.get("generations") else no_update,
                 *news(now, seen, bool(follow)),
                 _stage(now),
                 _seen(now),

@@ -285,4 +285,4 @@ def prediction(learned: Surrogate, named: Sequence[tuple[str, Prediction]]) -> l
 
 def no_prediction(sentence: str) -> list[Any]:
     """Why nothing is predicted."""
-    return [html.H2("No prediction"), html.P(sentence, className="faint")]
+    return [html.H2("No prediction"), html.P(words.sentence(sentence), className="faint")]

@@ -49,6 +49,10 @@ def guard(
             abort(403, "This request does not come from the Lab's own pages.")
         return _with_token(token) if token is not None else None
 
+    @server.errorhandler(RecursionError)
+    def too_deep(_: RecursionError) -> tuple[str, int]:
+        return "This request is nested too deeply to be read.", 400
+
     @server.after_request
     def seal(response: Response) -> Response:
         if not policy:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from dashboards import words
 from dashboards.figures.genes import gene_places, gene_table
@@ -51,25 +50,14 @@ def _list(place: Collection, genomes: Sequence[StoredGenome]) -> Html:
         tag(
             "tr",
             tag("th", own.name, scope="row"),
-            tag("td", tag("code", words.short(own.genome.id))),
+            tag("td", tag("code", words.short(own.genome.id)), style="white-space:nowrap"),
             tag("td", place.shelf_of(own).replace("_", " ")),
             tag("td", ", ".join(own.tags)),
-            *(tag("td", figure(own.provenance, name)) for name in names[-2:]),
+            *(tag("td", words.performance(own.provenance.get(name))) for name in names[-2:]),
         )
         for own in genomes
     )
     return tag("div", tag("table", tag("thead", head), tag("tbody", *rows)), class_="scroll")
-
-
-def figure(provenance: Mapping[str, Any], name: str) -> str:
-    """Selected or confirmed figures of a provenance, which may be anything, in a few words."""
-    told = provenance.get(name)
-    if not isinstance(told, Mapping):
-        return words.NOTHING
-    mean, successes, trials = (told.get(key) for key in ("rmst", "successes", "trials"))
-    if not all(isinstance(own, int | float) for own in (mean, successes, trials)):
-        return words.NOTHING
-    return f"{mean:,.0f} steps, {successes:,} of {trials:,}"
 
 
 def _genes(own: StoredGenome) -> Html:

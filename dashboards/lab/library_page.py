@@ -21,6 +21,7 @@ from speciation.genome.library import StoredGenome
 
 PATH, TITLE = "/library", "Library"
 MOST_SHOWN = 500
+JUDGED = {"selected": "on seeds that evolution chose by", "confirmed": "on fresh seeds"}
 
 
 def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
@@ -169,7 +170,7 @@ def sheet(stored: StoredGenome) -> list[Any]:
         )
         for gene in genes
     ]
-    source = stored.provenance.get("source", "")
+    source = str(stored.provenance.get("source", ""))[:500]
     return [
         html.Label(["Name", dcc.Input(id="name", value=stored.name, maxLength=200)]),
         html.Label(["Tags", dcc.Input(id="tags", value=" ".join(stored.tags), maxLength=400)]),
@@ -183,8 +184,19 @@ def sheet(stored: StoredGenome) -> list[Any]:
             ],
             className="actions",
         ),
-        html.P(str(source)[:500], className="faint"),
+        html.P(words.sentence(source) if source else "", className="faint"),
+        *_figures(stored),
         html.Table(html.Tbody(rows), className="sheet"),
+    ]
+
+
+def _figures(stored: StoredGenome) -> list[html.P]:
+    """How it did on seeds that evolution chose by, and on fresh ones, where its file tells."""
+    told = {name: words.performance(stored.provenance.get(name)) for name in JUDGED}
+    return [
+        html.P([html.B(f"{name.capitalize()}: "), said], title=JUDGED[name])
+        for name, said in told.items()
+        if said != words.NOTHING
     ]
 
 

@@ -80,6 +80,11 @@ class RunNow:
         return age_text(at - self.since) if self.since else ""
 
     @property
+    def complete(self) -> bool:
+        """Whether all that was planned has been tried."""
+        return self.view.state in ("finished", "succeeded")
+
+    @property
     def busy(self) -> bool:
         """Whether somebody drives it, or is about to."""
         job = self.view.job

@@ -197,7 +197,7 @@ def _acts(now: RunNow, state: str) -> tuple[tuple[str, str], ...]:
         return (("stop", "Cancel" if queued else "Stop"),)
     if job is not None and state in ("failed", "cancelled"):
         return (("go", "Retry"),)
-    return () if state in ("finished", "succeeded") else (("go", "Go on"),)
+    return () if now.complete else (("go", "Go on"),)
 
 
 def _table(header: tuple[str, ...], rows: Sequence[Row], chosen: str) -> html.Table:

@@ -33,7 +33,6 @@ from dashboards.taxonomy import genes_in_words, opinion_in_words, whole
 from speciation.analysis.taxonomy import RANKS, Species, Taxonomy
 
 PATH, TITLE = "/speciation", "Speciation"
-MOST_LISTED = 64
 TICK_MS = 2000
 CLASSIFYING = "Genomes are being classified …"
 FARTHEST = 100.0  # that a camera may stand, in lengths of the longest axis
@@ -150,7 +149,10 @@ def species(taxonomy: Taxonomy, level: int) -> list[html.Button]:
     return [
         html.Button(
             [
-                html.I(style={"background": theme.species_colour(own.colour)}),
+                html.I(
+                    style={"background": theme.species_colour(own.colour)},
+                    className=theme.species_shape(own.colour),
+                ),
                 html.Span(own.name),
                 html.Small(f"{own.size:,}"),
                 html.Small(_sure(own), className="genes-of"),
@@ -159,7 +161,7 @@ def species(taxonomy: Taxonomy, level: int) -> list[html.Button]:
             className="one",
             title=f"{genes_in_words(own)}\nClick to copy {words.counted(own.size, 'id')}",
         )
-        for i, own in enumerate(taxonomy.species[level][:MOST_LISTED])
+        for i, own in enumerate(taxonomy.species[level])
     ]
 
 

@@ -20,6 +20,7 @@ from dashboards.lab.sources import Sources
 from dashboards.lab.stress import Stress, of_query, stress, words
 from dashboards.lab.works import read_work, tail
 from dashboards.validation import AS_USUAL, Hidden, content, drawn, whole
+from dashboards.words import sentence
 
 PATH, TITLE = "/stress", "Stress Test"
 SCRIPT, STYLE = "/lab/controls.js", "/lab/charts.css"
@@ -181,7 +182,7 @@ def _filling(app: Dash, sources: Sources) -> None:
             have = planned(sources, own)
         except PlanRefused as refused:
             said = (
-                html.P(str(refused), className="trouble")
+                html.P(sentence(str(refused)), className="trouble")
                 if own.genomes
                 else stress_view.beginning(sets(sources, ""))
             )
@@ -213,10 +214,13 @@ def _drawing(app: Dash, sources: Sources) -> None:
     def figures(seen: Any, *form: Any) -> tuple[dict[str, str], Any]:
         own = _told(form, "")
         try:
-            found = shown(sources, planned(sources, own))
+            have = planned(sources, own)
+        except PlanRefused:
+            return {"key": "", "said": ""}, seen  # the plan says why
+        try:
+            found = shown(sources, have)
         except PlanRefused as refused:
-            said = str(refused) if own.genomes else ""
-            return {"key": "", "said": said}, seen
+            return {"key": "", "said": str(refused)}, seen
         made = drawn(found.found, store_at(sources.store), found.kind)
         key = " ".join((*made.colour, *(chart.name for chart in made.charts)))
         return {"key": key, "html": content(found.found, made, found.told)}, seen

@@ -53,6 +53,7 @@ MOST_RESAMPLED, REPLICATES = 600, 20  # genomes and draws of the bootstrap
 GROWTH = 1.15  # a tree serves until there are so many times the genomes that it grew from
 KEPT_GAP = 0.05  # a cut moves only for a gap so much wider than that of its old place
 KEPT_OVERLAP = 1 / 3  # Jaccard index from which on a species is the one of before
+MOST_NAMED = 8  # species that a sentence lists
 DEVIANT = 0.35  # in standard deviations of all genomes: less is not worth a word
 
 
@@ -181,7 +182,10 @@ class Taxonomy:
         """
         names = [species.name for species in self.at(rank)]
         if name not in names:
-            raise TaxonomyError(f"no {rank} is called {name!r}; there are {', '.join(names)}")
+            more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+            raise TaxonomyError(
+                f"no {rank} is called {name!r}; there are {', '.join(names[:MOST_NAMED])}{more}"
+            )
         own = np.flatnonzero(self.labels_at(rank) == names.index(name))
         return tuple(self.ids[i] for i in own)
 
@@ -238,7 +242,7 @@ def classify(
         labels=labels,
         species=tuple(_species(labels, rank, standard, names) for rank in range(len(RANKS))),
         heights=tuple(_height(merges, count) for count in counts),
-        clearest=RANKS[int(np.argmax([_gap(merges, count) for count in counts]))],
+        clearest=RANKS[_clearest(merges, counts)],
         opinion=_second_opinion(standard, labels),
         grown_from=len(known),
     )
@@ -315,6 +319,15 @@ def _counts(merges: Array, before: Taxonomy | None) -> tuple[int, ...]:
                 best = kept
         counts.append(best)
     return tuple(counts)
+
+
+def _clearest(merges: Array, counts: tuple[int, ...]) -> int:
+    """The rank with the widest gap among those whose species have two genomes on average.
+
+    Below, two near twins among loners make a gap as wide as one likes.
+    """
+    most = (len(merges) + 1) // 2
+    return int(np.argmax([_gap(merges, own) if own <= most else -1.0 for own in counts]))
 
 
 def _gap(merges: Array, count: int) -> float:

@@ -65,6 +65,8 @@ def test_a_genome_of_the_store_is_imported_with_where_it_came_from(call):
     trials = trials_frame(Store("results"))
     mine = trials[(trials["genome_id"] == own) & (trials["pool"] == "A")]
     assert told["selected"]["trials"] == len(mine)
+    listed = call("library", "list", own, *OWN).out
+    assert f"of {len(mine)}" in listed
     again = json.loads(call("library", "import", own, *OWN, "--json").out)
     assert (len(again["added"]), len(again["known"])) == (0, 1)
 

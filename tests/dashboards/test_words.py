@@ -85,6 +85,23 @@ def test_things_are_counted_in_singular_and_plural():
     ]
 
 
+def test_figures_of_a_genome_file_are_mean_steps_and_successes():
+    told = {"steps": 276.81, "successes": 9999, "trials": 10000}
+    assert words.performance(told) == "277 steps, 9,999 of 10,000"
+
+
+@pytest.mark.parametrize(
+    "told", [None, "fast", {}, {"steps": None, "successes": 1, "trials": 1}, [1, 2, 3]]
+)
+def test_figures_that_a_genome_file_lacks_are_a_dash(told):
+    assert words.performance(told) == words.NOTHING
+
+
+def test_figures_too_large_for_a_number_are_a_dash():
+    told = {"steps": 10**400, "successes": 1, "trials": 1}
+    assert words.performance(told) == words.NOTHING
+
+
 def test_a_task_is_said_as_mathematics():
     assert words.task(asdict(Task())) == (
         "a + b mod 97; 50 % of all pairs to learn from, 512 pairs a step"

@@ -61,11 +61,11 @@ def test_a_menu_answers_whatever_was_typed(sources, junk):
     assert isinstance(sets(sources, junk), list)
 
 
-def test_sets_are_the_hall_of_fame_groups_and_runs(sources):
+def test_sets_are_groups_runs_and_the_hall_of_fame(sources):
     store_at(sources.store).write_group("fast", ids(sources)[:2])
     found = [own["value"] for own in sets(sources, "")]
-    assert found[:2] == ["hall_of_fame", "group:fast"]
-    assert found[2].startswith("run:test-")
+    assert (found[0], found[-1]) == ("group:fast", "hall_of_fame")
+    assert found[1].startswith("run:test-")
     assert [own["value"] for own in sets(sources, "fas")] == ["group:fast"]
 
 
@@ -76,6 +76,7 @@ def test_an_id_of_nobody_is_one_sentence(sources):
 
 def test_where_there_is_neither_library_nor_store_there_is_no_choice(tmp_path):
     assert options(Sources(tmp_path / "a", tmp_path / "b"), "") == []
+    assert sets(Sources(tmp_path / "a", tmp_path / "b"), "") == []
 
 
 def test_the_state_of_a_store_changes_with_its_tables(sources):

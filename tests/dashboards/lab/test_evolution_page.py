@@ -106,6 +106,7 @@ def test_a_run_is_started_watched_stopped_and_resumed(page, tmp_path):
             until(page, closed(2), 180)
             assert "run=watched-" in page.url
             assert page.is_disabled("#resume")
+            assert page.input_value("#more") == "40"
             page.click("#stop")
             page.wait_for_selector("text=stops when")
             until(page, "!document.querySelector('#resume').disabled", 180)

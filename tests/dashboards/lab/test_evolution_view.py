@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from cluster.pulse import Pulse, write_pulse
 from dashboards.lab.app import make_app
-from dashboards.lab.evolution_page import _seen, genome_at, news, population_of
+from dashboards.lab.evolution_page import _seen, at_its_end, genome_at, news, population_of
 from dashboards.lab.live import Live
 from dashboards.lab.sources import Sources
 from speciation.tables.files import open_files
@@ -34,6 +34,13 @@ def operations(patch: Any) -> list[list[Any]]:
 def test_a_page_that_has_seen_all_is_sent_nothing(finished):
     now = Sources(finished, finished).shared(Live).run(RUN)
     assert all(own is no_update for own in news(now, _seen(now), follow=True))
+
+
+def test_a_run_at_its_end_goes_on_for_more_generations_only(finished):
+    now = Sources(finished, finished).shared(Live).run(RUN)
+    assert at_its_end(now, now.generations + 1) is None
+    for more in (now.generations, 1, None, "9"):
+        assert at_its_end(now, more).endswith("ask for more of them, and it goes on.")
 
 
 def test_of_a_new_generation_only_its_own_row_is_sent(finished):

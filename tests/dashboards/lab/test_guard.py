@@ -96,3 +96,9 @@ def test_a_token_lets_in_and_leaves_the_address(tmp_path):
     assert "SameSite=Strict" in cookie
     client.set_cookie(COOKIE, "s3cret", domain="10.0.0.1")
     assert client.get("/", headers=away).status_code == 200
+
+
+def test_a_request_that_is_nested_too_deeply_is_refused_in_a_sentence(client):
+    body, form = "[" * 100_000, "application/json"
+    answer = client.post("/_dash-update-component", data=body, headers=OWN, content_type=form)
+    assert (answer.status_code, "nested too deeply" in answer.text) == (400, True)
