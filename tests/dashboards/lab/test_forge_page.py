@@ -225,8 +225,8 @@ def test_the_child_on_the_radar_follows_the_hand_before_the_server_knows(page, l
     until(page, f"{RADAR}?.data?.length === 4")
     page.route("**/_dash-update-component", lambda route: route.abort())
     drag(page, "learning rate", 1.0)
-    assert page.evaluate(f"[...{RADAR}._fullData[1].r].at(0)") == 1
-    assert page.evaluate(f"[...{RADAR}._fullData[1].r].at(-1)") == 1
+    until(page, f"[...{RADAR}._fullData[1].r].at(0) === 1")
+    until(page, f"[...{RADAR}._fullData[1].r].at(-1) === 1")
     box = page.locator("label:has-text('learning rate, ') input[type=text]")
     assert float(box.input_value()) == RATE.high
     page.unroute("**/_dash-update-component")
