@@ -28,7 +28,8 @@ carry_out(config(), Path(sys.argv[1]), Behaviour(slots=4, seconds=0.004))
 
 
 @pytest.mark.parametrize(
-    ("seed", "kills"), [(1, 2), pytest.param(2, 60, marks=pytest.mark.slow)]
+    ("seed", "kills"),
+    [pytest.param(1, 2, marks=pytest.mark.slow), pytest.param(2, 60, marks=pytest.mark.long)],
 )
 def test_killed_at_random_and_resumed_the_tables_are_the_same(tmp_path, seed, kills):
     rng = random.Random(seed)
