@@ -65,6 +65,7 @@ def test_what_is_zoomed_and_hidden_stays_over_ten_live_updates(page, tmp_path):
         assert page.evaluate(VIEW) == before
 
 
+@pytest.mark.long  # after a reload, going back twice slowly does not leave the page
 def test_a_generation_is_in_the_address_and_back_goes_back(page, finished):
     said = "document.querySelector('#generation-said')?.innerText"
     with serving(finished, finished) as address:

@@ -42,13 +42,15 @@ def drawn(page, figure: str) -> str:
     return f"document.querySelector('#{figure}')?.data?.length > 0"
 
 
+@pytest.mark.long  # one of four lost what was chosen, while two others used the cores
 def test_a_plan_is_filled_up_and_drawn_and_survives_a_reload(page, lab):
     address, store = lab
     page.goto(f"{address}/stress")
     page.click("#genomes")
     page.keyboard.type("newcom")
-    page.locator(".dash-dropdown-option").first.click()
+    page.locator(".dash-dropdown-option", has_text="Newcom").first.click()
     page.keyboard.press("Escape")
+    until(page, "location.search.includes('genomes=')")
     page.fill("#seeds", "3")
     page.fill("#horizon", str(STEPS))
     planned = f"sked 3 seeds of 1 genome to {STEPS} steps: found 0, will compute 3"
@@ -163,7 +165,7 @@ def test_new_numbers_leave_a_zoom_and_what_is_hidden_as_they_are(page, answered)
 def test_a_wrong_address_is_one_sentence_and_back_goes_back(page, lab, answered):
     page.goto(f"{lab[0]}/stress?genomes=group:nobody&seeds=4")
     trouble = "document.querySelector('#plan .trouble')?.textContent"
-    until(page, f"{trouble}?.includes(\"there is no group 'nobody'\")")
+    until(page, f"{trouble}?.includes(\"There is no group 'nobody'\")")
     page.fill("#seeds", "7")
     until(page, "location.search.includes('seeds=7')")
     page.go_back()
