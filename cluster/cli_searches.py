@@ -273,28 +273,14 @@ def _show(
     if as_json:
         print_json(document)
     else:
-        _tell(found, HEADER, rows(found), len(records), len(every), written)
-    if show and not found.final.empty:
-        import webbrowser
-
-        webbrowser.open(written[-1].resolve().as_uri())
+        show_table(
+            f"{len(records):,} of {len(every):,} repeats have ended", list(HEADER), rows(found)
+        )
+        for who, why in found.failures.items():
+            say(f"failed  {who}: {why}")
+    _end(written, as_json, show and not found.final.empty)
     if found.failures:
         sys.exit(1)
-
-
-def _tell(
-    found: Searches,
-    header: Sequence[str],
-    listed: list[list[str]],
-    ended: int,
-    asked: int,
-    written: list[Path],
-) -> None:
-    show_table(f"{ended:,} of {asked:,} repeats have ended", list(header), listed)
-    for who, why in found.failures.items():
-        say(f"failed  {who}: {why}")
-    for path in written:
-        say(f"wrote  {path}")
 
 
 def _document(plan: Comparison, found: Searches, asked: int) -> dict[str, Any]:
@@ -399,17 +385,9 @@ def _show_epistasis(
     if as_json:
         print_json(document)
     else:
-        show_table(
-            f"{len(found.means):,} combinations on {found.seeds:,} seeds",
-            list(HEADER),
-            rows(found),
-        )
-        for path in (*written, page):
-            say(f"wrote  {path}")
-    if show:
-        import webbrowser
-
-        webbrowser.open(page.resolve().as_uri())
+        title = f"{len(found.means):,} combinations on {found.seeds:,} seeds"
+        show_table(title, list(HEADER), rows(found))
+    _end((*written, page), as_json, show)
 
 
 def _show_sweep(
@@ -433,9 +411,15 @@ def _show_sweep(
         print_json(document)
     else:
         show_table(f"{name}: {seeds:,} seeds a genome and setting", list(HEADER), rows(found))
-        for path in (*written, page):
+    _end((*written, page), as_json, show)
+
+
+def _end(written: Sequence[Path], quiet: bool, show: bool) -> None:
+    """Say what was written; open the last of it, the page, if that was asked for."""
+    if not quiet:
+        for path in written:
             say(f"wrote  {path}")
     if show:
         import webbrowser
 
-        webbrowser.open(page.resolve().as_uri())
+        webbrowser.open(written[-1].resolve().as_uri())

@@ -14,7 +14,7 @@ from dashboards.figures.epistasis import (
     leading_pairs,
 )
 from dashboards.markup import Html, tag
-from dashboards.page import keys, page, plot, tiles
+from dashboards.page import keys, page, plot, table, tiles
 from dashboards.theme import BLUE, GREY
 from speciation.analysis.epistasis import Epistasis, Verdict
 from speciation.tables.files import LocalFiles
@@ -102,9 +102,6 @@ def _effects(found: Epistasis) -> Html:
 
 
 def _pairs(found: Epistasis) -> Html:
-    head = tag("tr", *(tag("th", name, scope="col") for name in HEADER))
-    body = [tag("tr", *(tag("td", cell) for cell in row)) for row in rows(found)]
-    table = tag("table", tag("thead", head), tag("tbody", *body), class_="hall")
     return tag(
         "section",
         tag("h2", "What pairs do beyond the sum"),
@@ -122,5 +119,5 @@ def _pairs(found: Epistasis) -> Html:
             "Epistasis of the strongest pairs with intervals.",
             "Steps of both together, less those of each alone, with 95 % intervals.",
         ),
-        tag("div", table, class_="scroll"),
+        table(HEADER, rows(found)),
     )

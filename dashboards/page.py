@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterable
 
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
@@ -238,6 +239,14 @@ def plot(figure: go.Figure, name: str, label: str, caption: object) -> Html:
         tag("script", data, type="application/json"),
         tag("figcaption", caption),
     )
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> Html:
+    """A table that scrolls by itself where it is wider than the page."""
+    head = tag("tr", *(tag("th", name, scope="col") for name in header))
+    body = [tag("tr", *(tag("td", cell) for cell in row)) for row in rows]
+    whole = tag("table", tag("thead", head), tag("tbody", *body), class_="hall")
+    return tag("div", whole, class_="scroll")
 
 
 def keys(colours: dict[str, str]) -> Html:

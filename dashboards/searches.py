@@ -9,7 +9,7 @@ from typing import Any
 from dashboards import words
 from dashboards.figures.searches import draw_curves, draw_repeats, interval
 from dashboards.markup import Html, tag
-from dashboards.page import keys, page, plot, tiles
+from dashboards.page import keys, page, plot, table, tiles
 from dashboards.theme import BLUE, GREY, VERMILION
 from speciation.analysis.searches import Searches
 from speciation.tables.files import LocalFiles
@@ -67,7 +67,7 @@ def report(found: Searches, name: str, budget: int, confirm: int, output: Path) 
             "main",
             _repeats(found),
             _curves(found),
-            tag("section", tag("h2", "Figures"), _table(found), _note(found)),
+            tag("section", tag("h2", "Figures"), table(HEADER, rows(found)), _note(found)),
             _failures(found),
         ),
         tag(
@@ -132,16 +132,6 @@ def _curves(found: Searches) -> Html:
             "did on new seeds; confirming it cost the search nothing. Lines are medians over "
             "repeats, bands their 95 % intervals.",
         ),
-    )
-
-
-def _table(found: Searches) -> Html:
-    head = tag("tr", *(tag("th", name, scope="col") for name in HEADER))
-    body = [tag("tr", *(tag("td", cell) for cell in row)) for row in rows(found)]
-    return tag(
-        "div",
-        tag("table", tag("thead", head), tag("tbody", *body), class_="hall"),
-        class_="scroll",
     )
 
 

@@ -14,7 +14,7 @@ from dashboards.figures.sweep import (
     from_first,
 )
 from dashboards.markup import Html, tag
-from dashboards.page import keys, page, plot, tiles
+from dashboards.page import keys, page, plot, table, tiles
 from speciation.analysis.sweep import Swept
 from speciation.tables.files import LocalFiles
 
@@ -131,12 +131,9 @@ def _transfer(swept: Swept) -> Html:
 
 
 def _table(swept: Swept) -> Html:
-    head = tag("tr", *(tag("th", name, scope="col") for name in HEADER))
-    body = [tag("tr", *(tag("td", cell) for cell in row)) for row in rows(swept)]
-    table = tag("table", tag("thead", head), tag("tbody", *body), class_="hall")
     count = words.counted(len(swept.cells), "row")
     return tag(
         "section",
         tag("h2", "Figures"),
-        tag("details", tag("summary", count), tag("div", table, class_="scroll")),
+        tag("details", tag("summary", count), table(HEADER, rows(swept))),
     )

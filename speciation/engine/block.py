@@ -66,7 +66,6 @@ class Block:
         stream: torch.cuda.Stream | None = None,
     ) -> None:
         self._program, self._usable, self._stream = run, usable, stream
-        self._entrance = entrance(stream.device) if stream else None
         self._state = empty_state(run, size, dtype)
         self._backend = backend(self._state)
         self._watch = Watch(size, run.task.eval_interval)
@@ -104,10 +103,10 @@ class Block:
         A GPU is not waited for here.
         """
         occupied = [slot for slot, trial in enumerate(self._trials) if trial is not None]
-        if self._stream is None or self._entrance is None:
+        if self._stream is None:
             seen = self._backend.run(steps, occupied)
             return lambda: seen.float().cpu().numpy()
-        self._stream.wait_stream(self._entrance)
+        self._stream.wait_stream(entrance(self._stream.device))
         with torch.cuda.stream(self._stream):
             seen = self._backend.run(steps, occupied)
             here = torch.empty(seen.shape, pin_memory=True)
@@ -164,10 +163,11 @@ class Block:
         return trials
 
     def _entering(self) -> AbstractContextManager[object]:
-        if self._entrance is None:
+        if self._stream is None:
             return nullcontext()
-        self._entrance.wait_stream(torch.cuda.current_stream(self._entrance.device))
-        return torch.cuda.stream(self._entrance)
+        device = self._stream.device
+        entrance(device).wait_stream(torch.cuda.current_stream(device))
+        return torch.cuda.stream(entrance(device))
 
     def _empty(self) -> list[int]:
         return [slot for slot in range(self._usable) if self._trials[slot] is None]
