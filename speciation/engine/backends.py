@@ -16,11 +16,17 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from speciation.engine.admission import write
 from speciation.engine.training import Program, State, evaluate, train_step
+from speciation.trial.trial import Trial
 
 
 class Backend(Protocol):
     """Trains the slots of one block."""
+
+    def begin(self, slots: Sequence[int], trials: Sequence[Trial]) -> None:
+        """Begin trials in these slots: their first weights and orders, at step 0."""
+        ...
 
     def run(self, steps: int, occupied: Sequence[int]) -> Tensor:
         """Train the occupied slots for some steps, then evaluate.
@@ -46,6 +52,10 @@ class EagerBackend:
     ) -> None:
         self._program, self._state, self._step = program, state, step
 
+    def begin(self, slots: Sequence[int], trials: Sequence[Trial]) -> None:
+        """See :class:`Backend`."""
+        write(self._program, self._state, slots, trials)
+
     @torch.no_grad()
     def run(self, steps: int, occupied: Sequence[int]) -> Tensor:
         """See :class:`Backend`; an empty slot costs what an occupied one does."""
@@ -64,6 +74,10 @@ class GraphBackend:
     def __init__(self, program: Program, state: State, compiled: CompiledPair) -> None:
         self._program, self._state, self._compiled = program, state, compiled
         self._graphs: dict[int, tuple[torch.cuda.CUDAGraph, Tensor]] = {}
+
+    def begin(self, slots: Sequence[int], trials: Sequence[Trial]) -> None:
+        """See :class:`Backend`."""
+        write(self._program, self._state, slots, trials)
 
     @torch.no_grad()
     def run(self, steps: int, occupied: Sequence[int]) -> Tensor:

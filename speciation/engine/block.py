@@ -10,20 +10,14 @@ Axes: S slots, C columns of an evaluation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from speciation import seeds
-from speciation.engine.admission import begin
 from speciation.engine.backends import Backend, tensors
-from speciation.engine.recipe import of_genomes, recipe_row
 from speciation.engine.training import SEEN, Program, State, empty_state
 from speciation.trial.trial import Curves, Trial
 from speciation.trial.watch import Watch
@@ -53,7 +47,7 @@ class Block:
         usable: The slots that may be occupied, at most S.
         dtype: Of weights and moments.
         backend: Makes what trains the block's state.
-        stream: Where it is trained, if others are to be trained beside it.
+        stream: What it asks a GPU for goes through it, if others are to be trained beside it.
     """
 
     def __init__(
@@ -68,6 +62,8 @@ class Block:
         self._program, self._usable, self._stream = run, usable, stream
         self._state = empty_state(run, size, dtype)
         self._backend = backend(self._state)
+        if stream is not None:  # which is to see the state that has been made
+            stream.wait_stream(torch.cuda.current_stream(stream.device))
         self._watch = Watch(size, run.task.eval_interval)
         self._trials: list[Trial | None] = [None] * size
         self._seen = np.zeros((size, _EVALUATIONS_AT_FIRST, len(SEEN)), dtype=np.float32)
@@ -89,8 +85,8 @@ class Block:
         slots = self._empty()[: len(trials)]
         if not slots:
             return
-        with self._entering():
-            write(self._program, self._state, slots, trials)
+        with torch.cuda.stream(self._stream):
+            self._backend.begin(slots, trials)
         self._evaluations[slots] = 0
         self._seconds[slots] = 0.0
         for slot, trial in zip(slots, trials, strict=True):
@@ -106,7 +102,6 @@ class Block:
         if self._stream is None:
             seen = self._backend.run(steps, occupied)
             return lambda: seen.float().cpu().numpy()
-        self._stream.wait_stream(entrance(self._stream.device))
         with torch.cuda.stream(self._stream):
             seen = self._backend.run(steps, occupied)
             here = torch.empty(seen.shape, pin_memory=True)
@@ -162,13 +157,6 @@ class Block:
         self._trials = [None] * len(self._trials)
         return trials
 
-    def _entering(self) -> AbstractContextManager[object]:
-        if self._stream is None:
-            return nullcontext()
-        device = self._stream.device
-        entrance(device).wait_stream(torch.cuda.current_stream(device))
-        return torch.cuda.stream(entrance(device))
-
     def _empty(self) -> list[int]:
         return [slot for slot in range(self._usable) if self._trials[slot] is None]
 
@@ -193,43 +181,3 @@ class Block:
         step = np.arange(1, count + 1, dtype=np.int32) * self._program.task.eval_interval
         seen = self._seen[slot, :count].T.copy()
         return Curves(step.astype(np.int32), **dict(zip(SEEN, seen, strict=True)))
-
-
-@cache
-def entrance(device: torch.device) -> torch.cuda.Stream:
-    """Where trials begin, if others train meanwhile.
-
-    It takes many small launches. They go before those that train another block, or each of
-    them would wait for a whole wave of it.
-    """
-    return torch.cuda.Stream(device, priority=-1)
-
-
-def write(run: Program, state: State, slots: list[int], trials: Sequence[Trial]) -> None:
-    """Begin trials in these slots: initial weights, zero moments, own streams, step 0."""
-    device, dtype = state.weight.device, state.weight.dtype
-    index = torch.tensor(slots, device=device)
-
-    def put(target: Tensor, rows: NDArray[np.generic]) -> None:
-        target[index] = torch.from_numpy(rows).to(device=device, dtype=target.dtype)
-
-    drawn = [trial.drawn_from for trial in trials]
-    order, dropout = (own.order for own in drawn), (own.dropout for own in drawn)
-    put(state.key, np.hstack([_words(order), _words(dropout)]))
-    beginning = begin(run, trials, device)
-    state.weight[index] = beginning.weight.to(dtype)
-    state.order[index] = beginning.order
-    rows = np.stack(of_genomes(recipe_row, trials))
-    state.recipe[:, index] = torch.from_numpy(rows.T.copy()).to(device=device, dtype=dtype)
-    state.mean[index] = 0.0
-    state.square[index] = 0.0
-    state.schedule.step[index] = 0
-    state.schedule.loss_mean[index] = 0.0
-    state.schedule.loss_variance[index] = 0.0
-    state.schedule.decaying[index] = False
-    state.schedule.decay[index] = 1.0
-
-
-def _words(of: Iterable[int]) -> NDArray[np.int64]:
-    """Key words of seeds, ``(S, 2)``."""
-    return np.array([seeds.key_words(seed) for seed in of], dtype=np.int64)

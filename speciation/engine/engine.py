@@ -127,7 +127,7 @@ class Engine:
                 min(size, spec.slots - start),
                 _DTYPES[spec.precision],
                 make,
-                torch.cuda.Stream(device) if self._ahead else None,
+                torch.cuda.Stream(device, priority=-1) if self._ahead else None,
             )
             for start in range(0, spec.slots, size)
         ]

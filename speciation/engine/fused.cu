@@ -1,4 +1,4 @@
-// Many steps of a trial as one thread block, and an evaluation as another.
+// Many steps of a trial as one thread block, an evaluation as another, and its beginning.
 //
 // The host compiles this for one task and model (sizes come as macros) and launches one block a
 // trial; the hardware's scheduler is the continuous batcher. Within a block:
@@ -104,13 +104,13 @@ static_assert(WARPS > 1 && N < 256, "the sums over positions, the bytes of an Ex
 
 struct State {
     float *weight, *mean, *square;  // (S, P)
-    const float *recipe;            // (columns, S)
+    float *recipe;                  // (columns, S)
     long long *step;                // (S,) and so on, schedule
     float *loss_mean, *loss_variance;
     unsigned char *decaying;
     float *decay;
-    const long long *key;   // (S, 4): of order, of dropout
-    const int *order;       // (S, PAIRS)
+    long long *key;         // (S, 4): of order, of dropout
+    int *order;             // (S, PAIRS)
     const int *pairs;       // (PAIRS,) a | b << 8 | answer << 16
     const u16 *place;       // (P / 4,) where fours of weights go in shared memory
     int slots;
@@ -1645,12 +1645,127 @@ __device__ __forceinline__ void adamw(const Memory &m, const Training &own, cons
     __syncthreads();
 }
 
+// -- How a trial begins --------------------------------------------------------------------------
+
+// As in layout.py: where a weight is in the flat vector, its rows, how far apart they are and how
+// many of their columns are real, and whose scale it has.
+struct Weight { int start, rows, stride, columns, role; };
+constexpr int ROLES = 5, ONE = ROLES + 1;  // and ROLES itself: zero
+
+struct Entry {  // a trial that begins; admission.py
+    int slot;
+    u32 init[2], split[2], training[4];  // key words
+    float scale[ROLES], recipe[sizeof(Genes) / 4];
+};
+
+constexpr int BUCKETS = 4096, BEGIN_BYTES = 4 * (BUCKETS + THREADS);
+static_assert(BUCKETS % THREADS == 0, "as many buckets for every thread");
+
+__device__ __forceinline__ double uniform(u32 word) { return (word + 0.5) / 4294967296.0; }
+
+// A weight's numbers by Box and Muller's transform in float64; seeds.normals.
+__device__ __forceinline__ void draw_weight(float *flat, const Weight &own, int index,
+                                            const u32 (&key)[2], float deviation) {
+    const int count = own.rows * own.columns, half = (count + 1) / 2;
+    auto word = [&](int i) {
+        return pick(philox(i / 4, index, PURPOSE_INIT, 0, key[0], key[1]), i % 4);
+    };
+    auto put = [&](int i, double unit) {
+        const int at = i / own.columns * own.stride + i % own.columns;
+        flat[own.start + at] = static_cast<float>(unit) * deviation;
+    };
+    for (int i = threadIdx.x; i < half; i += THREADS) {
+        const double radius = sqrt(-2.0 * log(uniform(word(i))));
+        const double angle = 2.0 * 3.141592653589793 * uniform(word(half + i));
+        put(i, radius * cos(angle));
+        if (half + i < count) put(half + i, radius * sin(angle));
+    }
+}
+
+// A random order of all pairs, as seeds.permutation: sorted by random words, ties by index. Words
+// are spread evenly, so buckets of their leading bits hold a few each. All threads.
+__device__ __forceinline__ void draw_order(int *order, const u32 (&key)[2], u32 *ends) {
+    u32 *of_thread = ends + BUCKETS;
+    auto word = [&](int i) {
+        return pick(philox(i / 4, 0, PURPOSE_SPLIT, 0, key[0], key[1]), i % 4);
+    };
+    auto bucket = [&](int i) { return ends + word(i) / (0xffffffffu / BUCKETS + 1); };
+    for (int i = threadIdx.x; i < BUCKETS; i += THREADS) ends[i] = 0;
+    __syncthreads();
+    for (int i = threadIdx.x; i < PAIRS; i += THREADS) atomicAdd(bucket(i), 1u);
+    __syncthreads();
+    constexpr int OWN = BUCKETS / THREADS;
+    u32 *mine = ends + OWN * threadIdx.x, sum = 0;
+    for (int i = 0; i < OWN; i++) sum += mine[i];
+    of_thread[threadIdx.x] = sum;
+    __syncthreads();
+    u32 before = 0;
+    for (int i = 0; i < static_cast<int>(threadIdx.x); i++) before += of_thread[i];
+    for (int i = 0; i < OWN; i++) {  // from how many there are to where they begin
+        const u32 count = mine[i];
+        mine[i] = before;
+        before += count;
+    }
+    __syncthreads();
+    for (int i = threadIdx.x; i < PAIRS; i += THREADS) order[atomicAdd(bucket(i), 1u)] = i;
+    __syncthreads();
+    for (int b = threadIdx.x; b < BUCKETS; b += THREADS) {
+        const int first = b ? ends[b - 1] : 0, end = ends[b];
+        for (int i = first + 1; i < end; i++) {  // insertion sort
+            const int own = order[i];
+            const u32 of_own = word(own);
+            int at = i;
+            for (; at > first; at--) {
+                const int other = order[at - 1];
+                const u32 of_other = word(other);
+                if (of_other < of_own || (of_other == of_own && other < own)) break;
+                order[at] = other;
+            }
+            order[at] = own;
+        }
+    }
+}
+
 // -- The kernels ---------------------------------------------------------------------------------
 
 // What a launch has to ask for.
 #ifndef ON_CPU
-extern "C" __constant__ int train_bytes = TRAIN_BYTES, judge_bytes = JUDGE_BYTES;
+extern "C" __constant__ int train_bytes = TRAIN_BYTES, judge_bytes = JUDGE_BYTES,
+                            begin_bytes = BEGIN_BYTES;
 #endif
+
+// Begins trials: initial weights, zero moments, own streams, step 0. Orders of examples are drawn
+// unless they are given, `(K, PAIRS)`.
+extern "C" __global__ void __launch_bounds__(THREADS, 2)
+    begin(State s, const Entry *entries, const int *orders, const Weight *weights, int count) {
+    extern __shared__ __align__(16) unsigned char shared_memory[];
+    const Entry &it = entries[blockIdx.x];
+    const long long first = static_cast<long long>(it.slot) * P;
+    float *flat = s.weight + first;
+    for (int i = threadIdx.x; i < P; i += THREADS) s.mean[first + i] = s.square[first + i] = 0.f;
+    for (int w = 0; w < count; w++)
+        for (int i = threadIdx.x; i < weights[w].rows * weights[w].stride; i += THREADS)
+            flat[weights[w].start + i] = weights[w].role == ONE ? 1.f : 0.f;
+    __syncthreads();
+    for (int w = 0; w < count; w++)
+        if (weights[w].role < ROLES)
+            draw_weight(flat, weights[w], w, it.init, it.scale[weights[w].role]);
+    for (int i = threadIdx.x; i < static_cast<int>(sizeof(Genes) / 4); i += THREADS)
+        s.recipe[i * s.slots + it.slot] = it.recipe[i];
+    for (int i = threadIdx.x; i < 4; i += THREADS) s.key[4 * it.slot + i] = it.training[i];
+    int *order = s.order + static_cast<long long>(it.slot) * PAIRS;
+    if (orders) {
+        orders += static_cast<long long>(blockIdx.x) * PAIRS;
+        for (int i = threadIdx.x; i < PAIRS; i += THREADS) order[i] = orders[i];
+    } else {
+        draw_order(order, it.split, reinterpret_cast<u32 *>(shared_memory));
+    }
+    if (threadIdx.x) return;
+    s.step[it.slot] = 0;
+    s.loss_mean[it.slot] = s.loss_variance[it.slot] = 0.f;
+    s.decaying[it.slot] = 0;
+    s.decay[it.slot] = 1.f;
+}
 
 __device__ __forceinline__ Memory take_places(unsigned char *shared_memory) {
     Memory m;

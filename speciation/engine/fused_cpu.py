@@ -24,11 +24,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from speciation.engine.admission import write
 from speciation.engine.kernel_cache import UnavailableError, folder, kept
 from speciation.engine.kernel_macros import Words, definitions
 from speciation.engine.layout import Layout
 from speciation.engine.training import SEEN, Program, State
-from speciation.trial.trial import ModelShape
+from speciation.trial.trial import ModelShape, Trial
 
 SOURCE = Path(__file__).with_name("fused.cpp")
 _COMPILERS = ("c++", "g++", "clang++")
@@ -76,9 +77,14 @@ class FusedCpu:
         if (reason := _unfit(program, state.weight.dtype)) is not None:
             raise UnavailableError(reason)
         self._library = library(program.plan, program.model)
+        self._program = program
         self._state = state  # keeps alive what the pointers point to
         self._columns = [column.to(torch.int32) for column in program.answers]
         self._slots = _slots(program, state, self._columns)
+
+    def begin(self, slots: Sequence[int], trials: Sequence[Trial]) -> None:
+        """Begin trials in these slots, with what NumPy draws."""
+        write(self._program, self._state, slots, trials)
 
     def run(self, steps: int, occupied: Sequence[int]) -> Tensor:
         """Train these slots for some steps, then evaluate: ``(S, len(SEEN))``, others zero."""

@@ -1,4 +1,4 @@
-"""``fused`` on NVIDIA GPUs: an interval of every trial in two launches of ``fused.cu``.
+"""``fused`` on NVIDIA GPUs: trials begin in one launch of ``fused.cu``, an interval takes two.
 
 Its kernels are compiled for one task and model by NVRTC, which comes with torch's CUDA builds,
 so nobody needs a toolchain; what it compiled is kept between processes. Slots are independent
@@ -20,10 +20,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from speciation.engine.admission import entries, orders, weights_table
 from speciation.engine.kernel_cache import UnavailableError, kept
 from speciation.engine.kernel_macros import Words, definitions, words
 from speciation.engine.layout import Layout
 from speciation.engine.training import GAP_QUANTILES, SEEN, Program, State
+from speciation.trial.trial import Trial
 
 SOURCE = files("speciation.engine").joinpath("fused.cu")
 WARPS = 8  # of a trial: a constant, since it decides the order of sums
@@ -128,6 +130,10 @@ def struct(state: State, extra: tuple[Tensor, Tensor]) -> StateStruct:
 class FusedCuda:
     """Trains the slots of one block, each as one block of threads.
 
+    Training goes through a stream of its own. All else, what goes before an interval and what
+    comes after it, goes through the caller's stream: give that a higher priority, or it waits
+    until other blocks have been trained.
+
     Args:
         run: What is trained.
         state: Its slots, on a GPU.
@@ -142,36 +148,60 @@ class FusedCuda:
             pairs(run),
             torch.from_numpy(places(run.plan, run.model.d_model)).to(device),
         )
-        self._state = state
+        self._program, self._state = run, state
         self._struct = struct(state, self._extra)
+        self._weights = torch.from_numpy(weights_table(run.plan)).to(device)
+        self._seen = state.weight.new_zeros(state.weight.shape[0], len(SEEN))
+        self._training = torch.cuda.Stream(device)
         self._kernels = kernels(macros(run), device)
 
+    def begin(self, slots: Sequence[int], trials: Sequence[Trial]) -> None:
+        """Begin trials in these slots, with what the GPU draws."""
+        entering = self._sent(entries(slots, trials).view(np.int32))
+        given = self._program.task.symmetric
+        order = self._sent(orders(self._program, trials)) if given else None
+        arguments = [_address(entering), _address(order), _address(self._weights)]
+        count = ctypes.c_int(len(self._weights))
+        self._launch("begin", len(trials), *arguments, count)
+
     def run(self, steps: int, occupied: Sequence[int]) -> Tensor:
-        """Train the occupied slots for some steps, then evaluate: ``(S, len(SEEN))``."""
-        seen = self._state.weight.new_zeros(self._state.weight.shape[0], len(SEEN))
+        """Train the occupied slots for some steps, then evaluate: ``(S, len(SEEN))``.
+
+        What is returned is written again by the next call.
+        """
         listed = self._listed(occupied)
-        self._launch("train", listed, ctypes.c_int(steps), ctypes.c_void_p(None))
-        self._launch("judge", listed, ctypes.c_void_p(seen.data_ptr()))
-        return seen
+        blocks, slots, there = len(occupied), _address(listed), torch.cuda.current_stream()
+        self._training.wait_stream(there)
+        with torch.cuda.stream(self._training):
+            self._launch("train", blocks, slots, ctypes.c_int(steps), _address(None))
+        there.wait_stream(self._training)
+        self._launch("judge", blocks, slots, _address(self._seen))
+        return self._seen
 
     def gradients(self, occupied: Sequence[int]) -> Tensor:
         """Gradient and loss of the coming step, not clipped: ``(S, P + 1)``."""
         slots, size = self._state.weight.shape
         out = self._state.weight.new_full((slots, size + 1), torch.nan)
-        out_at = ctypes.c_void_p(out.data_ptr())
-        self._launch("train", self._listed(occupied), ctypes.c_int(1), out_at)
+        listed = self._listed(occupied)
+        arguments = (_address(listed), ctypes.c_int(1), _address(out))
+        self._launch("train", len(occupied), *arguments)
         return out
 
-    def _listed(self, occupied: Sequence[int]) -> Tensor:
-        listed = torch.tensor(occupied, dtype=torch.int32)
-        return listed.to(self._state.weight.device, non_blocking=True)
+    def _listed(self, slots: Sequence[int]) -> Tensor:
+        return self._sent(np.array(slots, dtype=np.int32))
 
-    def _launch(self, name: str, listed: Tensor, *arguments: Any) -> None:
-        stream = torch.cuda.current_stream(listed.device).cuda_stream
-        slots = ctypes.c_void_p(listed.data_ptr())
-        self._kernels.launch(
-            name, len(listed), 32 * WARPS, stream, self._struct, slots, *arguments
-        )
+    def _sent(self, rows: NDArray[np.int32]) -> Tensor:
+        """Copied to the GPU, from memory that nothing has to be waited for with."""
+        pinned = torch.from_numpy(rows).pin_memory()
+        return pinned.to(self._state.weight.device, non_blocking=True)
+
+    def _launch(self, name: str, blocks: int, *arguments: Any) -> None:
+        stream = torch.cuda.current_stream(self._state.weight.device).cuda_stream
+        self._kernels.launch(name, blocks, 32 * WARPS, stream, self._struct, *arguments)
+
+
+def _address(of: Tensor | None) -> ctypes.c_void_p:
+    return ctypes.c_void_p(None if of is None else of.data_ptr())
 
 
 class Kernels:
@@ -188,7 +218,7 @@ class Kernels:
         self._driver = ctypes.CDLL("libcuda.so.1")
         module = ctypes.c_void_p()
         self._call("cuModuleLoadData", ctypes.byref(module), code)
-        self._made = {name: self._make(module, name) for name in ("train", "judge")}
+        self._made = {name: self._make(module, name) for name in ("begin", "train", "judge")}
 
     def launch(
         self, name: str, blocks: int, threads: int, stream: int, *arguments: Any

@@ -30,6 +30,8 @@ def definitions(plan: Layout, shape: ModelShape) -> Words:
         **{f"SEEN_{name}": i for i, name in enumerate(SEEN)},
         SEEN_COLUMNS=len(SEEN),
         **{f"QUANTILE_{i}": quantile for i, quantile in enumerate(GAP_QUANTILES)},
+        PURPOSE_SPLIT=int(Purpose.SPLIT),
+        PURPOSE_INIT=int(Purpose.INIT),
         PURPOSE_ORDER=int(Purpose.ORDER),
         PURPOSE_DROPOUT=int(Purpose.DROPOUT),
         DROPOUT_LEVELS=DROPOUT_LEVELS,

@@ -33,6 +33,10 @@ static inline float rsqrtf(float x) { return 1.f / std::sqrt(x); }
 
 extern "C" void train(State s, const int *listed, int steps, float *gradient);
 extern "C" void judge(State s, const int *listed, float *seen);
+struct Entry;
+struct Weight;
+extern "C" void begin(State s, const Entry *entries, const int *orders, const Weight *weights,
+                      int count);
 alignas(16) static unsigned char shared_memory[TRAIN_BYTES > JUDGE_BYTES ? TRAIN_BYTES : JUDGE_BYTES];
 
 namespace fibers {
@@ -191,6 +195,8 @@ static State launched;
 static const int *launched_list;
 static int launched_steps;
 static float *launched_out;
+static const Entry *launched_entries;
+static const Weight *launched_weights;
 
 static void enter_train() {
     train(launched, launched_list, launched_steps, launched_out);
@@ -200,6 +206,12 @@ static void enter_train() {
 
 static void enter_judge() {
     judge(launched, launched_list, launched_out);
+    fibers::fiber[threadIdx.x].done = true;
+    _longjmp(fibers::scheduler, 1);
+}
+
+static void enter_begin() {
+    begin(launched, launched_entries, launched_list, launched_weights, launched_steps);
     fibers::fiber[threadIdx.x].done = true;
     _longjmp(fibers::scheduler, 1);
 }
@@ -242,4 +254,10 @@ extern "C" void launch_train(const State *s, const int *listed, int blocks, int 
 extern "C" void launch_judge(const State *s, const int *listed, int blocks, float *seen) {
     launched_out = seen;
     run(enter_judge, s, listed, blocks);
+}
+
+extern "C" void launch_begin(const State *s, const Entry *entries, int blocks, const int *orders,
+                             const Weight *weights, int count) {
+    launched_entries = entries, launched_weights = weights, launched_steps = count;
+    run(enter_begin, s, orders, blocks);
 }

@@ -17,8 +17,10 @@ import torch
 from torch import Tensor
 
 from speciation.engine import fused_cuda
+from speciation.engine.admission import entries, orders, weights_table
 from speciation.engine.kernel_macros import Words
 from speciation.engine.training import SEEN, Program, State
+from speciation.trial.trial import Trial
 
 WARPS = 2  # enough to see warps divide the work; the real kernel has more
 COMPILER = shutil.which("g++")
@@ -33,7 +35,21 @@ class Emulated:
         self._library = _library(fused_cuda.macros(run, warps), folder)
         places = torch.from_numpy(fused_cuda.places(run.plan, run.model.d_model))
         self._extra = (fused_cuda.pairs(run), places)
+        self._program = run
         self._state, self._struct = state, fused_cuda.struct(state, self._extra)
+
+    def begin(self, slots: Sequence[int], trials: Sequence[Trial]) -> None:
+        rows, weights = entries(slots, trials), weights_table(self._program.plan)
+        given = self._program.task.symmetric
+        order = orders(self._program, trials) if given else None
+        self._library.launch_begin(
+            ctypes.byref(self._struct),
+            ctypes.c_void_p(rows.ctypes.data),
+            len(trials),
+            ctypes.c_void_p(None if order is None else order.ctypes.data),
+            ctypes.c_void_p(weights.ctypes.data),
+            len(weights),
+        )
 
     def run(self, steps: int, occupied: Sequence[int]) -> Tensor:
         seen = torch.full((self._state.weight.shape[0], len(SEEN)), torch.nan)

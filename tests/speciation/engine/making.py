@@ -6,7 +6,7 @@ import dataclasses
 
 import torch
 
-from speciation.engine.block import write
+from speciation.engine.admission import write
 from speciation.engine.training import Program, State, empty_state, program
 from speciation.genome.genome import KINDS
 from speciation.seeds import Purpose, generator

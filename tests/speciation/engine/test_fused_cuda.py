@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from speciation.engine import fused_cuda, optimizer, training
+from speciation.engine.admission import write
 from speciation.engine.backends import tensors
-from speciation.engine.block import write
 from speciation.engine.recipe import RECIPE_COLUMNS
 from speciation.trial.task import Task
 from speciation.trial.trial import ModelShape, Streams
@@ -99,6 +99,37 @@ def agree(run, found, state64, run64):
         error = (mine - theirs).flatten(1).norm(dim=1) / theirs.flatten(1).norm(dim=1)
         limit = CANCELLING if name in ATTENTION else CLOSE
         assert error.max() < limit, f"{name}: {error.max():.1e}"
+
+
+@pytest.mark.parametrize(
+    ("task", "shape"),
+    [
+        pytest.param(SMALL, SHAPE, id="small"),
+        pytest.param(dataclasses.replace(SMALL, symmetric=True), SHAPE, id="symmetric"),
+        pytest.param(Task(), ModelShape(), id="usual"),
+    ],
+)
+def test_a_trial_begins_as_numpy_writes_it(fused, device, task, shape):
+    """Up to the last bit of a weight, where logarithm or cosine straddle a rounding."""
+    trials = [
+        dataclasses.replace(trial, seed=2**61 + i, streams=Streams(2**61 + i, 2**40, 3 + i, 4))
+        for i, trial in enumerate(random_trials(4, task=task, model=shape))
+    ]
+    (run, expected), _ = both(trials, device)
+    _, state = loaded(trials[::-1], torch.float32, device)
+    training.train_step(run, state)
+    idle = [tensor.clone() for tensor in tensors(state)]
+    fused(run, state).begin([2, 0, 3], [trials[i] for i in (2, 0, 3)])
+    for found, before, written in zip(tensors(state), idle, tensors(expected), strict=True):
+        if found is state.recipe:
+            found, before, written = found.T, before.T, written.T
+        assert torch.equal(found[1], before[1])
+        found, written = found[[0, 2, 3]], written[[0, 2, 3]]
+        if found.dtype == torch.float32:
+            assert torch.allclose(found, written, rtol=3e-7, atol=0)
+            assert (found == written).double().mean() > 0.999
+        else:
+            assert torch.equal(found, written)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
