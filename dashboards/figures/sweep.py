@@ -25,18 +25,25 @@ CLASSES = {
 ROW, TITLE = 34, 34  # pixels
 
 
-def class_grid(swept: Swept, genome: str) -> pd.DataFrame:
-    """The most frequent learning class of a genome, in the rows and columns of the sweep."""
-    own = swept.cells[swept.cells["genome"] == genome]
-    grid = own.pivot(index="row", columns="column", values="learning")
-    rows, columns = (dict.fromkeys(swept.cells[axis]) for axis in ("row", "column"))
+def grid_of(
+    cells: pd.DataFrame, down: str = "row", across: str = "column", value: str = "learning"
+) -> pd.DataFrame:
+    """Cells as a grid, in the order in which they come: by default, the most frequent class."""
+    grid = cells.pivot(index=down, columns=across, values=value)
+    rows, columns = (dict.fromkeys(cells[axis]) for axis in (down, across))
     return grid.reindex(index=list(rows), columns=list(columns))
 
 
 def draw_classes(swept: Swept) -> go.Figure:
-    """A map a genome: a square a setting, in the colour of its most frequent class."""
-    genomes = list(dict.fromkeys(swept.cells["genome"]))
-    height = (ROW * swept.cells["row"].nunique() + TITLE) * len(genomes)
+    """The most frequent class of each genome in each setting.
+
+    A map a genome, a square a setting; where settings have one axis only, one map of all.
+    """
+    cells = swept.cells
+    if cells["column"].nunique() == 1:
+        return _one_map(cells)
+    genomes = list(dict.fromkeys(cells["genome"]))
+    height = (ROW * cells["row"].nunique() + TITLE) * len(genomes)
     figure = make_subplots(
         rows=len(genomes),
         cols=1,
@@ -46,19 +53,35 @@ def draw_classes(swept: Swept) -> go.Figure:
         figure=theme.canvas(height + 80),
     )
     for place, genome in enumerate(genomes, start=1):
-        figure.add_trace(_map(swept, genome), row=place, col=1)
+        own = cells[cells["genome"] == genome]
+        figure.add_trace(_map(own, "row", "column"), row=place, col=1)
     figure.update_annotations(font={"size": 12})
     figure.update_yaxes(showgrid=False)
     figure.update_xaxes(showgrid=False, type="category")
     return figure.update_layout(hovermode="closest", margin={"t": 34})
 
 
-def _map(swept: Swept, genome: str) -> go.Heatmap:
-    grid = class_grid(swept, genome)
+def _one_map(cells: pd.DataFrame) -> go.Figure:
+    figure = theme.canvas(170 + 26 * cells["genome"].nunique())
+    figure.add_trace(_map(cells, "genome", "setting"))
+    return _laid_out(figure)
+
+
+def _laid_out(figure: go.Figure) -> go.Figure:
+    """Genomes below each other, settings beside each other."""
+    return figure.update_layout(
+        hovermode="closest",
+        margin={"t": 8},
+        xaxis={"tickangle": 40, "showgrid": False, "type": "category"},
+        yaxis={"autorange": "reversed", "showgrid": False, "type": "category"},
+    )
+
+
+def _map(cells: pd.DataFrame, down: str, across: str) -> go.Heatmap:
+    grid = grid_of(cells, down, across)
     number = {name: place for place, name in enumerate(CLASSES)}
-    own = swept.cells[swept.cells["genome"] == genome].set_index(["row", "column"])
-    share = own["share"].unstack().reindex(index=grid.index, columns=grid.columns)
-    said = own.apply(_said, axis=1).unstack().reindex(index=grid.index, columns=grid.columns)
+    share = grid_of(cells, down, across, "share")
+    said = grid_of(cells.assign(said=cells.apply(_said, axis=1)), down, across, "said")
     last = len(CLASSES) - 1
     return go.Heatmap(
         x=[in_figure(name) for name in grid.columns],
@@ -93,10 +116,8 @@ def _said(row: pd.Series) -> str:
 
 def step_grid(swept: Swept) -> pd.DataFrame:
     """Mean steps as a share of the horizon: a row a genome, a column a setting."""
-    cells = swept.cells.assign(share=swept.cells["steps"] / swept.cells["horizon"])
-    grid = cells.pivot(index="genome", columns="setting", values="share")
-    genomes, settings = (dict.fromkeys(cells[axis]) for axis in ("genome", "setting"))
-    return grid.reindex(index=list(genomes), columns=list(settings))
+    cells = swept.cells.assign(of_horizon=swept.cells["steps"] / swept.cells["horizon"])
+    return grid_of(cells, "genome", "setting", "of_horizon")
 
 
 def draw_steps(swept: Swept) -> go.Figure:
@@ -118,12 +139,7 @@ def draw_steps(swept: Swept) -> go.Figure:
             hoverongaps=False,
         )
     )
-    return figure.update_layout(
-        hovermode="closest",
-        margin={"t": 8},
-        xaxis={"tickangle": 40, "showgrid": False, "type": "category"},
-        yaxis={"autorange": "reversed", "showgrid": False, "type": "category"},
-    )
+    return _laid_out(figure)
 
 
 def from_first(swept: Swept) -> pd.DataFrame:

@@ -315,7 +315,7 @@ struct Gradient {
 
     template <int TILES = ROWS / 16>
     __device__ __forceinline__ void add(const u16 *x, const u16 *y, int warp) {
-        static_assert(TILES % PARTS == 0, "parts are equal");
+        constexpr int OWN = above(TILES, PARTS);  // of a part; the last may have one less
         const int lane = threadIdx.x % 32, g = lane / 4, matrix = lane / 8, row = lane % 8;
         const int near = (matrix & 1) * 8, far = (matrix >> 1) * 8;
         const int part = warp / GROUPS;
@@ -325,14 +325,15 @@ struct Gradient {
             const int group = PARTS > 1 ? warp % GROUPS : warp + WARPS * i;
             if (PARTS == 1 && GROUPS % WARPS && group >= GROUPS) break;
             const int m = group / ACROSS, n = (group % ACROSS) * EACH, odd = SHARED ? m & 1 : 0;
-            const int start = PARTS > 1 ? part * (TILES / PARTS) * 16 : 0;
+            const int start = PARTS > 1 ? part * OWN * 16 : 0;
             const u16 *left = x + (start + far + row) * padded(X) + m * 16 + near;
             const u16 *right = y + (start + near + row) * padded(Y) + n * 8 + far;
             auto chosen = [&](int q, int j, int lower) {  // row j alone is ones
                 return m < 2 && 16 * q + g + 8 * lower == n + j ? ONES : 0;
             };
 #pragma unroll
-            for (int k = 0; k < TILES / PARTS; k++) {
+            for (int k = 0; k < OWN; k++) {
+                if (TILES % PARTS && k == OWN - 1 && part == PARTS - 1) break;
                 u32 a[4];
                 fetch<true>(a, left + k * 16 * padded(X));
 #pragma unroll

@@ -283,7 +283,7 @@ def cubin(macros: Words, architecture: str) -> bytes:
     """Machine code of ``fused.cu``, from the cache or from NVRTC.
 
     Raises:
-        UnavailableError: There is no NVRTC.
+        UnavailableError: There is no NVRTC, or it fails.
     """
     source = SOURCE.read_bytes()
     options = [f"--gpu-architecture={architecture}", "--std=c++17", "-default-device"]
@@ -312,7 +312,8 @@ def _compile(compiler: ctypes.CDLL, source: bytes, options: list[str]) -> bytes:
     getattr(compiler, f"nvrtcGet{get}")(program, out)
     compiler.nvrtcDestroyProgram(ctypes.byref(program))
     if failed:
-        raise RuntimeError(f"NVRTC cannot compile fused.cu: {out.value.decode()}")
+        said = out.value.decode(errors="replace").strip().splitlines() or ["no message"]
+        raise UnavailableError(f"NVRTC cannot compile the fused kernel: {said[0]}")
     return out.raw
 
 

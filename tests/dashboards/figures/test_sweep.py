@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from dashboards import theme
 from dashboards.figures.sweep import (
     CLASSES,
-    class_grid,
     draw_classes,
     draw_steps,
     draw_transfer,
     from_first,
+    grid_of,
     step_grid,
 )
 from dashboards.sweep import HEADER, report, rows
@@ -33,7 +35,7 @@ def test_every_learning_class_has_a_colour_of_its_own():
 
 
 def test_a_map_has_the_rows_and_columns_of_the_sweep_in_their_order(found):
-    grid = class_grid(found, GENOMES[0])
+    grid = grid_of(found.cells[found.cells["genome"] == GENOMES[0]])
     assert (list(grid.index), list(grid.columns)) == (ROWS, COLUMNS)
     figure = draw_classes(found)
     assert len(figure.data) == len(GENOMES)
@@ -42,6 +44,15 @@ def test_a_map_has_the_rows_and_columns_of_the_sweep_in_their_order(found):
     assert drawn == grid.to_numpy().tolist()
     assert figure.data[0].colorscale[0][0] == 0
     assert figure.data[0].colorscale[-1][0] == 1
+
+
+def test_settings_of_one_axis_are_one_map_of_all_genomes(found):
+    cells = found.cells[found.cells["column"] == COLUMNS[0]]
+    one = dataclasses.replace(found, cells=cells)
+    (squares,) = draw_classes(one).data
+    assert list(squares.y) == list(GENOMES)
+    assert list(squares.x) == list(dict.fromkeys(cells["setting"]))
+    assert squares.customdata[0, 0].startswith(cells["setting"].iloc[0])
 
 
 def test_steps_are_a_share_of_each_settings_own_horizon(found):

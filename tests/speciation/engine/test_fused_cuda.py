@@ -141,6 +141,14 @@ def test_gradients_are_those_of_the_model(fused, device, shape, batch):
     agree(run, fused(run, state).gradients(range(3)), exact, run64)
 
 
+@pytest.mark.slow
+def test_warps_may_share_an_odd_number_of_tiles(folder):
+    """Eight warps and a narrow model: two of them share the three tiles of a table."""
+    task = dataclasses.replace(SMALL, modulus=17)
+    (run, state), (run64, exact) = both(random_trials(2, task=task, model=SHAPE), "cpu")
+    agree(run, Emulated(run, state, folder, warps=8).gradients(range(2)), exact, run64)
+
+
 @pytest.mark.parametrize("situation", [initial, trained, certain, first_token_only])
 def test_gradients_are_those_of_the_model_in_every_situation(fused, device, situation):
     (run, state), (run64, exact) = both(random_trials(3), device)
