@@ -8,9 +8,9 @@ from typing import Any
 
 from cluster.summary import plain
 from cluster.validate import Asked, Outcomes, Plan
-from speciation.analysis.comparison import chance
 from speciation.analysis.components import Components
 from speciation.analysis.estimates import Estimate, Summary
+from speciation.analysis.ranking import chance
 from speciation.analysis.validation import Published, Validation
 
 HEADER = ["", "seeds", "mean steps, 95 %", "grokked, 95 %", "steps a success", "median", "best"]
@@ -133,6 +133,10 @@ def sentences(found: Validation) -> list[str]:
     if found.comparison.advice:
         said.append(found.comparison.advice)
     if len(found.arms) > 2:
+        said.append(
+            "the probability of being the best allows for there being many, as far as they look "
+            "alike; of a few that are close among many that are not, it is too sure"
+        )
         said.append(
             "the best of many looks better than it is: confirm it with --fresh before it is "
             "published"

@@ -37,9 +37,10 @@ from dashboards.figures import (
 from dashboards.importance import genes_of
 from dashboards.markup import Html, join, tag
 from dashboards.page import page, tiles
-from speciation.analysis.comparison import Comparison, chance
+from speciation.analysis.comparison import Comparison
 from speciation.analysis.estimates import Estimate, Summary
 from speciation.analysis.phases import phases
+from speciation.analysis.ranking import chance
 from speciation.analysis.validation import Validation
 from speciation.tables.files import LocalFiles
 from speciation.tables.store import Store

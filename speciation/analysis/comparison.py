@@ -1,8 +1,7 @@
-"""Which arm is better, by how much, and is the ranking more than luck?
+"""Which arm is better, and by how much?
 
 Arms share their seeds, so they are compared seed by seed: part of what makes a trial slow is
-its seed. A ranking of many arms always has a first; how probable it is that it is first for a
-reason, and how many seeds would settle the question, is said beside it.
+its seed. How many seeds would settle what is not settled is said beside it.
 
 The log-rank test takes trials as independent. Where arms share their seeds that errs on the
 safe side, since what a seed does to both is no difference; groups of genomes on different seeds
@@ -19,12 +18,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 from scipy import stats
 
 from speciation.analysis.equivalence import holm
 from speciation.analysis.estimates import Arm, Estimate
+from speciation.analysis.ranking import Luck, luck_of_seeds, probability_best
 from speciation.analysis.survival import (
     CONFIDENCE,
     Floats,
@@ -35,12 +33,9 @@ from speciation.analysis.survival import (
     resampled,
     widening,
 )
-from speciation.seeds import Purpose, generator
 
 ALPHA = 1 - CONFIDENCE
 POWER = 0.8  # of the seeds that are advised
-SHUFFLES = 2000  # a p of 0.05 is then known to 0.005, one of 0.2 to 0.01
-_AT_ONCE = 200_000  # times of shuffled arms that are held in memory
 TYPICAL_SPREAD = (0.13, 0.30)
 """Coefficient of variation of the steps of one genome, over seeds: what is usual."""
 
@@ -75,28 +70,6 @@ class PairedDifference:
 
 
 @dataclass(frozen=True, slots=True)
-class Luck:
-    """Could equal arms have produced this ranking?
-
-    Args:
-        best: Figure of the best arm, steps.
-        expected_best: What the best of as many equal arms would show on average.
-        p: The probability that it would show as good a figure, or a better one.
-        seeds: Figures of each arm that this rests on.
-    """
-
-    best: float
-    expected_best: float
-    p: float
-    seeds: int
-
-    @property
-    def plausible(self) -> bool:
-        """Whether luck alone explains the best."""
-        return self.p >= ALPHA
-
-
-@dataclass(frozen=True, slots=True)
 class Comparison:
     """All arms together.
 
@@ -104,8 +77,8 @@ class Comparison:
         differences: Every arm against the reference.
         all_p: Log-rank p of every pair after Holm, ``(A, A)``, 1 on the diagonal.
         groups: The log-rank test of all arms at once.
-        best: Name → probability that the arm has the least RMST, by resampled seeds; empty
-            where arms share fewer than two.
+        best: Name → probability that the arm has the least RMST, shrunk for the best of many;
+            empty where arms share fewer than two seeds.
         luck: Whether equal arms could have produced this; None where arms share no seeds.
         advice: What more seeds would settle, in a sentence.
         independent: Whether p-values may be taken as they are: False of groups on different
@@ -369,85 +342,3 @@ def _advice_on(own: PairedDifference) -> str:
 def _more(needed: int, seeds: int) -> str:
     more = max(needed - seeds, 1)
     return f"{more:,} more {'seed' if more == 1 else 'seeds'}"
-
-
-# -- Rankings ---------------------------------------------------------------------------------
-
-
-def probability_best(times: Floats) -> Floats:
-    """How often each arm has the least mean when seeds are drawn with replacement, ``(A,)``.
-
-    Ties are shared.
-
-    Args:
-        times: min(T, H) by arm and shared seed, ``(A, s)``.
-    """
-    drawn = resampled(times)
-    least = drawn == drawn.min(axis=0)
-    return np.asarray((least / least.sum(axis=0)).mean(axis=1))
-
-
-def chance(p: float) -> str:
-    """A probability by resampling as people say it: never quite none, never quite all."""
-    if p < 0.01:
-        return "under 1 %"
-    return "over 99 %" if p > 0.99 else f"{100 * p:.0f} %"
-
-
-def luck_of_seeds(times: Floats) -> Luck:
-    """Could the best mean have come from equal arms? By shuffling arms within each seed.
-
-    Where all arms are one genome, their times of a seed may be exchanged (Fisher 1935).
-
-    Args:
-        times: min(T, H) by arm and shared seed, ``(A, s)``.
-    """
-    best = float(times.mean(axis=1).min())
-    least = _least_of_shuffled(times)
-    p = (1 + int((least <= best + 1e-9).sum())) / (len(least) + 1)
-    return Luck(best, float(least.mean()), p, times.shape[1])
-
-
-def _least_of_shuffled(times: Floats) -> Floats:
-    """The least mean of an arm in each of many shuffles, ``(SHUFFLES,)``.
-
-    A shuffle turns the arms of each seed by a random number of places. Turns are a group as
-    permutations are, so the test is exact all the same (Lehmann and Romano 2005, theorem
-    15.2.1), and many are quick to make. The order that is turned is itself drawn at random.
-    """
-    arms, seeds = times.shape
-    rng = generator(0, Purpose.BOOTSTRAP, generation=seeds, index=1)
-    ring = rng.permutation(times).T
-    ring = np.ascontiguousarray(np.concatenate([ring, ring[:, :-1]], axis=1))
-    turned, every = sliding_window_view(ring, arms, axis=1), np.arange(seeds)
-    at_once = max(1, _AT_ONCE // times.size)
-    least = [
-        turned[every, rng.integers(arms, size=(min(at_once, SHUFFLES - done), seeds))]
-        .sum(axis=1)
-        .min(axis=1)
-        for done in range(0, SHUFFLES, at_once)
-    ]
-    return np.asarray(np.concatenate(least) / seeds)
-
-
-def luck_of_figures(steps: Floats) -> Luck:
-    """The same where each arm has a single figure, and nothing is known of its spread.
-
-    The figures are taken as draws from one normal distribution with their own mean and
-    standard deviation: ``p = 1 - (1 - Φ((best - mean) / sd))^A``.
-
-    Args:
-        steps: One figure an arm, ``(A,)``, A of at least 2.
-    """
-    arms, mean, spread = len(steps), float(steps.mean()), float(steps.std(ddof=1))
-    best = float(steps.min())
-    alone = float(stats.norm.cdf((best - mean) / spread)) if spread else 1.0
-    expected = mean + spread * _expected_least(arms)
-    return Luck(best, expected, float(-np.expm1(arms * np.log1p(-min(alone, 1 - 1e-16)))), 1)
-
-
-def _expected_least(count: int) -> float:
-    """The mean of the least of so many standard normal numbers, by its integral."""
-    grid: NDArray[np.float64] = np.linspace(-10.0, 10.0, 20_001)
-    density = count * stats.norm.pdf(grid) * stats.norm.sf(grid) ** (count - 1)
-    return float(np.trapezoid(grid * density, grid))

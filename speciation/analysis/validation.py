@@ -29,15 +29,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from speciation.analysis.comparison import (
-    TYPICAL_SPREAD,
-    Comparison,
-    Luck,
-    compare,
-    luck_of_figures,
-)
+from speciation.analysis.comparison import TYPICAL_SPREAD, Comparison, compare
 from speciation.analysis.components import COMBINATIONS, Components, components, crossed
 from speciation.analysis.estimates import Arm, Estimate, Summary, summarise
+from speciation.analysis.ranking import Luck, luck_of_figures
 from speciation.analysis.survival import Floats
 from speciation.tables.store import Store
 from speciation.trial.grokking import learning_classes

@@ -1,25 +1,18 @@
-"""Arms together: SciPy is the oracle, luck is recognised, and advice is true."""
+"""Arms together: SciPy is the oracle, and advice is true."""
 
 from __future__ import annotations
-
-from itertools import permutations, product
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from speciation.analysis.comparison import (
-    SHUFFLES,
     PairedDifference,
     PairTest,
     advice,
-    chance,
     compare,
     differences_from,
-    luck_of_figures,
-    luck_of_seeds,
     pairwise_tests,
-    probability_best,
     seeds_for_means,
     seeds_to_separate,
 )
@@ -157,63 +150,6 @@ def test_of_no_difference_no_number_of_seeds_is_advised():
     assert seeds_to_separate(3.0, 1) is None
 
 
-def test_the_probability_of_being_best_is_shared_by_equals():
-    one = np.linspace(400, 900, 30)
-    p = probability_best(np.stack([one, one, one + 500]))
-    assert p.tolist() == [0.5, 0.5, 0]
-
-
-def test_the_probability_of_being_best_of_two_is_what_the_normal_law_says():
-    rng = np.random.default_rng(14)
-    one, other = rng.normal(800, 150, 200), rng.normal(812, 150, 200)
-    gained = other - one
-    z = gained.mean() / (gained.std() / np.sqrt(200))
-    assert probability_best(np.stack([one, other]))[0] == pytest.approx(
-        stats.norm.cdf(z), abs=0.035
-    )
-
-
-def test_equal_arms_are_luck_and_a_better_one_is_not():
-    rng = np.random.default_rng(4)
-    equal = np.minimum(draw(rng, (20, 30)), HORIZON)
-    assert luck_of_seeds(equal).plausible
-    assert luck_of_seeds(equal[::-1]).best == luck_of_seeds(equal).best
-    equal[7] -= 200
-    found = luck_of_seeds(equal)
-    assert not found.plausible
-    assert found.best < found.expected_best
-
-
-def test_luck_of_three_arms_is_that_of_all_shuffles():
-    """All 6³ orders of three arms on three seeds, one after the other."""
-    times = np.array([[500.0, 700, 650], [625, 575, 750], [900, 600, 800]])
-    orders = [list(permutations(range(3)))] * 3
-    least = [
-        min(np.stack([times[list(o), j] for j, o in enumerate(own)], axis=1).mean(axis=1))
-        for own in product(*orders)
-    ]
-    exact = np.mean(np.array(least) <= times.mean(axis=1).min() + 1e-9)
-    found = luck_of_seeds(times)
-    assert found.p == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / SHUFFLES))
-    assert found.expected_best == pytest.approx(np.mean(least), abs=4 * np.std(least) / 40)
-
-
-@pytest.mark.long
-def test_luck_of_equal_arms_is_uniform():
-    rng = np.random.default_rng(5)
-    p = [luck_of_seeds(rng.normal(800, 100, (6, 8))).p for _ in range(200)]
-    assert stats.kstest(p, "uniform").pvalue > 0.01
-
-
-def test_one_figure_each_is_judged_by_its_own_spread():
-    """The best of 68 normal numbers, 2.7 standard deviations below the mean."""
-    rng = np.random.default_rng(6)
-    p = [luck_of_figures(rng.normal(1800, 150, 68)).p for _ in range(300)]
-    assert 0.35 < np.mean(p) < 0.65
-    found = luck_of_figures(np.array([*np.linspace(1790, 1810, 67), 900.0]))
-    assert not found.plausible
-
-
 @pytest.mark.long
 def test_log_rank_p_is_uniform_under_the_null():
     rng = np.random.default_rng(7)
@@ -323,13 +259,6 @@ def test_an_unknown_reference_is_refused():
     arms = [arm(own, f"g{i}") for i, own in enumerate(some(2))]
     with pytest.raises(ValueError, match="there are g0, g1"):
         compare(arms, "g7")
-
-
-@pytest.mark.parametrize(
-    ("p", "said"), [(0.0, "under 1 %"), (0.37, "37 %"), (0.99, "99 %"), (1.0, "over 99 %")]
-)
-def test_resampling_is_never_quite_sure(p, said):
-    assert chance(p) == said
 
 
 def test_means_of_so_many_seeds_are_told_apart_in_eight_of_ten_cases():
