@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from cluster.progress_text import Reporter
     from cluster.shipping import Parcel
     from cluster.summary import Champion, RunSummary
-    from cluster.validate import Asked
+    from cluster.validate_asked import Asked
     from speciation.analysis.validation import Validation
     from speciation.tables.store import Store
 
@@ -997,8 +997,10 @@ def _validate(
     told: dict[str, Any],
 ) -> None:
     from cluster.launch import executor_for, places, stop_signals
-    from cluster.validate import ask, plan, plan_text, validate
-    from cluster.validate_text import document, plan_document
+    from cluster.validate import validate
+    from cluster.validate_asked import ask
+    from cluster.validate_plan import plan
+    from cluster.validate_text import document, plan_document, plan_text
     from dashboards.export import installed
     from speciation.analysis.sequential import rule
     from speciation.tables.store import Store

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from cluster.summary import plain
-from cluster.validate import Asked, Outcomes, Plan
+from cluster.validate import Outcomes
+from cluster.validate_asked import Asked
+from cluster.validate_plan import Plan
 from speciation.analysis.components import Components
 from speciation.analysis.estimates import Estimate, Summary
 from speciation.analysis.ranking import chance
@@ -18,6 +20,52 @@ SHRINK_HEADER = ["", "selected", "confirmed", "shrinkage, 95 %", "seeds"]
 SPLIT_HEADER = ["", "split", "init", "order", "dropout", "together", "s.d., steps"]
 MOST_ROWS = 40
 FORMAT, VERSION = "speciation-validation", 1
+
+
+def plan_text(asked: Asked, planned: Plan, *, sooner: bool = False) -> str:
+    """The plan in a sentence, before anything is computed.
+
+    Args:
+        asked: What is wanted.
+        planned: What is missing of it.
+        sooner: Whether a rule may stop before all of it is computed.
+    """
+    seeds, genomes = _counted(len(asked.seeds), "seed"), _counted(len(asked.genomes), "genome")
+    if asked.passed_over:
+        seeds += f" after the first {asked.passed_over:,}"
+    parts = [
+        f"asked {seeds} of {genomes} to {asked.config.the_horizon():,} steps: found "
+        f"{planned.found:,}, will compute {planned.to_compute:,}"
+    ]
+    if planned.extended:
+        parts.append(f"{planned.extended:,} of them censored at a shorter horizon")
+    if planned.crossed:
+        lacking = planned.crossed - planned.crossed_found
+        parts.append(
+            f"and of {planned.crossed:,} trials in crossed blocks found "
+            f"{planned.crossed_found:,}, will compute {lacking:,}"
+        )
+    if planned.to_train:
+        cost = f"{'at most' if sooner else 'about'} {planned.steps:,} training steps"
+        if planned.slot_seconds:
+            cost += (
+                f" ({_hours(planned.slot_seconds)} of one slot, by the pace of known trials)"
+            )
+        parts.append(cost)
+    return ", ".join(parts)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _hours(seconds: float) -> str:
+    if seconds < 90:
+        return f"{math.ceil(seconds)} s"
+    return f"{seconds / 60:,.0f} min" if seconds < 5400 else f"{seconds / 3600:,.1f} h"
+
+
+# -- What was found ---------------------------------------------------------------------------
 
 
 def rows(found: Validation) -> list[list[str]]:
@@ -134,8 +182,8 @@ def sentences(found: Validation) -> list[str]:
         said.append(found.comparison.advice)
     if len(found.arms) > 2:
         said.append(
-            "the probability of being the best allows for there being many, as far as they look "
-            "alike; of a few that are close among many that are not, it is too sure"
+            "the probability of being the best allows for there being many, as far as they "
+            "look alike; of a few that are close among many that are not, it is too sure"
         )
         said.append(
             "the best of many looks better than it is: confirm it with --fresh before it is "

@@ -12,16 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cluster.validate import (
-    RUN,
-    ValidateError,
-    ask,
-    missing_crossed,
-    missing_trials,
-    plan,
-    plan_text,
-)
-from cluster.validate_text import document, rows, sentences
+from cluster.validate_asked import RUN, ValidateError, ask
+from cluster.validate_plan import missing_crossed, missing_trials, plan
+from cluster.validate_text import document, plan_text, rows, sentences
 from speciation.analysis.sequential import rule
 from speciation.seeds import pool_b
 from speciation.tables.readers import trials_frame
