@@ -121,7 +121,8 @@ def report(
     figures = drawn(found, store, kind)
     files = LocalFiles(folder.absolute())
     files.replace("validation.html", whole(found, figures, told))
-    tables = {"arms": found.table(), **{own.name: own.numbers for own in figures.charts}}
+    tables = {own.name: own.numbers for own in figures.charts}
+    tables = {"arms": found.table(), "pairs": found.pairs()} | tables
     for name, table in tables.items():
         files.replace(f"{name}.csv", _csv(table))
     return [folder / "validation.html", *(folder / f"{name}.csv" for name in tables)]

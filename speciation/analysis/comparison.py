@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from speciation.analysis.equivalence import holm
@@ -36,6 +37,7 @@ from speciation.analysis.survival import (
 
 ALPHA = 1 - CONFIDENCE
 POWER = 0.8  # of the seeds that are advised
+PAIR_COLUMNS = ("first", "second", "seeds", "steps", "error", "p", "adjusted")
 TYPICAL_SPREAD = (0.13, 0.30)
 """Coefficient of variation of the steps of one genome, over seeds: what is usual."""
 
@@ -75,7 +77,7 @@ class Comparison:
 
     Args:
         differences: Every arm against the reference.
-        all_p: Log-rank p of every pair after Holm, ``(A, A)``, 1 on the diagonal.
+        pairs: The log-rank test of every pair.
         groups: The log-rank test of all arms at once.
         best: Name → probability that the arm has the least RMST, shrunk for the best of many;
             empty where arms share fewer than two seeds.
@@ -86,7 +88,7 @@ class Comparison:
     """
 
     differences: tuple[PairedDifference, ...]
-    all_p: Floats
+    pairs: PairTests
     groups: GroupLogRank
     best: dict[str, float]
     luck: Luck | None
@@ -122,7 +124,7 @@ def compare(arms: Sequence[Arm], reference: str | None = None) -> Comparison | N
     shared = by_shared_seed(arms)
     return Comparison(
         differences=differences,
-        all_p=tests.adjusted,
+        pairs=tests,
         groups=log_rank_groups(times),
         best=dict(zip(names, probability_best(shared).tolist(), strict=True))
         if shared.shape[1] > 1  # of a single seed, drawing again knows nothing
@@ -202,6 +204,42 @@ def by_shared_seed(arms: Sequence[Arm]) -> Floats:
     for arm in arms[1:]:
         shared = np.intersect1d(shared, arm.seeds, assume_unique=True)
     return np.stack([seed_means(arm)[np.searchsorted(arm.seeds, shared)] for arm in arms])
+
+
+def times_by_seed(arms: Sequence[Arm]) -> Floats:
+    """:func:`seed_means` of every arm at the seeds that any has, ``(A, s)``; NaN where not."""
+    seeds = np.unique(np.concatenate([arm.seeds for arm in arms]))
+    times = np.full((len(arms), len(seeds)), np.nan)
+    for row, arm in zip(times, arms, strict=True):
+        row[np.searchsorted(seeds, arm.seeds)] = seed_means(arm)
+    return np.asarray(times)
+
+
+def pairs_table(arms: Sequence[Arm], tests: PairTests) -> pd.DataFrame:
+    """Every pair of arms, the arm of the lesser mean first, the fastest arms first.
+
+    Columns are :data:`PAIR_COLUMNS`: how many seeds both have, the mean of min(T, H) of the
+    second less the first's over those and its standard error (NaN of fewer than two seeds), and
+    the log-rank test, as it is and after Holm over all pairs.
+    """
+    order = np.argsort([arm.capped.mean() for arm in arms], kind="stable")
+    times = times_by_seed([arms[i] for i in order])
+    there = (~np.isnan(times)).astype(np.float64)
+    own = np.where(there > 0, times, 0.0) - there * np.nanmean(times)
+    seeds = there @ there.T
+    total = there @ own.T - own @ there.T
+    squares = there @ (own**2).T + (own**2) @ there.T - 2 * own @ own.T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        steps = total / seeds
+        spread = np.maximum(squares - total * steps, 0) / (seeds - 1)
+        error = np.where(seeds > 1, np.sqrt(spread / seeds), np.nan)
+    first, second = np.triu_indices(len(arms), 1)
+    at, tested = (first, second), (order[first], order[second])
+    names = np.array([arms[i].name for i in order], dtype=object)
+    figures = (seeds[at].astype(np.int64), steps[at], error[at])
+    tested_as = (tests.p[tested], tests.adjusted[tested])
+    columns = (names[first], names[second], *figures, *tested_as)
+    return pd.DataFrame(dict(zip(PAIR_COLUMNS, columns, strict=True)))
 
 
 def differences_from(

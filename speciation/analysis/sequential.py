@@ -30,9 +30,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from speciation.analysis.betting import ALPHA, against_being_best, confidence_sequence
-from speciation.analysis.comparison import seed_means
+from speciation.analysis.comparison import seed_means, times_by_seed
 from speciation.analysis.estimates import Arm, Estimate
-from speciation.analysis.survival import Floats
 
 LIMIT = math.log(2 / ALPHA)  # the logarithm of the fortune that drops an arm
 FIRST_LOOK, GROWTH = 16, 1.5
@@ -159,17 +158,8 @@ def _by_separation(arms: Sequence[Arm], raced: Sequence[str]) -> Look:
         raise RuleError("--until separated compares genomes; name at least two of them")
     running = [arm for arm in arms if arm.name in raced]
     leader = min(running, key=lambda arm: (float(arm.capped.mean()), arm.name))
-    most = against_being_best(times_by_seed(arms)).max(axis=1)
+    most = against_being_best(times_by_seed(arms) / leader.horizon).max(axis=1)
     lost = {arm.name for arm, own in zip(arms, most, strict=True) if own >= LIMIT}
     rivals = tuple(a.name for a in running if a is not leader and a.name not in lost)
     still = (leader.name, *rivals) if rivals else ()
     return Look(still, f"{leader.name} leads; {len(rivals)} not told apart from it yet")
-
-
-def times_by_seed(arms: Sequence[Arm]) -> Floats:
-    """Mean min(T, H) / H of each arm at each seed that any has, ``(A, s)``; NaN where not."""
-    seeds = np.unique(np.concatenate([arm.seeds for arm in arms]))
-    times = np.full((len(arms), len(seeds)), np.nan)
-    for row, arm in zip(times, arms, strict=True):
-        row[np.searchsorted(seeds, arm.seeds)] = seed_means(arm) / arm.horizon
-    return np.asarray(times)

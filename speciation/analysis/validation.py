@@ -29,7 +29,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from speciation.analysis.comparison import TYPICAL_SPREAD, Comparison, compare
+from speciation.analysis.comparison import (
+    PAIR_COLUMNS,
+    TYPICAL_SPREAD,
+    Comparison,
+    compare,
+    pairs_table,
+)
 from speciation.analysis.components import COMBINATIONS, Components, components, crossed
 from speciation.analysis.estimates import Arm, Estimate, Summary, summarise
 from speciation.analysis.ranking import Luck, luck_of_figures
@@ -254,6 +260,12 @@ class Validation:
             best = self.comparison.best if self.comparison else {}
             rows.append(row | {"spread": own.spread, "p_best": best.get(own.name, np.nan)})
         return pd.DataFrame(rows)
+
+    def pairs(self) -> pd.DataFrame:
+        """Every pair of arms, a row each, as :func:`comparison.pairs_table` makes them."""
+        if self.comparison is None:
+            return pd.DataFrame(columns=PAIR_COLUMNS)
+        return pairs_table(self.arms, self.comparison.pairs)
 
 
 Groups = Mapping[str, Sequence[str]]

@@ -12,6 +12,7 @@ from speciation.analysis.comparison import (
     advice,
     compare,
     differences_from,
+    pairs_table,
     pairwise_tests,
     seeds_for_means,
     seeds_to_separate,
@@ -207,7 +208,7 @@ def test_the_comparison_says_all_of_it():
     assert sum(found.best.values()) == pytest.approx(1)
     assert len(found.differences) == 2
     assert {own.first for own in found.differences} == {max(found.best, key=found.best.get)}
-    assert np.allclose(found.all_p, found.all_p.T)
+    assert np.allclose(found.pairs.adjusted, found.pairs.adjusted.T)
     assert found.advice
     assert compare(arms[:1]) is None
 
@@ -279,3 +280,30 @@ def test_where_curves_cross_advice_names_the_seeds_that_means_take_as_well():
     assert "leaves out 0 would take 93 more seeds" in said
     near = PairedDifference("a", "b", 40, Estimate(177.0, -50.0, 400.0), 0.1, 0.3, 130)
     assert "leaves out 0" not in advice([near])
+
+
+def test_every_pair_has_its_row_the_faster_arm_first():
+    one, other, slow = some(3)
+    arms = [arm(slow + 300, "slow"), arm(one[:30], "one"), arm(other, "other")]
+    tests = pairwise_tests([times(own.steps) for own in arms])
+    found = pairs_table(arms, tests).set_index(["first", "second"])
+    assert len(found) == 3
+    first, second = ("one", "other") if ("one", "other") in found.index else ("other", "one")
+    own = found.loc[(first, second)]
+    alone = {"one": one[:30], "other": other[:30]}
+    gained = np.minimum(alone[second], HORIZON) - np.minimum(alone[first], HORIZON)
+    assert own.seeds == 30
+    assert own.steps == pytest.approx(gained.mean())
+    assert own.error == pytest.approx(gained.std(ddof=1) / np.sqrt(30))
+    assert own.p == pytest.approx(log_rank([(times(one[:30]), times(other))]).p)
+    assert own.adjusted == pytest.approx(tests.adjusted[1, 2])
+    assert found.index.get_level_values("second").tolist().count("slow") == 2
+
+
+def test_of_a_pair_without_a_common_seed_no_difference_is_said():
+    steps = draw(np.random.default_rng(1), (8,))
+    one = Arm("one", np.arange(4), steps[:4], steps[:4], HORIZON)
+    other = Arm("other", np.arange(4, 8), steps[4:], steps[4:], HORIZON)
+    found = pairs_table([one, other], pairwise_tests([times(a.steps) for a in (one, other)]))
+    assert found.seeds.tolist() == [0]
+    assert found[["steps", "error"]].isna().all(axis=None)
