@@ -10,6 +10,7 @@ from cluster.summary import plain
 from cluster.validate import Outcomes
 from cluster.validate_asked import Asked
 from cluster.validate_plan import Plan
+from speciation.analysis.comparison import Comparison
 from speciation.analysis.components import Components
 from speciation.analysis.estimates import Estimate, Summary
 from speciation.analysis.ranking import chance
@@ -159,18 +160,24 @@ def sentences(found: Validation) -> list[str]:
             "p-values and all other intervals are those of a number of seeds that is fixed "
             "beforehand, and too sure after a rule that stopped sooner"
         )
-    if found.comparison is None:
-        return said
-    groups, luck = found.comparison.groups, found.comparison.luck
-    said.append(
-        f"log-rank test of all {len(found.arms)} curves at once: χ² {groups.statistic:,.1f}, "
-        f"{groups.degrees} degrees of freedom, p {p_text(groups.p)}"
-    )
-    if not found.comparison.independent:
+    if found.comparison is not None:
+        said += _compared(found.comparison, len(found.arms))
+    return said
+
+
+def _compared(comparison: Comparison, arms: int) -> list[str]:
+    """What is to be said of arms beside each other."""
+    groups, luck, said = comparison.groups, comparison.luck, []
+    if groups.degrees:
         said.append(
-            "groups of genomes were tried on different seeds here, so p-values of the log-rank "
-            "test, which takes trials as independent, are too small"
+            f"log-rank test of all {arms:,} curves at once: χ² {groups.statistic:,.1f}, "
+            f"{_counted(groups.degrees, 'degree')} of freedom, p {p_text(groups.p)}"
         )
+        if not comparison.independent:
+            said.append(
+                "groups of genomes were tried on different seeds here, so p-values of the "
+                "log-rank test, which takes trials as independent, are too small"
+            )
     if luck is not None:
         verdict = "luck alone would do" if luck.plausible else "more than luck"
         said.append(
@@ -178,18 +185,16 @@ def sentences(found: Validation) -> list[str]:
             f"{luck.seeds:,} seeds, this one shows {luck.best:,.0f}: p {p_text(luck.p)}, "
             f"{verdict}"
         )
-    if found.comparison.advice:
-        said.append(found.comparison.advice)
-    if len(found.arms) > 2:
-        said.append(
-            "the probability of being the best allows for there being many, as far as they "
-            "look alike; of a few that are close among many that are not, it is too sure"
-        )
-        said.append(
-            "the best of many looks better than it is: confirm it with --fresh before it is "
-            "published"
-        )
-    return said
+    if comparison.advice:
+        said.append(comparison.advice)
+    return said + (_OF_MANY if arms > 2 and comparison.best else [])
+
+
+_OF_MANY = [
+    "the probability of being the best allows for there being many, as far as they look alike; "
+    "of a few that are close among many that are not, it is too sure",
+    "the best of many looks better than it is: confirm it with --fresh before it is published",
+]
 
 
 def p_text(p: float) -> str:

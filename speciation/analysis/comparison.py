@@ -80,8 +80,8 @@ class Comparison:
         pairs: The log-rank test of every pair.
         groups: The log-rank test of all arms at once.
         best: Name → probability that the arm has the least RMST, shrunk for the best of many;
-            empty where arms share fewer than two seeds.
-        luck: Whether equal arms could have produced this; None where arms share no seeds.
+            empty where no trial grokked, or arms share fewer than two seeds.
+        luck: Whether equal arms could have produced this; None where ``best`` is empty.
         advice: What more seeds would settle, in a sentence.
         independent: Whether p-values may be taken as they are: False of groups on different
             seeds.
@@ -122,15 +122,15 @@ def compare(arms: Sequence[Arm], reference: str | None = None) -> Comparison | N
         arms[first], [arms[i] for i in rest], [tests.pair(first, i) for i in rest]
     )
     shared = by_shared_seed(arms)
+    any_grokked = any(arm.grokked.any() for arm in arms)
+    ranked = any_grokked and shared.shape[1] > 1  # of one seed, drawing again knows nothing
     return Comparison(
         differences=differences,
         pairs=tests,
         groups=log_rank_groups(times),
-        best=dict(zip(names, probability_best(shared).tolist(), strict=True))
-        if shared.shape[1] > 1  # of a single seed, drawing again knows nothing
-        else {},
-        luck=luck_of_seeds(shared) if shared.shape[1] > 1 else None,
-        advice=advice(differences),
+        best=dict(zip(names, probability_best(shared).tolist(), strict=True)) if ranked else {},
+        luck=luck_of_seeds(shared) if ranked else None,
+        advice=advice(differences) if any_grokked else nothing_grokked(arms[first].horizon),
         independent=_independent(arms),
     )
 
@@ -344,6 +344,14 @@ def advice(differences: Sequence[PairedDifference]) -> str:
         f"{told:,} of {len(rivals):,} are told apart from {nearest.first}. {said}"
         if told
         else said
+    )
+
+
+def nothing_grokked(horizon: int) -> str:
+    """What is advised where there is nothing to compare."""
+    return (
+        f"No trial grokked within {horizon:,} steps, so nothing tells these arms apart; a "
+        "longer --horizon may."
     )
 
 

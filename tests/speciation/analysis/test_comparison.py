@@ -307,3 +307,10 @@ def test_of_a_pair_without_a_common_seed_no_difference_is_said():
     found = pairs_table([one, other], pairwise_tests([times(a.steps) for a in (one, other)]))
     assert found.seeds.tolist() == [0]
     assert found[["steps", "error"]].isna().all(axis=None)
+
+
+def test_where_nothing_grokked_nothing_is_ranked():
+    never = np.full(6, np.inf)
+    found = compare([arm(never, "one"), arm(never, "other"), arm(never, "third")])
+    assert (found.best, found.luck, found.groups.degrees) == ({}, None, 0)
+    assert found.advice.startswith("No trial grokked within 2,500 steps")
