@@ -223,7 +223,7 @@ def resume(
 @click.option(
     "--until",
     metavar="RULE",
-    help="Stop sooner: 'ci-width rmst < 25', 'ci-width success < 0.05' or 'separated'.",
+    help="Stop before --seeds: 'ci-width rmst < 25', 'ci-width success < 0.05', 'separated'.",
 )
 @click.option(
     "--components",

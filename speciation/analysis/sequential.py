@@ -34,6 +34,7 @@ from speciation.analysis.comparison import seed_means, times_by_seed
 from speciation.analysis.estimates import Arm, Estimate
 
 LIMIT = math.log(2 / ALPHA)  # the logarithm of the fortune that drops an arm
+PACED = 1.0  # the logarithm of a fortune that has grown enough to say how fast it does
 FIRST_LOOK, GROWTH = 16, 1.5
 MEASURES = ("rmst", "success")
 
@@ -158,8 +159,20 @@ def _by_separation(arms: Sequence[Arm], raced: Sequence[str]) -> Look:
         raise RuleError("--until separated compares genomes; name at least two of them")
     running = [arm for arm in arms if arm.name in raced]
     leader = min(running, key=lambda arm: (float(arm.capped.mean()), arm.name))
-    most = against_being_best(times_by_seed(arms) / leader.horizon).max(axis=1)
-    lost = {arm.name for arm, own in zip(arms, most, strict=True) if own >= LIMIT}
-    rivals = tuple(a.name for a in running if a is not leader and a.name not in lost)
-    still = (leader.name, *rivals) if rivals else ()
-    return Look(still, f"{leader.name} leads; {len(rivals)} not told apart from it yet")
+    fortune = against_being_best(times_by_seed(arms) / leader.horizon)
+    own = {arm.name: row for arm, row in zip(arms, fortune, strict=True)}
+    rivals = tuple(a.name for a in running if a is not leader and own[a.name].max() < LIMIT)
+    said = f"{leader.name} leads; {len(rivals)} not told apart from it yet"
+    if not rivals:
+        return Look((), said)
+    return Look(
+        (leader.name, *rivals), said + _pace(min(own[name][-1] for name in rivals), leader)
+    )
+
+
+def _pace(least: float, leader: Arm) -> str:
+    """About how many seeds the least fortune will take, if it goes on growing as it did."""
+    if least < PACED:
+        return ""
+    seeds = math.ceil(len(leader.seeds) * LIMIT / least)
+    return f"; at this pace that takes some {seeds:,} seeds in all"

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
+from speciation.analysis.betting import against_being_best
+from speciation.analysis.comparison import times_by_seed
 from speciation.analysis.sequential import (
+    LIMIT,
     RuleError,
     Separated,
     Width,
@@ -14,7 +19,7 @@ from speciation.analysis.sequential import (
     looks,
     rule,
 )
-from tests.speciation.analysis.arms import arm, draw
+from tests.speciation.analysis.arms import HORIZON, arm, draw
 
 
 def test_rules_are_read_as_they_are_said():
@@ -69,6 +74,18 @@ def test_the_leader_is_told_apart_from_who_is_behind():
 def test_separation_of_one_arm_is_refused():
     with pytest.raises(RuleError, match="at least two"):
         look(Separated(), [arm(np.full(5, 500.0))], ["arm"])
+
+
+def test_the_seeds_that_a_race_will_take_are_guessed_by_its_pace():
+    names, steps = ("one", "other"), (400.0, 500.0)
+    arms = [arm(np.full(60, own), name) for name, own in zip(names, steps, strict=True)]
+    said = look(Separated(), arms, names).said
+    guess = int(re.search("some ([0-9]+) seeds in all", said)[1])
+    arms = [arm(np.full(200, own), name) for name, own in zip(names, steps, strict=True)]
+    fortune = against_being_best(times_by_seed(arms) / HORIZON)[1]
+    assert guess == pytest.approx(int((fortune < LIMIT).sum()), rel=0.2)
+    early = [arm(own.steps[:16], own.name) for own in arms]
+    assert look(Separated(), early, names).said.endswith("apart from it yet")
 
 
 def test_arms_with_the_same_times_go_on_to_the_end():
