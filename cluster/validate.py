@@ -120,7 +120,10 @@ def validate(
     rows = begun.found_rows if complete else None
     found = judged(asked, store, counts, reference, rows=rows)
     if until is not None:
-        valid = {arm.name: sequential.always_valid(arm) for arm in found.arms}
+        valid = {
+            arm.name: {own: sequential.always_valid(arm, own) for own in sequential.MEASURES}
+            for arm in found.arms
+        }
         found = replace(found, always_valid=valid)
     return Outcomes(found, begun, _trained(trainer), tuple(said))
 

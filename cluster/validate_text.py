@@ -77,14 +77,13 @@ def rows(found: Validation) -> list[list[str]]:
 
 
 def _row(own: Summary, found: Validation, best: float | None) -> list[str]:
-    steps = found.always_valid.get(own.name, own.rmst)
+    rate = found.told(own, "success")
     failed = f" +{own.failed:,} failed" if own.failed else ""
     return [
         own.name,
         f"{own.seeds:,}{failed}",
-        steps_text(steps),
-        f"{100 * own.success.value:.1f} % "
-        f"({100 * own.success.low:.1f}–{100 * own.success.high:.1f})",
+        steps_text(found.told(own, "rmst")),
+        f"{100 * rate.value:.1f} % ({100 * rate.low:.1f}–{100 * rate.high:.1f})",
         steps_text(own.ert),
         number(own.median.value),
         "–" if best is None else chance(best),
@@ -156,8 +155,9 @@ def sentences(found: Validation) -> list[str]:
         )
     if found.always_valid:
         said.append(
-            "intervals of the mean and what the rule decided hold however often one looked; "
-            "p-values and all other intervals are those of a number of seeds that is fixed "
+            "each arm's intervals of the mean and of the share that grokked in this table, and "
+            "what the rule decided, hold however often one looked; p-values, and the intervals "
+            "of everything else and of figures, are those of a number of seeds that is fixed "
             "beforehand, and too sure after a rule that stopped sooner"
         )
     if found.comparison is not None:

@@ -342,7 +342,7 @@ def _header(found: Validation, ranked: list[Summary]) -> Html:
             f"{seeds[0]:,}" if len(seeds) == 1 else f"{seeds[0]:,}–{seeds[-1]:,}",
             f"{sum(own.trials for own in ranked):,} trials to {found.horizon:,} steps",
         ),
-        "fastest": (_steps(found.always_valid.get(best.name, best.rmst)), best.name),
+        "fastest": (_steps(found.told(best, "rmst")), best.name),
         "machine's failures": (f"{found.outcomes['failed'].sum():,}", "shown, left out"),
     }
     return tag(
@@ -400,8 +400,7 @@ def _in_words(found: Validation, told: Mapping[str, Any]) -> Html | None:
 
 
 def _row(own: Summary, found: Validation, best: float | None) -> Html:
-    rmst = found.always_valid.get(own.name, own.rmst)
-    rate = own.success
+    rmst, rate = found.told(own, "rmst"), found.told(own, "success")
     cells = (
         _with(f"{own.seeds:,}", f"{own.failed:,} more failed" if own.failed else ""),
         _with(_steps(rmst), _range(rmst)),

@@ -236,7 +236,7 @@ def pairs_table(arms: Sequence[Arm], tests: PairTests) -> pd.DataFrame:
     first, second = np.triu_indices(len(arms), 1)
     at, tested = (first, second), (order[first], order[second])
     names = np.array([arms[i].name for i in order], dtype=object)
-    figures = (seeds[at].astype(np.int64), steps[at], error[at])
+    figures = (seeds[at].astype(np.int64), steps[at].round(6), error[at].round(6))
     tested_as = (tests.p[tested], tests.adjusted[tested])
     columns = (names[first], names[second], *figures, *tested_as)
     return pd.DataFrame(dict(zip(PAIR_COLUMNS, columns, strict=True)))

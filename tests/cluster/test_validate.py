@@ -285,6 +285,16 @@ def test_a_race_gives_seeds_to_those_that_are_still_in_it(store, files):
     assert set(done.found.always_valid) == set(seeds)
 
 
+def test_a_rule_that_stops_shows_the_intervals_that_it_looked_at(store, files):
+    until = rule("ci-width success < 0.2")
+    found = carry_out(asked(store, files[:1], seeds=200), store, until=until).found
+    own = found.summaries[0]
+    assert own.seeds < 200
+    assert own.success.width < found.told(own, "success").width < 0.2
+    assert found.told(own, "rmst").width > own.rmst.width
+    assert f"({100 * found.told(own, 'success').low:.1f}–" in rows(found)[0][3]
+
+
 def test_a_width_that_is_never_reached_takes_all_seeds(store, files):
     done = carry_out(asked(store, files[:1], seeds=20), store, until=rule("ci-width rmst < 1"))
     assert done.found.summaries[0].seeds == 20
