@@ -1113,7 +1113,7 @@ def _show_validation(found: Validation, written: list[Path]) -> None:
 def _show_published(path: Path, out: Path | None, show: bool, as_json: bool) -> None:
     from cluster.validate_text import published_sentences
     from dashboards.published import report as write
-    from speciation.analysis.comparison import TYPICAL_SPREAD
+    from speciation.analysis.ranking import TYPICAL_SPREAD
     from speciation.analysis.validation import published
 
     found = published(path)

@@ -22,6 +22,8 @@ from speciation.analysis.survival import CONFIDENCE, Floats, resampled
 from speciation.seeds import Purpose, generator
 
 ALPHA = 1 - CONFIDENCE
+TYPICAL_SPREAD = (0.13, 0.30)
+"""Coefficient of variation of the steps of one genome, over seeds: what is usual."""
 SHUFFLES = 2000  # a p of 0.05 is then known to 0.005, one of 0.2 to 0.01
 _AT_ONCE = 200_000  # times of shuffled arms that are held in memory
 _GUESSES = 40  # K

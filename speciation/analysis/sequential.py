@@ -30,8 +30,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from speciation.analysis.betting import ALPHA, against_being_best, confidence_sequence
-from speciation.analysis.comparison import seed_means, times_by_seed
 from speciation.analysis.estimates import Arm, Estimate
+from speciation.analysis.pairs import seed_means, times_by_seed
 
 LIMIT = math.log(2 / ALPHA)  # the logarithm of the fortune that drops an arm
 PACED = 1.0  # the logarithm of a fortune that has grown enough to say how fast it does

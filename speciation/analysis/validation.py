@@ -29,16 +29,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from speciation.analysis.comparison import (
-    PAIR_COLUMNS,
-    TYPICAL_SPREAD,
-    Comparison,
-    compare,
-    pairs_table,
-)
+from speciation.analysis.comparison import Comparison, compare
 from speciation.analysis.components import COMBINATIONS, Components, components, crossed
 from speciation.analysis.estimates import Arm, Estimate, Summary, summarise
-from speciation.analysis.ranking import Luck, luck_of_figures
+from speciation.analysis.pairs import PAIR_COLUMNS, pairs_table
+from speciation.analysis.ranking import TYPICAL_SPREAD, Luck, luck_of_figures
 from speciation.analysis.survival import Floats
 from speciation.tables.store import Store
 from speciation.trial.grokking import learning_classes
@@ -267,7 +262,7 @@ class Validation:
         return self.always_valid.get(own.name, {}).get(measure, usual)
 
     def pairs(self) -> pd.DataFrame:
-        """Every pair of arms, a row each, as :func:`comparison.pairs_table` makes them."""
+        """Every pair of arms, a row each, as :func:`pairs.pairs_table` makes them."""
         if self.comparison is None:
             return pd.DataFrame(columns=PAIR_COLUMNS)
         return pairs_table(self.arms, self.comparison.pairs)

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from speciation.analysis.estimates import Arm
+from speciation.analysis.survival import Times
 from speciation.seeds import pool_b
 
 HORIZON = 2500
@@ -38,6 +39,17 @@ def arm(steps: np.ndarray, name: str = "arm", **rest) -> Arm:
     """An arm of one genome with a trial a seed."""
     seed = np.array(pool_b(len(steps)))
     return Arm(name, seed, steps, np.minimum(steps, HORIZON), HORIZON, **rest)
+
+
+def some(count: int, n: int = 40, seed: int = 0, **how: float) -> list[np.ndarray]:
+    """Steps of so many arms of n trials."""
+    rng = np.random.default_rng(seed)
+    return [draw(rng, (n,), **how) for _ in range(count)]
+
+
+def times(steps: np.ndarray) -> Times:
+    """Steps as survival analysis has them."""
+    return Times(np.minimum(steps, HORIZON), np.isfinite(steps))
 
 
 # Two arms of one mean each: mean steps of the first; for each the share that fails and the

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from speciation.analysis.betting import against_being_best
-from speciation.analysis.comparison import times_by_seed
+from speciation.analysis.pairs import times_by_seed
 from speciation.analysis.sequential import (
     LIMIT,
     RuleError,
