@@ -23,7 +23,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from cluster.validate import Asked, ask, plan
+from cluster.validate_asked import Asked, ask
+from cluster.validate_plan import plan
 from speciation.genome.genome import KINDS, Genome
 from speciation.tables.schema import TABLES, genome_row
 from speciation.tables.store import Store

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from cluster.progress_text import Reporter
     from cluster.shipping import Parcel
     from cluster.summary import Champion, RunSummary
-    from cluster.validate import Asked
+    from cluster.validate_asked import Asked
     from speciation.analysis.validation import Validation
     from speciation.tables.store import Store
 
@@ -223,7 +223,7 @@ def resume(
 @click.option(
     "--until",
     metavar="RULE",
-    help="Stop sooner: 'ci-width rmst < 25', 'ci-width success < 0.05' or 'separated'.",
+    help="Stop before --seeds: 'ci-width rmst < 25', 'ci-width success < 0.05', 'separated'.",
 )
 @click.option(
     "--components",
@@ -997,8 +997,10 @@ def _validate(
     told: dict[str, Any],
 ) -> None:
     from cluster.launch import executor_for, places, stop_signals
-    from cluster.validate import ask, plan, plan_text, validate
-    from cluster.validate_text import document, plan_document
+    from cluster.validate import validate
+    from cluster.validate_asked import ask
+    from cluster.validate_plan import plan
+    from cluster.validate_text import document, plan_document, plan_text
     from dashboards.export import installed
     from speciation.analysis.sequential import rule
     from speciation.tables.store import Store
@@ -1111,7 +1113,7 @@ def _show_validation(found: Validation, written: list[Path]) -> None:
 def _show_published(path: Path, out: Path | None, show: bool, as_json: bool) -> None:
     from cluster.validate_text import published_sentences
     from dashboards.published import report as write
-    from speciation.analysis.comparison import TYPICAL_SPREAD
+    from speciation.analysis.ranking import TYPICAL_SPREAD
     from speciation.analysis.validation import published
 
     found = published(path)

@@ -135,7 +135,7 @@ def epistasis(
     Example:  [bold cyan]speciation epistasis stock-adamw tuned-adamw --seeds 50[/]
     """
     from cluster.panel import steps_matrix
-    from cluster.validate import ask
+    from cluster.validate_asked import ask
     from speciation.analysis.epistasis import epistasis as judge
     from speciation.analysis.epistasis import (
         factorial,

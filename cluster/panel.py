@@ -16,7 +16,8 @@ from cluster.campaign import Campaign
 from cluster.config import RunConfig
 from cluster.executor import Executor
 from cluster.training import Trainer, Work
-from cluster.validate import RUN, Asked, register
+from cluster.validate import register
+from cluster.validate_asked import RUN, Asked
 from speciation.genome.genome import Genome
 from speciation.seeds import pool_b
 from speciation.tables.store import Store

@@ -17,7 +17,7 @@ from cluster.comparison import laid_over
 from cluster.config import PRESETS, RunConfig, make_config
 from cluster.experiment_file import ExperimentFile
 from cluster.naming import named
-from cluster.validate import RUN
+from cluster.validate_asked import RUN
 from speciation.genome.genome import Genome
 from speciation.tables.store import Store
 

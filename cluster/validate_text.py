@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from cluster.summary import plain
-from cluster.validate import Asked, Outcomes, Plan
-from speciation.analysis.comparison import chance
+from cluster.validate import Outcomes
+from cluster.validate_asked import Asked
+from cluster.validate_plan import Plan
+from speciation.analysis.comparison import Comparison
 from speciation.analysis.components import Components
 from speciation.analysis.estimates import Estimate, Summary
+from speciation.analysis.ranking import chance
 from speciation.analysis.validation import Published, Validation
 
 HEADER = ["", "seeds", "mean steps, 95 %", "grokked, 95 %", "steps a success", "median", "best"]
@@ -18,6 +21,52 @@ SHRINK_HEADER = ["", "selected", "confirmed", "shrinkage, 95 %", "seeds"]
 SPLIT_HEADER = ["", "split", "init", "order", "dropout", "together", "s.d., steps"]
 MOST_ROWS = 40
 FORMAT, VERSION = "speciation-validation", 1
+
+
+def plan_text(asked: Asked, planned: Plan, *, sooner: bool = False) -> str:
+    """The plan in a sentence, before anything is computed.
+
+    Args:
+        asked: What is wanted.
+        planned: What is missing of it.
+        sooner: Whether a rule may stop before all of it is computed.
+    """
+    seeds, genomes = _counted(len(asked.seeds), "seed"), _counted(len(asked.genomes), "genome")
+    if asked.passed_over:
+        seeds += f" after the first {asked.passed_over:,}"
+    parts = [
+        f"asked {seeds} of {genomes} to {asked.config.the_horizon():,} steps: found "
+        f"{planned.found:,}, will compute {planned.to_compute:,}"
+    ]
+    if planned.extended:
+        parts.append(f"{planned.extended:,} of them censored at a shorter horizon")
+    if planned.crossed:
+        lacking = planned.crossed - planned.crossed_found
+        parts.append(
+            f"and of {planned.crossed:,} trials in crossed blocks found "
+            f"{planned.crossed_found:,}, will compute {lacking:,}"
+        )
+    if planned.to_train:
+        cost = f"{'at most' if sooner else 'about'} {planned.steps:,} training steps"
+        if planned.slot_seconds:
+            cost += (
+                f" ({_hours(planned.slot_seconds)} of one slot, by the pace of known trials)"
+            )
+        parts.append(cost)
+    return ", ".join(parts)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _hours(seconds: float) -> str:
+    if seconds < 90:
+        return f"{math.ceil(seconds)} s"
+    return f"{seconds / 60:,.0f} min" if seconds < 5400 else f"{seconds / 3600:,.1f} h"
+
+
+# -- What was found ---------------------------------------------------------------------------
 
 
 def rows(found: Validation) -> list[list[str]]:
@@ -28,14 +77,13 @@ def rows(found: Validation) -> list[list[str]]:
 
 
 def _row(own: Summary, found: Validation, best: float | None) -> list[str]:
-    steps = found.always_valid.get(own.name, own.rmst)
+    rate = found.told(own, "success")
     failed = f" +{own.failed:,} failed" if own.failed else ""
     return [
         own.name,
         f"{own.seeds:,}{failed}",
-        steps_text(steps),
-        f"{100 * own.success.value:.1f} % "
-        f"({100 * own.success.low:.1f}–{100 * own.success.high:.1f})",
+        steps_text(found.told(own, "rmst")),
+        f"{100 * rate.value:.1f} % ({100 * rate.low:.1f}–{100 * rate.high:.1f})",
         steps_text(own.ert),
         number(own.median.value),
         "–" if best is None else chance(best),
@@ -107,22 +155,29 @@ def sentences(found: Validation) -> list[str]:
         )
     if found.always_valid:
         said.append(
-            "intervals of the mean and what the rule decided hold however often one looked; "
-            "p-values and all other intervals are those of a number of seeds that is fixed "
+            "each arm's intervals of the mean and of the share that grokked in this table, and "
+            "what the rule decided, hold however often one looked; p-values, and the intervals "
+            "of everything else and of figures, are those of a number of seeds that is fixed "
             "beforehand, and too sure after a rule that stopped sooner"
         )
-    if found.comparison is None:
-        return said
-    groups, luck = found.comparison.groups, found.comparison.luck
-    said.append(
-        f"log-rank test of all {len(found.arms)} curves at once: χ² {groups.statistic:,.1f}, "
-        f"{groups.degrees} degrees of freedom, p {p_text(groups.p)}"
-    )
-    if not found.comparison.independent:
+    if found.comparison is not None:
+        said += _compared(found.comparison, len(found.arms))
+    return said
+
+
+def _compared(comparison: Comparison, arms: int) -> list[str]:
+    """What is to be said of arms beside each other."""
+    groups, luck, said = comparison.groups, comparison.luck, []
+    if groups.degrees:
         said.append(
-            "groups of genomes were tried on different seeds here, so p-values of the log-rank "
-            "test, which takes trials as independent, are too small"
+            f"log-rank test of all {arms:,} curves at once: χ² {groups.statistic:,.1f}, "
+            f"{_counted(groups.degrees, 'degree')} of freedom, p {p_text(groups.p)}"
         )
+        if not comparison.independent:
+            said.append(
+                "groups of genomes were tried on different seeds here, so p-values of the "
+                "log-rank test, which takes trials as independent, are too small"
+            )
     if luck is not None:
         verdict = "luck alone would do" if luck.plausible else "more than luck"
         said.append(
@@ -130,14 +185,16 @@ def sentences(found: Validation) -> list[str]:
             f"{luck.seeds:,} seeds, this one shows {luck.best:,.0f}: p {p_text(luck.p)}, "
             f"{verdict}"
         )
-    if found.comparison.advice:
-        said.append(found.comparison.advice)
-    if len(found.arms) > 2:
-        said.append(
-            "the best of many looks better than it is: confirm it with --fresh before it is "
-            "published"
-        )
-    return said
+    if comparison.advice:
+        said.append(comparison.advice)
+    return said + (_OF_MANY if arms > 2 and comparison.best else [])
+
+
+_OF_MANY = [
+    "the probability of being the best allows for there being many, as far as they look alike; "
+    "of a few that are close among many that are not, it is too sure",
+    "the best of many looks better than it is: confirm it with --fresh before it is published",
+]
 
 
 def p_text(p: float) -> str:

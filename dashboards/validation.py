@@ -37,9 +37,10 @@ from dashboards.figures import (
 from dashboards.importance import genes_of
 from dashboards.markup import Html, join, tag
 from dashboards.page import page, tiles
-from speciation.analysis.comparison import Comparison, chance
+from speciation.analysis.comparison import Comparison
 from speciation.analysis.estimates import Estimate, Summary
 from speciation.analysis.phases import phases
+from speciation.analysis.ranking import chance
 from speciation.analysis.validation import Validation
 from speciation.tables.files import LocalFiles
 from speciation.tables.store import Store
@@ -120,7 +121,8 @@ def report(
     figures = drawn(found, store, kind)
     files = LocalFiles(folder.absolute())
     files.replace("validation.html", whole(found, figures, told))
-    tables = {"arms": found.table(), **{own.name: own.numbers for own in figures.charts}}
+    tables = {own.name: own.numbers for own in figures.charts}
+    tables = {"arms": found.table(), "pairs": found.pairs()} | tables
     for name, table in tables.items():
         files.replace(f"{name}.csv", _csv(table))
     return [folder / "validation.html", *(folder / f"{name}.csv" for name in tables)]
@@ -340,7 +342,7 @@ def _header(found: Validation, ranked: list[Summary]) -> Html:
             f"{seeds[0]:,}" if len(seeds) == 1 else f"{seeds[0]:,}–{seeds[-1]:,}",
             f"{sum(own.trials for own in ranked):,} trials to {found.horizon:,} steps",
         ),
-        "fastest": (_steps(found.always_valid.get(best.name, best.rmst)), best.name),
+        "fastest": (_steps(found.told(best, "rmst")), best.name),
         "machine's failures": (f"{found.outcomes['failed'].sum():,}", "shown, left out"),
     }
     return tag(
@@ -398,8 +400,7 @@ def _in_words(found: Validation, told: Mapping[str, Any]) -> Html | None:
 
 
 def _row(own: Summary, found: Validation, best: float | None) -> Html:
-    rmst = found.always_valid.get(own.name, own.rmst)
-    rate = own.success
+    rmst, rate = found.told(own, "rmst"), found.told(own, "success")
     cells = (
         _with(f"{own.seeds:,}", f"{own.failed:,} more failed" if own.failed else ""),
         _with(_steps(rmst), _range(rmst)),

@@ -9,7 +9,7 @@ import pandas as pd
 from dashboards import theme
 from dashboards.figures.arms import Drawing, Trace, drawing, interval, rows, rows_of, trace
 from dashboards.markup import in_figure
-from speciation.analysis.comparison import PairedDifference
+from speciation.analysis.pairs import PairedDifference
 
 
 def forest_table(differences: Sequence[PairedDifference]) -> pd.DataFrame:

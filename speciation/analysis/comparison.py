@@ -1,14 +1,7 @@
-"""Which arm is better, by how much, and is the ranking more than luck?
+"""Arms beside each other: who is told apart from the best, and what would settle the rest.
 
-Arms share their seeds, so they are compared seed by seed: part of what makes a trial slow is
-its seed. A ranking of many arms always has a first; how probable it is that it is first for a
-reason, and how many seeds would settle the question, is said beside it.
-
-The log-rank test takes trials as independent. Where arms share their seeds that errs on the
-safe side, since what a seed does to both is no difference; groups of genomes on different seeds
-are told apart too easily (``Comparison.independent``).
-
-Axes: A arms, s shared seeds, B replicates.
+Joins what ``pairs`` says of every two and ``ranking`` of all, and puts the next step into a
+sentence: how many seeds more would be enough.
 """
 
 from __future__ import annotations
@@ -16,84 +9,25 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 from scipy import stats
 
-from speciation.analysis.equivalence import holm
 from speciation.analysis.estimates import Arm, Estimate
-from speciation.analysis.survival import (
-    CONFIDENCE,
-    Floats,
-    GroupLogRank,
-    Times,
-    log_rank_groups,
-    log_rank_pairs,
-    resampled,
-    widening,
+from speciation.analysis.pairs import (
+    ALPHA,
+    POWER,
+    PairedDifference,
+    PairTests,
+    by_shared_seed,
+    differences_from,
+    pairwise_tests,
 )
-from speciation.seeds import Purpose, generator
+from speciation.analysis.ranking import Luck, luck_of_seeds, probability_best
+from speciation.analysis.survival import GroupLogRank, Times, log_rank_groups
 
-ALPHA = 1 - CONFIDENCE
-POWER = 0.8  # of the seeds that are advised
-SHUFFLES = 2000  # a p of 0.05 is then known to 0.005, one of 0.2 to 0.01
-_AT_ONCE = 200_000  # times of shuffled arms that are held in memory
-TYPICAL_SPREAD = (0.13, 0.30)
-"""Coefficient of variation of the steps of one genome, over seeds: what is usual."""
-
-
-@dataclass(frozen=True, slots=True)
-class PairedDifference:
-    """How much sooner one arm groks than another, over the seeds that both have.
-
-    Args:
-        first: Name of the arm that is held against.
-        second: Name of the arm that is looked at.
-        seeds: That both have.
-        steps: Difference of the means of min(T, H), second less first; below 0 is sooner.
-        p: Of the log-rank test of the two curves.
-        adjusted: The same after Holm, over all pairs.
-        needed: Seeds after which two curves as different as these would be told apart with a
-            probability of 80 %, corrected for all pairs; None where they are alike.
-    """
-
-    first: str
-    second: str
-    seeds: int
-    steps: Estimate
-    p: float
-    adjusted: float
-    needed: int | None
-
-    @property
-    def separated(self) -> bool:
-        """Whether the two are told apart, corrected for the number of pairs."""
-        return self.adjusted < ALPHA
-
-
-@dataclass(frozen=True, slots=True)
-class Luck:
-    """Could equal arms have produced this ranking?
-
-    Args:
-        best: Figure of the best arm, steps.
-        expected_best: What the best of as many equal arms would show on average.
-        p: The probability that it would show as good a figure, or a better one.
-        seeds: Figures of each arm that this rests on.
-    """
-
-    best: float
-    expected_best: float
-    p: float
-    seeds: int
-
-    @property
-    def plausible(self) -> bool:
-        """Whether luck alone explains the best."""
-        return self.p >= ALPHA
+MANY_SEEDS = 1_000_000
+MUCH_SOONER = 3  # times fewer seeds for means than for curves, to be worth a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +36,18 @@ class Comparison:
 
     Args:
         differences: Every arm against the reference.
-        all_p: Log-rank p of every pair after Holm, ``(A, A)``, 1 on the diagonal.
+        pairs: The log-rank test of every pair.
         groups: The log-rank test of all arms at once.
-        best: Name → probability that the arm has the least RMST, by resampled seeds; empty
-            where arms share fewer than two.
-        luck: Whether equal arms could have produced this; None where arms share no seeds.
+        best: Name → probability that the arm has the least RMST, shrunk for the best of many;
+            empty where no trial grokked, or arms share fewer than two seeds.
+        luck: Whether equal arms could have produced this; None where ``best`` is empty.
         advice: What more seeds would settle, in a sentence.
         independent: Whether p-values may be taken as they are: False of groups on different
             seeds.
     """
 
     differences: tuple[PairedDifference, ...]
-    all_p: Floats
+    pairs: PairTests
     groups: GroupLogRank
     best: dict[str, float]
     luck: Luck | None
@@ -147,15 +81,15 @@ def compare(arms: Sequence[Arm], reference: str | None = None) -> Comparison | N
         arms[first], [arms[i] for i in rest], [tests.pair(first, i) for i in rest]
     )
     shared = by_shared_seed(arms)
+    any_grokked = any(arm.grokked.any() for arm in arms)
+    ranked = any_grokked and shared.shape[1] > 1  # of one seed, drawing again knows nothing
     return Comparison(
         differences=differences,
-        all_p=tests.adjusted,
+        pairs=tests,
         groups=log_rank_groups(times),
-        best=dict(zip(names, probability_best(shared).tolist(), strict=True))
-        if shared.shape[1] > 1  # of a single seed, drawing again knows nothing
-        else {},
-        luck=luck_of_seeds(shared) if shared.shape[1] > 1 else None,
-        advice=advice(differences),
+        best=dict(zip(names, probability_best(shared).tolist(), strict=True)) if ranked else {},
+        luck=luck_of_seeds(shared) if ranked else None,
+        advice=advice(differences) if any_grokked else nothing_grokked(arms[first].horizon),
         independent=_independent(arms),
     )
 
@@ -166,133 +100,7 @@ def _independent(arms: Sequence[Arm]) -> bool:
     return alone or all(np.array_equal(arm.seeds, arms[0].seeds) for arm in arms)
 
 
-class PairTest(NamedTuple):
-    """The log-rank test of one pair.
-
-    Args:
-        z: Its statistic.
-        p: Two-sided.
-        adjusted: The same after Holm, over all pairs.
-        level: What p has to be below at this pair's step of Holm's procedure.
-    """
-
-    z: float
-    p: float
-    adjusted: float
-    level: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PairTests:
-    """The log-rank test of every pair, as in :class:`PairTest`: arrays of shape ``(A, A)``."""
-
-    z: Floats
-    p: Floats
-    adjusted: Floats
-    level: Floats
-
-    def pair(self, first: int, second: int) -> PairTest:
-        """That of two arms, by their places."""
-        at = first, second
-        return PairTest(
-            *(float(own[at]) for own in (self.z, self.p, self.adjusted, self.level))
-        )
-
-
-def pairwise_tests(times: Sequence[Times]) -> PairTests:
-    """Every pair of arms tested, as it is and after Holm (1979).
-
-    Holm's procedure holds the least p of m pairs against α / m, the next against α / (m - 1),
-    and so on.
-    """
-    z = log_rank_pairs(times)
-    p = 2 * stats.norm.sf(np.abs(z))
-    upper = np.triu_indices(len(times), 1)
-    adjusted, level = np.ones_like(p), np.full_like(p, ALPHA)
-    adjusted[upper] = holm(p[upper])
-    smaller = stats.rankdata(p[upper], "min") - 1
-    level[upper] = ALPHA / (len(smaller) - smaller)
-    return PairTests(z, p, np.minimum(adjusted, adjusted.T), np.minimum(level, level.T))
-
-
-# -- Pairs ------------------------------------------------------------------------------------
-
-
-def seed_means(arm: Arm) -> Floats:
-    """Mean of min(T, H) over the trials of each distinct seed, ``(s,)``."""
-    return arm.by_seed(arm.capped) / arm.by_seed(np.ones(arm.size))
-
-
-def by_shared_seed(arms: Sequence[Arm]) -> Floats:
-    """:func:`seed_means` of every arm at the seeds that all of them have, ``(A, s)``."""
-    shared = arms[0].seeds
-    for arm in arms[1:]:
-        shared = np.intersect1d(shared, arm.seeds, assume_unique=True)
-    return np.stack([seed_means(arm)[np.searchsorted(arm.seeds, shared)] for arm in arms])
-
-
-def differences_from(
-    first: Arm, others: Sequence[Arm], tests: Sequence[PairTest]
-) -> tuple[PairedDifference, ...]:
-    """Other arms less the first, over the seeds that both have, by paired bootstrap.
-
-    The percentile interval (Efron 1979) is widened as Student's would be (Hesterberg 2015).
-
-    Args:
-        first: What is held against.
-        others: What is looked at.
-        tests: Of the first and each other.
-    """
-    gained = []
-    for other in others:
-        one, two = by_shared_seed([first, other])
-        gained.append(two - one)
-    steps: dict[int, Estimate] = {}
-    for count in {len(own) for own in gained}:
-        places = [i for i, own in enumerate(gained) if len(own) == count]
-        drawn = resampled(np.stack([gained[i] for i in places])) if count > 1 else None
-        for row, i in enumerate(places):
-            steps[i] = _mean_gain(gained[i], None if drawn is None else drawn[row] / count)
-    return tuple(
-        PairedDifference(
-            first=first.name,
-            second=other.name,
-            seeds=len(gained[i]),
-            steps=steps[i],
-            p=test.p,
-            adjusted=test.adjusted,
-            needed=seeds_to_separate(test.z, len(gained[i]), test.level),
-        )
-        for i, (other, test) in enumerate(zip(others, tests, strict=True))
-    )
-
-
-def _mean_gain(gained: Floats, drawn: Floats | None) -> Estimate:
-    n = len(gained)
-    if drawn is None:
-        return Estimate(float(gained.mean()) if n else math.nan, -math.inf, math.inf)
-    value = float(gained.mean())
-    low, high = np.quantile(drawn, (ALPHA / 2, 1 - ALPHA / 2))
-    wider = widening(n)
-    ends = (value - wider * (value - low), value + wider * (high - value))
-    return Estimate(value, float(ends[0]), float(ends[1]))
-
-
-def seeds_to_separate(z: float, seeds: int, level: float = ALPHA) -> int | None:
-    """Seeds at which a test whose statistic is z by now would find this in 8 of 10 cases.
-
-    Of two curves that stay as they are, the statistic grows with the root of the number of
-    seeds (Schoenfeld 1981): ``n ((z_level/2 + z_power) / z)²``. A guess as good as z is.
-
-    Args:
-        z: Of the log-rank test.
-        seeds: n, that it rests on.
-        level: What p has to be below.
-    """
-    if seeds < 2 or not z:
-        return None
-    wanted = float(stats.norm.isf(level / 2) + stats.norm.isf(1 - POWER))
-    return math.ceil(seeds * (wanted / z) ** 2) or 1
+# -- Advice -----------------------------------------------------------------------------------
 
 
 def seeds_for_means(steps: Estimate, seeds: int) -> int | None:
@@ -313,10 +121,6 @@ def seeds_for_means(steps: Estimate, seeds: int) -> int | None:
     return math.ceil(found) if found <= MANY_SEEDS else None
 
 
-MANY_SEEDS = 1_000_000
-MUCH_SOONER = 3  # times fewer seeds for means than for curves, to be worth a sentence
-
-
 def advice(differences: Sequence[PairedDifference]) -> str:
     """Who is told apart from the reference, and what its nearest other rival would take."""
     rivals = [d for d in differences if d.seeds > 1]
@@ -333,6 +137,14 @@ def advice(differences: Sequence[PairedDifference]) -> str:
         f"{told:,} of {len(rivals):,} are told apart from {nearest.first}. {said}"
         if told
         else said
+    )
+
+
+def nothing_grokked(horizon: int) -> str:
+    """What is advised where there is nothing to compare."""
+    return (
+        f"No trial grokked within {horizon:,} steps, so nothing tells these arms apart; a "
+        "longer --horizon may."
     )
 
 
@@ -369,85 +181,3 @@ def _advice_on(own: PairedDifference) -> str:
 def _more(needed: int, seeds: int) -> str:
     more = max(needed - seeds, 1)
     return f"{more:,} more {'seed' if more == 1 else 'seeds'}"
-
-
-# -- Rankings ---------------------------------------------------------------------------------
-
-
-def probability_best(times: Floats) -> Floats:
-    """How often each arm has the least mean when seeds are drawn with replacement, ``(A,)``.
-
-    Ties are shared.
-
-    Args:
-        times: min(T, H) by arm and shared seed, ``(A, s)``.
-    """
-    drawn = resampled(times)
-    least = drawn == drawn.min(axis=0)
-    return np.asarray((least / least.sum(axis=0)).mean(axis=1))
-
-
-def chance(p: float) -> str:
-    """A probability by resampling as people say it: never quite none, never quite all."""
-    if p < 0.01:
-        return "under 1 %"
-    return "over 99 %" if p > 0.99 else f"{100 * p:.0f} %"
-
-
-def luck_of_seeds(times: Floats) -> Luck:
-    """Could the best mean have come from equal arms? By shuffling arms within each seed.
-
-    Where all arms are one genome, their times of a seed may be exchanged (Fisher 1935).
-
-    Args:
-        times: min(T, H) by arm and shared seed, ``(A, s)``.
-    """
-    best = float(times.mean(axis=1).min())
-    least = _least_of_shuffled(times)
-    p = (1 + int((least <= best + 1e-9).sum())) / (len(least) + 1)
-    return Luck(best, float(least.mean()), p, times.shape[1])
-
-
-def _least_of_shuffled(times: Floats) -> Floats:
-    """The least mean of an arm in each of many shuffles, ``(SHUFFLES,)``.
-
-    A shuffle turns the arms of each seed by a random number of places. Turns are a group as
-    permutations are, so the test is exact all the same (Lehmann and Romano 2005, theorem
-    15.2.1), and many are quick to make. The order that is turned is itself drawn at random.
-    """
-    arms, seeds = times.shape
-    rng = generator(0, Purpose.BOOTSTRAP, generation=seeds, index=1)
-    ring = rng.permutation(times).T
-    ring = np.ascontiguousarray(np.concatenate([ring, ring[:, :-1]], axis=1))
-    turned, every = sliding_window_view(ring, arms, axis=1), np.arange(seeds)
-    at_once = max(1, _AT_ONCE // times.size)
-    least = [
-        turned[every, rng.integers(arms, size=(min(at_once, SHUFFLES - done), seeds))]
-        .sum(axis=1)
-        .min(axis=1)
-        for done in range(0, SHUFFLES, at_once)
-    ]
-    return np.asarray(np.concatenate(least) / seeds)
-
-
-def luck_of_figures(steps: Floats) -> Luck:
-    """The same where each arm has a single figure, and nothing is known of its spread.
-
-    The figures are taken as draws from one normal distribution with their own mean and
-    standard deviation: ``p = 1 - (1 - Φ((best - mean) / sd))^A``.
-
-    Args:
-        steps: One figure an arm, ``(A,)``, A of at least 2.
-    """
-    arms, mean, spread = len(steps), float(steps.mean()), float(steps.std(ddof=1))
-    best = float(steps.min())
-    alone = float(stats.norm.cdf((best - mean) / spread)) if spread else 1.0
-    expected = mean + spread * _expected_least(arms)
-    return Luck(best, expected, float(-np.expm1(arms * np.log1p(-min(alone, 1 - 1e-16)))), 1)
-
-
-def _expected_least(count: int) -> float:
-    """The mean of the least of so many standard normal numbers, by its integral."""
-    grid: NDArray[np.float64] = np.linspace(-10.0, 10.0, 20_001)
-    density = count * stats.norm.pdf(grid) * stats.norm.sf(grid) ** (count - 1)
-    return float(np.trapezoid(grid * density, grid))

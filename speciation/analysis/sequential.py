@@ -1,32 +1,23 @@
 """Looking at results while they come, and stopping when enough is known: without cheating.
 
 A usual 95 % interval that is looked at after every batch of seeds misses the truth, at one look
-or another, far more often than 5 % of the time. What decides here is valid at all looks
-together, however many there are and whenever one stops:
+or another, far more often than 5 % of the time. What decides here holds at all looks together,
+however many there are and whenever one stops, for times of any distribution (``betting``).
 
-*Width.* A confidence sequence for the mean of a bounded variable, by betting against each
-candidate mean (Waudby-Smith and Ramdas 2024, "Estimating means of bounded random variables by
-betting", theorem 3). Nothing is assumed of the distribution, so rare failures that have not
-been seen yet are in it.
+*Width.* The interval of each arm holds its mean at all looks with a probability of at least
+95 %: that arm's, not those of all arms at once.
 
-*Separation.* Where two arms are alike, either is as likely to be sooner on a shared seed, so
-the paired differences D are symmetric about 0, and for every λ
+*Separation* is a race. An arm is dropped once it is shown not to be one of the best, at a level
+of α/2. So each arm that is one of the best is dropped with a probability of at most α/2, of
+however many arms. If the race ends with one arm where another is as good, then one of two
+equally good arms was dropped, so that happens with a probability of at most α. Of two arms,
+this is the two-sided test at level α.
 
-    exp(λ ΣD - λ² ΣD² / 2)
-
-has a mean of at most 1 at all times (de la Peña 1999, lemma 6.1). Its mean over normal λ
-exceeds 1/α at any time with a probability of at most α (Ville 1939). *Racing* is that test
-between the leader and every other arm: who is told apart from the leader gets no more seeds.
-With A arms each test has α / (A - 1), so an arm that is as good as every other is dropped with
-a probability of at most α.
-
-*What separation does not hold.* Two arms may have one mean and not be alike: one quick, with
-rare failures, the other slower and sure. Their differences are not symmetric, and while
-failures are rare the quick one may be taken for the better somewhat more often than α
-(docs/log.md). A bound for all differences in [-H, H] would take many times the seeds; validate
-both to a number of seeds that is fixed beforehand where that matters.
-
-Axes: n seeds in the order in which they are tried.
+The price of assuming nothing: had two arms that differ by Δ steps and never fail so far failed
+unseen in a share Δ/H of trials, they could be equal. So any rule that holds this error needs
+log(1/α) / log(1 + Δ/H) seeds or more in half of all races, 188 of them for 40 steps of 2,500;
+a test of a number of seeds that is fixed beforehand takes fewer where nothing fails, and errs
+where failures are rare (docs/log.md). A shorter horizon makes the price less.
 """
 
 from __future__ import annotations
@@ -38,19 +29,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from speciation.analysis.comparison import by_shared_seed, seed_means
+from speciation.analysis.betting import ALPHA, against_being_best, confidence_sequence
 from speciation.analysis.estimates import Arm, Estimate
-from speciation.analysis.survival import CONFIDENCE, Floats
+from speciation.analysis.pairs import seed_means, times_by_seed
 
-ALPHA = 1 - CONFIDENCE
+LIMIT = math.log(2 / ALPHA)  # the logarithm of the fortune that drops an arm
+PACED = 1.0  # the logarithm of a fortune that has grown enough to say how fast it does
 FIRST_LOOK, GROWTH = 16, 1.5
 MEASURES = ("rmst", "success")
-# Prior guess of a variance in units of the range; any number is valid, this one is quick.
-_VARIANCE = 0.02
-_MOST_OF_A_FORTUNE = 0.5  # that is ever bet
-# The test has most power for differences of a size that shows after so many seeds, if their
-# spread is this share of the horizon.
-_SEEDS, _SPREAD = 30, 0.1
 
 
 class RuleError(ValueError):
@@ -151,50 +137,6 @@ def always_valid(arm: Arm, measure: str = "rmst") -> Estimate:
     return Estimate(float(told.mean()), low * unit, high * unit)
 
 
-def confidence_sequence(values: Floats, alpha: float = ALPHA) -> tuple[float, float]:
-    """The interval of a mean after these values, valid at all times together.
-
-    The hedged capital of Waudby-Smith and Ramdas (2024, section 4.4): half of a fortune is bet
-    on the mean being more than m, half on its being less, each with at most half of itself; m
-    is excluded while either has multiplied by 2/α.
-
-    Args:
-        values: In [0, 1], in the order in which they came, ``(n,)``.
-        alpha: One less the confidence.
-    """
-    bet = _bets(values, alpha)
-    limit = math.log(2 / alpha)
-    mean = float(values.mean())
-
-    def low(m: float) -> float:
-        stake = np.minimum(bet, _MOST_OF_A_FORTUNE / max(m, 1e-12))
-        return float(np.log1p(stake * (values - m)).sum())
-
-    def high(m: float) -> float:
-        stake = np.minimum(bet, _MOST_OF_A_FORTUNE / max(1 - m, 1e-12))
-        return float(np.log1p(-stake * (values - m)).sum())
-
-    below, above = (0.0, mean) if low(0.0) >= limit else (0.0, 0.0)
-    while above - below > 1e-6:
-        middle = (below + above) / 2
-        below, above = (middle, above) if low(middle) >= limit else (below, middle)
-    least = below
-    below, above = (mean, 1.0) if high(1.0) >= limit else (1.0, 1.0)
-    while above - below > 1e-6:
-        middle = (below + above) / 2
-        below, above = (below, middle) if high(middle) >= limit else (middle, above)
-    return least, above
-
-
-def _bets(values: Floats, alpha: float) -> Floats:
-    """Each bet before its value is seen, ``(n,)``: large while little has varied."""
-    n = np.arange(1, len(values) + 1)
-    means = (0.5 + np.cumsum(values)) / (n + 1)
-    variances = (_VARIANCE + np.cumsum((values - means) ** 2)) / (n + 1)
-    before = np.concatenate([[_VARIANCE], variances[:-1]])
-    return np.sqrt(2 * math.log(2 / alpha) / (before * n * np.log(n + 1)))
-
-
 def _by_width(rule: Width, arms: Sequence[Arm], raced: Sequence[str]) -> Look:
     widths = {
         arm.name: always_valid(arm, rule.measure).width for arm in arms if arm.name in raced
@@ -212,32 +154,25 @@ def _by_width(rule: Width, arms: Sequence[Arm], raced: Sequence[str]) -> Look:
 # -- Separation -------------------------------------------------------------------------------
 
 
-def evidence(gained: Floats, horizon: int) -> float:
-    """The e-value against "these two are alike", its logarithm; above log(1/α) they are not.
-
-    Args:
-        gained: Paired differences of min(T, H), in steps, ``(n,)``.
-        horizon: H, in steps; sets what size of difference is found soonest.
-    """
-    precision = 1.0 / (_SEEDS * (_SPREAD * horizon) ** 2)  # variance of λ
-    total, squares = float(gained.sum()), float((gained**2).sum())
-    shrunk = 1 + precision * squares
-    return precision * total**2 / (2 * shrunk) - math.log(shrunk) / 2
-
-
 def _by_separation(arms: Sequence[Arm], raced: Sequence[str]) -> Look:
     if len(arms) < 2:
         raise RuleError("--until separated compares genomes; name at least two of them")
     running = [arm for arm in arms if arm.name in raced]
     leader = min(running, key=lambda arm: (float(arm.capped.mean()), arm.name))
-    limit = math.log((len(arms) - 1) / ALPHA)
-    rivals = tuple(
-        arm.name for arm in running if arm is not leader and not _behind(leader, arm, limit)
+    fortune = against_being_best(times_by_seed(arms) / leader.horizon)
+    own = {arm.name: row for arm, row in zip(arms, fortune, strict=True)}
+    rivals = tuple(a.name for a in running if a is not leader and own[a.name].max() < LIMIT)
+    said = f"{leader.name} leads; {len(rivals)} not told apart from it yet"
+    if not rivals:
+        return Look((), said)
+    return Look(
+        (leader.name, *rivals), said + _pace(min(own[name][-1] for name in rivals), leader)
     )
-    still = (leader.name, *rivals) if rivals else ()
-    return Look(still, f"{leader.name} leads; {len(rivals)} not told apart from it yet")
 
 
-def _behind(leader: Arm, other: Arm, limit: float) -> bool:
-    one, two = by_shared_seed([leader, other])
-    return bool(evidence(two - one, leader.horizon) >= limit and (two - one).sum() > 0)
+def _pace(least: float, leader: Arm) -> str:
+    """About how many seeds the least fortune will take, if it goes on growing as it did."""
+    if least < PACED:
+        return ""
+    seeds = math.ceil(len(leader.seeds) * LIMIT / least)
+    return f"; at this pace that takes some {seeds:,} seeds in all"

@@ -29,15 +29,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from speciation.analysis.comparison import (
-    TYPICAL_SPREAD,
-    Comparison,
-    Luck,
-    compare,
-    luck_of_figures,
-)
+from speciation.analysis.comparison import Comparison, compare
 from speciation.analysis.components import COMBINATIONS, Components, components, crossed
 from speciation.analysis.estimates import Arm, Estimate, Summary, summarise
+from speciation.analysis.pairs import PAIR_COLUMNS, pairs_table
+from speciation.analysis.ranking import TYPICAL_SPREAD, Luck, luck_of_figures
 from speciation.analysis.survival import Floats
 from speciation.tables.store import Store
 from speciation.trial.grokking import learning_classes
@@ -219,8 +215,8 @@ class Validation:
         outcomes: A row an arm: how many trials ended how.
         classes: A row an arm: how many trials are of which learning class.
         trials: All rows that count, for those who want to look themselves.
-        always_valid: Arm → RMST with an interval that holds however often one looked; of
-            arms that were stopped by a rule.
+        always_valid: Arm → ``rmst`` and ``success`` with intervals that hold however often one
+            looked; of arms that were stopped by a rule.
         components: Arm → where its luck comes from, where a crossed design was run.
         member_of: Arm → named group that it is looked at with.
         unfinished: Names of which the machine failed every trial, or has none: nothing is said
@@ -236,7 +232,7 @@ class Validation:
     outcomes: pd.DataFrame
     classes: pd.DataFrame
     trials: Trials
-    always_valid: Mapping[str, Estimate] = field(default_factory=dict)
+    always_valid: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
     components: Mapping[str, Components] = field(default_factory=dict)
     member_of: Mapping[str, str] = field(default_factory=dict)
     unfinished: tuple[str, ...] = ()
@@ -259,6 +255,17 @@ class Validation:
             best = self.comparison.best if self.comparison else {}
             rows.append(row | {"spread": own.spread, "p_best": best.get(own.name, np.nan)})
         return pd.DataFrame(rows)
+
+    def told(self, own: Summary, measure: str) -> Estimate:
+        """``rmst`` or ``success`` of an arm, with an interval that holds here."""
+        usual: Estimate = getattr(own, measure)
+        return self.always_valid.get(own.name, {}).get(measure, usual)
+
+    def pairs(self) -> pd.DataFrame:
+        """Every pair of arms, a row each, as :func:`pairs.pairs_table` makes them."""
+        if self.comparison is None:
+            return pd.DataFrame(columns=PAIR_COLUMNS)
+        return pairs_table(self.arms, self.comparison.pairs)
 
 
 Groups = Mapping[str, Sequence[str]]

@@ -12,16 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cluster.validate import (
-    RUN,
-    ValidateError,
-    ask,
-    missing_crossed,
-    missing_trials,
-    plan,
-    plan_text,
-)
-from cluster.validate_text import document, rows, sentences
+from cluster.validate_asked import RUN, ValidateError, ask
+from cluster.validate_plan import missing_crossed, missing_trials, plan
+from cluster.validate_text import document, plan_text, rows, sentences
 from speciation.analysis.sequential import rule
 from speciation.seeds import pool_b
 from speciation.tables.readers import trials_frame
@@ -290,6 +283,16 @@ def test_a_race_gives_seeds_to_those_that_are_still_in_it(store, files):
     assert done.trained == sum(seeds.values())
     assert done.said[-1].endswith("0 not told apart from it yet")
     assert set(done.found.always_valid) == set(seeds)
+
+
+def test_a_rule_that_stops_shows_the_intervals_that_it_looked_at(store, files):
+    until = rule("ci-width success < 0.2")
+    found = carry_out(asked(store, files[:1], seeds=200), store, until=until).found
+    own = found.summaries[0]
+    assert own.seeds < 200
+    assert own.success.width < found.told(own, "success").width < 0.2
+    assert found.told(own, "rmst").width > own.rmst.width
+    assert f"({100 * found.told(own, 'success').low:.1f}–" in rows(found)[0][3]
 
 
 def test_a_width_that_is_never_reached_takes_all_seeds(store, files):

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from cluster.local_executor import LocalExecutor
-from cluster.validate import Asked, Outcomes, ask, validate
+from cluster.validate import Outcomes, validate
+from cluster.validate_asked import Asked, ask
 from speciation.genome.library import save_genome
 from speciation.tables.store import Store
 from tests.cluster.synthetic import PLAN, Behaviour, genome

@@ -11,7 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from cluster.validate import Outcomes, judged, plan
+from cluster.validate import Outcomes, judged
+from cluster.validate_plan import plan
 from cluster.validate_text import document
 from dashboards import export
 from dashboards.figures import arms as traces

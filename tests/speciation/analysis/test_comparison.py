@@ -1,229 +1,24 @@
-"""Arms together: SciPy is the oracle, luck is recognised, and advice is true."""
+"""Arms together: who is told apart is said, and advice is true."""
 
 from __future__ import annotations
-
-from itertools import permutations, product
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from speciation.analysis.comparison import (
-    SHUFFLES,
-    PairedDifference,
-    PairTest,
     advice,
-    chance,
     compare,
-    differences_from,
-    luck_of_figures,
-    luck_of_seeds,
-    pairwise_tests,
-    probability_best,
     seeds_for_means,
-    seeds_to_separate,
 )
 from speciation.analysis.estimates import Arm, Estimate
-from speciation.analysis.survival import (
-    Times,
-    log_rank,
-    log_rank_groups,
-    log_rank_pairs,
+from speciation.analysis.pairs import (
+    PairedDifference,
 )
-from tests.speciation.analysis.arms import HORIZON, arm, draw
-
-NO_TEST = PairTest(z=0.0, p=1.0, adjusted=1.0, level=0.05)
-
-
-def times(steps):
-    return Times(np.minimum(steps, HORIZON), np.isfinite(steps))
-
-
-def some(count, n=40, seed=0, **how):
-    rng = np.random.default_rng(seed)
-    return [draw(rng, (n,), **how) for _ in range(count)]
-
-
-def test_every_pair_is_tested_as_it_would_be_alone():
-    steps = [times(own) for own in some(4, rate=0.8)]
-    z = log_rank_pairs(steps)
-    for i in range(4):
-        for j in range(4):
-            alone = log_rank([(steps[i], steps[j])]).z if i != j else 0.0
-            assert z[i, j] == pytest.approx(alone, abs=1e-9)
-
-
-def test_two_arms_are_tested_as_scipy_tests_them():
-    one, other = some(2, rate=0.7)
-    found = log_rank([(times(one), times(other))])
-    censored = [
-        stats.CensoredData.right_censored(np.minimum(own, HORIZON), ~np.isfinite(own))
-        for own in (one, other)
-    ]
-    theirs = stats.logrank(*censored)
-    assert abs(found.z) == pytest.approx(abs(theirs.statistic), rel=1e-9)
-    assert found.p == pytest.approx(theirs.pvalue, rel=1e-9)
-
-
-def test_the_test_of_two_groups_is_the_test_of_two_arms():
-    one, other = (times(own) for own in some(2, rate=0.7))
-    groups = log_rank_groups([one, other])
-    assert groups.statistic == pytest.approx(log_rank([(one, other)]).z ** 2)
-    assert groups.degrees == 1
-
-
-def test_three_groups_by_hand():
-    """Machin, Cheung and Parmar's arithmetic on six trials, two of each arm."""
-    arms = [Times(np.array(t, dtype=float), np.ones(2, bool)) for t in ([1, 4], [2, 5], [3, 6])]
-    excess, covariance = np.zeros(3), np.zeros((3, 3))
-    for at in range(1, 7):
-        risk = np.array([(own.step >= at).sum() for own in arms], dtype=float)
-        died = np.array([(own.step == at).sum() for own in arms], dtype=float)
-        share = risk / risk.sum()
-        excess += died - share
-        covariance += np.diag(share) - np.outer(share, share)
-    chi2 = excess[:2] @ np.linalg.inv(covariance[:2, :2]) @ excess[:2]
-    found = log_rank_groups(arms)
-    assert found.statistic == pytest.approx(chi2)
-    assert found.p == pytest.approx(stats.chi2.sf(chi2, 2))
-
-
-def test_arms_that_never_grok_are_not_told_apart():
-    never = Times(np.full(5, 2500.0), np.zeros(5, bool))
-    assert log_rank_groups([never, never]).p == 1
-    assert pairwise_tests([never, never]).p[0, 1] == 1
-
-
-def test_pairs_are_held_against_holms_steps():
-    """Three pairs: the surest against α/3, the next against α/2, the last against α."""
-    found = pairwise_tests([times(np.full(9, step)) for step in (400.0, 500.0, 1900.0)])
-    apart = pairwise_tests([times(own) for own in some(3, n=60, rate=0.9)])
-    order = np.argsort(apart.p[np.triu_indices(3, 1)])
-    levels = apart.level[np.triu_indices(3, 1)][order]
-    assert levels == pytest.approx([0.05 / 3, 0.05 / 2, 0.05])
-    assert np.all((found.adjusted < 0.05) == (found.p < found.level))
-
-
-def test_a_paired_difference_knows_that_seeds_are_shared():
-    """A seed that is hard for both tells nothing about which is better."""
-    rng = np.random.default_rng(1)
-    hard = rng.normal(0, 300, 50)
-    one = arm(np.round(900 + hard), "one")
-    other = arm(np.round(950 + hard + rng.normal(0, 5, 50)), "other")
-    found = differences_from(one, [other], [NO_TEST])[0]
-    assert found.steps.value == pytest.approx(50, abs=3)
-    assert found.steps.width < 5
-    assert found.seeds == 50
-
-
-def test_only_shared_seeds_are_compared():
-    one, other = arm(np.full(10, 500.0), "one"), arm(np.full(30, 700.0), "other")
-    found = differences_from(one, [other], [NO_TEST])[0]
-    assert (found.seeds, found.steps.value) == (10, 200)
-
-
-@pytest.mark.long
-def test_intervals_of_differences_cover_the_truth():
-    rng, hits = np.random.default_rng(2), []
-    for _ in range(2000):
-        one = arm(draw(rng, (60,), rate=0.9), "one")
-        other = arm(draw(rng, (60,), rate=0.9, mean=700), "other")
-        found = differences_from(one, [other], [NO_TEST])[0].steps
-        hits.append(found.low <= -90.0 <= found.high)  # 0.9 of 100 steps
-    assert 0.93 <= np.mean(hits) <= 0.97
-
-
-def test_as_many_seeds_as_advised_separate_in_eight_of_ten_cases():
-    """The test that decides is the log-rank test after Holm, here over three pairs."""
-    rng = np.random.default_rng(3)
-    means = (800, 860, 875)
-    pilot = pairwise_tests([times(draw(rng, (20_000,), mean=own)) for own in means]).pair(0, 1)
-    needed = seeds_to_separate(pilot.z, 20_000, pilot.level)
-    assert needed is not None
-    told = []
-    for _ in range(300):
-        arms = [times(draw(rng, (needed,), mean=own)) for own in means]
-        told.append(pairwise_tests(arms).adjusted[0, 1] < 0.05)
-    assert 0.73 <= np.mean(told) <= 0.88
-
-
-def test_a_tenth_takes_as_many_seeds_as_the_textbook_says():
-    """Means 10 % apart where steps vary by 20 %: 63 seeds an arm for z of 2.8."""
-    assert seeds_to_separate(z=0.1 / 0.2 * np.sqrt(1000 / 2), seeds=1000) == 63
-
-
-def test_of_no_difference_no_number_of_seeds_is_advised():
-    assert seeds_to_separate(0.0, 5) is None
-    assert seeds_to_separate(3.0, 1) is None
-
-
-def test_the_probability_of_being_best_is_shared_by_equals():
-    one = np.linspace(400, 900, 30)
-    p = probability_best(np.stack([one, one, one + 500]))
-    assert p.tolist() == [0.5, 0.5, 0]
-
-
-def test_the_probability_of_being_best_of_two_is_what_the_normal_law_says():
-    rng = np.random.default_rng(14)
-    one, other = rng.normal(800, 150, 200), rng.normal(812, 150, 200)
-    gained = other - one
-    z = gained.mean() / (gained.std() / np.sqrt(200))
-    assert probability_best(np.stack([one, other]))[0] == pytest.approx(
-        stats.norm.cdf(z), abs=0.035
-    )
-
-
-def test_equal_arms_are_luck_and_a_better_one_is_not():
-    rng = np.random.default_rng(4)
-    equal = np.minimum(draw(rng, (20, 30)), HORIZON)
-    assert luck_of_seeds(equal).plausible
-    assert luck_of_seeds(equal[::-1]).best == luck_of_seeds(equal).best
-    equal[7] -= 200
-    found = luck_of_seeds(equal)
-    assert not found.plausible
-    assert found.best < found.expected_best
-
-
-def test_luck_of_three_arms_is_that_of_all_shuffles():
-    """All 6³ orders of three arms on three seeds, one after the other."""
-    times = np.array([[500.0, 700, 650], [625, 575, 750], [900, 600, 800]])
-    orders = [list(permutations(range(3)))] * 3
-    least = [
-        min(np.stack([times[list(o), j] for j, o in enumerate(own)], axis=1).mean(axis=1))
-        for own in product(*orders)
-    ]
-    exact = np.mean(np.array(least) <= times.mean(axis=1).min() + 1e-9)
-    found = luck_of_seeds(times)
-    assert found.p == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / SHUFFLES))
-    assert found.expected_best == pytest.approx(np.mean(least), abs=4 * np.std(least) / 40)
-
-
-@pytest.mark.long
-def test_luck_of_equal_arms_is_uniform():
-    rng = np.random.default_rng(5)
-    p = [luck_of_seeds(rng.normal(800, 100, (6, 8))).p for _ in range(200)]
-    assert stats.kstest(p, "uniform").pvalue > 0.01
-
-
-def test_one_figure_each_is_judged_by_its_own_spread():
-    """The best of 68 normal numbers, 2.7 standard deviations below the mean."""
-    rng = np.random.default_rng(6)
-    p = [luck_of_figures(rng.normal(1800, 150, 68)).p for _ in range(300)]
-    assert 0.35 < np.mean(p) < 0.65
-    found = luck_of_figures(np.array([*np.linspace(1790, 1810, 67), 900.0]))
-    assert not found.plausible
-
-
-@pytest.mark.long
-def test_log_rank_p_is_uniform_under_the_null():
-    rng = np.random.default_rng(7)
-    two, three = [], []
-    for _ in range(2000):
-        arms = [times(draw(rng, (60,), rate=0.85)) for _ in range(3)]
-        two.append(log_rank(((arms[0], arms[1]),)).p)
-        three.append(log_rank_groups(arms).p)
-    assert stats.kstest(two, "uniform").pvalue > 0.01
-    assert stats.kstest(three, "uniform").pvalue > 0.01
+from speciation.analysis.survival import (
+    log_rank,
+)
+from tests.speciation.analysis.arms import HORIZON, arm, draw, some, times
 
 
 def groups_on(rng, seeds, own=None):
@@ -271,7 +66,7 @@ def test_the_comparison_says_all_of_it():
     assert sum(found.best.values()) == pytest.approx(1)
     assert len(found.differences) == 2
     assert {own.first for own in found.differences} == {max(found.best, key=found.best.get)}
-    assert np.allclose(found.all_p, found.all_p.T)
+    assert np.allclose(found.pairs.adjusted, found.pairs.adjusted.T)
     assert found.advice
     assert compare(arms[:1]) is None
 
@@ -325,13 +120,6 @@ def test_an_unknown_reference_is_refused():
         compare(arms, "g7")
 
 
-@pytest.mark.parametrize(
-    ("p", "said"), [(0.0, "under 1 %"), (0.37, "37 %"), (0.99, "99 %"), (1.0, "over 99 %")]
-)
-def test_resampling_is_never_quite_sure(p, said):
-    assert chance(p) == said
-
-
 def test_means_of_so_many_seeds_are_told_apart_in_eight_of_ten_cases():
     rng, needed = np.random.default_rng(3), seeds_for_means(Estimate(50.0, 10.0, 90.0), 100)
     error = 80 / (2 * stats.norm.isf(0.025)) * np.sqrt(100 / needed)
@@ -350,3 +138,10 @@ def test_where_curves_cross_advice_names_the_seeds_that_means_take_as_well():
     assert "leaves out 0 would take 93 more seeds" in said
     near = PairedDifference("a", "b", 40, Estimate(177.0, -50.0, 400.0), 0.1, 0.3, 130)
     assert "leaves out 0" not in advice([near])
+
+
+def test_where_nothing_grokked_nothing_is_ranked():
+    never = np.full(6, np.inf)
+    found = compare([arm(never, "one"), arm(never, "other"), arm(never, "third")])
+    assert (found.best, found.luck, found.groups.degrees) == ({}, None, 0)
+    assert found.advice.startswith("No trial grokked within 2,500 steps")
