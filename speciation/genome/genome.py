@@ -32,6 +32,9 @@ from speciation.genome.units import (
     uniform_donor_mask,
 )
 
+MEMBERS = 2**13
+"""Genomes of populations that are remembered, about 2 kB each: those of some generations."""
+
 __all__ = [
     "FORMAT",
     "HYPER17",
@@ -190,7 +193,7 @@ class Genomes:
         return hash((self.kind, self.values.tobytes()))
 
 
-@lru_cache(maxsize=2**16)
+@lru_cache(maxsize=MEMBERS)
 def _member(kind: str, row: bytes) -> Genome:
     """A row as a genome: one object for equal rows, so that its id is hashed once."""
     values = np.frombuffer(row, dtype=np.float64).tolist()
