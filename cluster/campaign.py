@@ -178,9 +178,9 @@ class Campaign:
         self._suspects = deque(suspicions)  # next first
         suspected = {trial.id for pack in self._suspects for trial in pack.trials}
         self._lent = {trial.id: trial for trial in under_way}
-        self._running = {own: t for own, t in self._lent.items() if own in self._open}
+        self._running = self._lent.keys() & self._open.keys()
         self._lent = {own: t for own, t in self._lent.items() if own not in self._running}
-        begun = suspected | self._running.keys()
+        begun = suspected | self._running
         self._waiting = deque(t for own, t in self._open.items() if own not in begun)
         self._spare = deque(t for t in spare if t.id not in self._lent)
         self._apart: dict[str, Trial] = {}  # what of the pack is running apart
@@ -242,26 +242,33 @@ class Campaign:
         return commands + self._next()
 
     def _finished(self, event: Finished) -> list[Command]:
-        failed = event.results.failed
-        fresh: list[str] = []
-        for key in event.results.ids:
-            self._running.pop(key, None)
-            self._apart.pop(key, None)
-            if self._lent.pop(key, None) is not None and key not in failed:
-                fresh.append(key)
-                continue
-            if key not in self._open and key not in self._given_up:
-                continue  # a duplicate, or another campaign's
-            if key in failed and not self._fails(key):
-                continue
-            if self._open.pop(key, None) is None:
-                if key in failed:
-                    continue
-                self._given_up.discard(key)  # late, and good after all
-            fresh.append(key)
-            self._barren_rounds = 0
-            self._lost_this_round.clear()
-        return [Append(event.results.only(fresh))] if fresh else []
+        ids, failed = event.results.ids, event.results.failed
+        self._running.difference_update(ids)
+        if self._apart:
+            self._apart = {own: self._apart[own] for own in self._apart.keys() - ids}
+        if failed or self._lent or self._given_up:
+            fresh = [key for key in ids if self._is_news(key, key in failed)]
+        else:  # as nearly always, of thousands a second
+            fresh = [key for key in ids if self._open.pop(key, None)]
+        if not fresh:
+            return []
+        self._barren_rounds = 0
+        self._lost_this_round.clear()
+        return [Append(event.results.only(fresh))]
+
+    def _is_news(self, key: str, has_failed: bool) -> bool:
+        """Take in one result; whether it is to be stored."""
+        if self._lent.pop(key, None) is not None and not has_failed:
+            return True
+        if key not in self._open and key not in self._given_up:
+            return False  # a duplicate, or another campaign's
+        if has_failed and not self._fails(key):
+            return False
+        if self._open.pop(key, None) is None:
+            if has_failed:
+                return False
+            self._given_up.discard(key)  # late, and good after all
+        return True
 
     def _fails(self, key: str) -> bool:
         """Count a result that says failed; whether it is to be believed by now."""
@@ -306,8 +313,10 @@ class Campaign:
 
     def _take(self, key: str) -> bool:
         """Take a trial out of flight; False if it was not in flight."""
-        running = self._running.pop(key, None) or self._apart.pop(key, None)
-        return running is not None
+        if key in self._running:
+            self._running.remove(key)
+            return True
+        return self._apart.pop(key, None) is not None
 
     def _suspect(self, lost: tuple[Trial, ...], before: Pack, reason: str) -> list[Command]:
         """Halve what was lost; what is one trial has killed alone, if it ran alone."""
@@ -349,17 +358,18 @@ class Campaign:
         return [Fail(trials, f"poison: {pack.reason}")] if trials else []
 
     def _refill(self) -> list[Command]:
-        fresh: list[Trial] = []
-        while self._waiting and len(self._running) < self._max_in_flight:
-            trial = self._waiting.popleft()
+        fresh: dict[str, Trial] = {}
+        while self._waiting and (room := self._max_in_flight - len(self._running)) > 0:
+            next_ones = [self._waiting.popleft() for _ in range(min(room, len(self._waiting)))]
             # What was lost or failed may have come back as a late result in the meantime.
-            if trial.id in self._open and trial.id not in self._running:
-                self._running[trial.id] = trial
-                fresh.append(trial)
+            due = {
+                t.id: t for t in next_ones if t.id in self._open and t.id not in self._running
+            }
+            fresh |= due
+            self._running.update(due)
         idle = self._max_in_flight - len(self._running) - len(self._lent)
         while self._spare and not self._waiting and self._open and idle > 0:
             trial = self._spare.popleft()
-            self._lent[trial.id] = trial
-            fresh.append(trial)
+            self._lent[trial.id] = fresh[trial.id] = trial
             idle -= 1
-        return [Submit(tuple(fresh))] if fresh else []
+        return [Submit(tuple(fresh.values()))] if fresh else []

@@ -107,7 +107,11 @@ def insist(proof: Proof) -> None:
 
 
 def processes(session: str) -> set[int]:
-    """Processes of a session: those that are told its folder, and all that they began."""
+    """Processes of a session: those that know its folder, and all that they began.
+
+    Most are told it. One is not, and its parent does not outlive Ray's start: the server of
+    ``ray://`` addresses. What it says goes into the folder, though.
+    """
     parents: dict[int, int] = {}
     roots: set[int] = set()
     for folder in Path("/proc").glob("[0-9]*"):
@@ -116,12 +120,20 @@ def processes(session: str) -> set[int]:
             after = (folder / "stat").read_text().rpartition(")")[2].split()
             parents[int(folder.name)] = int(after[1])
             words = (folder / "cmdline").read_bytes().split(b"\0")
-            if any(session.encode() in word for word in words) and b"-m" not in words[:2]:
+            told = any(session.encode() in word for word in words) and b"-m" not in words[:2]
+            if told or _speaks_into(session, folder):
                 roots.add(int(folder.name))
     found = set(roots)
     while more := {child for child, parent in parents.items() if parent in found} - found:
         found |= more
     return found
+
+
+def _speaks_into(session: str, process: Path) -> bool:
+    """Whether standard output or errors of a process are a file of the session."""
+    return any(
+        (process / "fd" / number).readlink().is_relative_to(session) for number in ("1", "2")
+    )
 
 
 def listeners(pids: Iterable[int]) -> list[Listener]:

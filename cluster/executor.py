@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from cluster.campaign import Event
-from cluster.config import RunConfig
 from speciation.trial.task import Task
 from speciation.trial.trial import ModelShape, Trial, TrialResult
+
+if TYPE_CHECKING:  # an actor, which comes by here, needs neither
+    from cluster.campaign import Event
+    from cluster.config import RunConfig
 
 
 class ExecutorError(RuntimeError):

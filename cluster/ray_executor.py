@@ -30,10 +30,11 @@ import cluster
 import speciation
 from cluster.campaign import ActorLost, Cause, Event, Finished
 from cluster.closed import insist, prove
-from cluster.engine_host import EngineHost, make_planned_engine
+from cluster.engine_actor import EngineActor, Ready
+from cluster.engine_host import make_planned_engine
 from cluster.executor import EnginePlan, ExecutorError, MakeEngine, is_out_of_memory
 from cluster.local_cluster import WITHOUT_METRICS
-from cluster.parcel import Parcel, parcel, unpacked
+from cluster.parcel import parcel
 from cluster.ray_address import (
     JOB_ENVIRONMENT,
     check_token,
@@ -41,7 +42,6 @@ from cluster.ray_address import (
     probe,
     wanted_address,
 )
-from cluster.report import Report, report_of
 from cluster.roster import Roster
 from speciation.trial.trial import Trial
 
@@ -69,32 +69,6 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")  # colours, in what an actor's end says
 _LEFT = re.compile(
     r"node (has |was )?(died|dead|terminated|drained|preempted)|unavailable", re.I
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """What an actor says once its engine is built."""
-
-    slots: int
-    node: str
-
-
-class EngineActor:
-    """Runs in a process of its own, beside its device."""
-
-    def __init__(self, plan: EnginePlan, make: MakeEngine) -> None:
-        self._host = EngineHost(make(plan))
-
-    def ready(self) -> Ready:
-        """Answers once the engine is built."""
-        return Ready(self._host.slots, ray.get_runtime_context().get_node_id())
-
-    def work(self, sent: Parcel | None, seconds: float) -> Report:
-        """Take trials in and train for about so many seconds."""
-        began = time.monotonic()
-        results = self._host.work(unpacked(sent) if sent else [], seconds)
-        host, took = self._host, time.monotonic() - began
-        return report_of(results, host.occupied, host.trial_steps, took)
 
 
 @dataclass

@@ -39,7 +39,8 @@ class Results:
 
     def __reduce__(self) -> tuple[object, ...]:
         """Tables travel as Arrow's own messages: pickled, each column is a few objects."""
-        return _received, (_message(self.trials), _message(self.curves), self.parts)
+        curves = _message(self.curves) if len(self.curves) else None
+        return _received, (_message(self.trials), curves, self.parts)
 
     @classmethod
     def of(cls, results: Iterable[TrialResult]) -> Results:
@@ -97,6 +98,10 @@ def _message(table: pa.Table) -> pa.Buffer:
     return sink.getvalue()
 
 
-def _received(trials: pa.Buffer, curves: pa.Buffer, parts: tuple[bytes, ...]) -> Results:
-    rows, own = (pa.ipc.open_stream(sent).read_all() for sent in (trials, curves))
-    return Results(rows, own, parts)
+def _received(trials: pa.Buffer, curves: pa.Buffer | None, parts: tuple[bytes, ...]) -> Results:
+    own = TABLES["curves"].empty() if curves is None else _read(curves)
+    return Results(_read(trials), own, parts)
+
+
+def _read(sent: pa.Buffer) -> pa.Table:
+    return pa.ipc.open_stream(sent).read_all()

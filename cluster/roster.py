@@ -13,8 +13,11 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 from speciation.trial.trial import Trial
+
+_ID = attrgetter("id")
 
 
 class Roster:
@@ -112,6 +115,6 @@ class Roster:
     def _give(self, actor: str, trials: Sequence[Trial]) -> list[Trial]:
         hand = self._hands[actor]
         before = len(hand)
-        hand.update((trial.id, trial) for trial in trials)
+        hand.update(zip(map(_ID, trials), trials, strict=True))
         self._held += len(hand) - before
         return list(trials)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -33,6 +34,7 @@ from cluster.campaign import (
     Suspect,
 )
 from cluster.executor import Executor
+from cluster.memory import give_back
 from cluster.results import Results
 from cluster.rows import PATIENCE_SECONDS, RowBuffer
 from cluster.suspicions import suspicions
@@ -48,6 +50,7 @@ COLLECT_AFTER = 100_000  # new objects; Python's own number is below 1,000
 # Trials in flight for each slot: one in it, and enough behind it that no slot ever waits. A
 # good genome's trial takes a quarter of a second, and an actor is called once a second.
 IN_FLIGHT = 12
+MANY = 1_000  # trials, whose rows leave something behind that is worth giving back
 LEAST_IN_FLIGHT = 256  # while executors start and their slots are not known yet
 
 T = TypeVar("T")
@@ -237,7 +240,10 @@ class Trainer:
         self._lent = {trial.id: self._lent[trial.id] for trial in campaign.under_way}
         if work.trained:
             self.seconds_a_trial = (self._clock() - work.began) / work.trained
-        return pa.concat_tables(work.rows).combine_chunks()
+        rows = pa.concat_tables(work.rows).combine_chunks()
+        if work.trained >= MANY:
+            give_back()
+        return rows
 
     def _execute(self, commands: Iterable[Command], work: Work) -> bool:
         """Do as the campaign says; whether it is closed."""
@@ -316,7 +322,7 @@ class Trainer:
 
 def _copied(rows: pa.Table) -> pa.Table:
     """The same rows in memory of their own: columns keep the whole message alive."""
-    return rows.take(pa.array(range(len(rows))))
+    return rows.take(pa.array(np.arange(len(rows))))
 
 
 def _parted(results: Results, wanted: set[str] | None) -> tuple[Results, list[str]]:

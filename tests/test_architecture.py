@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -94,7 +94,13 @@ DOORS: dict[str, tuple[str, ...]] = {
     "optuna": ("speciation.evolution.peers",),
     "cmaes": ("speciation.evolution.peers",),
     "jax": ("speciation.engine.peers.jax_peer",),
-    "ray": ("cluster.ray_executor", "cluster.jobs", "cluster.metrics", "cluster.dispatcher"),
+    "ray": (
+        "cluster.ray_executor",
+        "cluster.engine_actor",
+        "cluster.jobs",
+        "cluster.metrics",
+        "cluster.dispatcher",
+    ),
     "plotly": ("dashboards",),
     "dash": ("dashboards.lab",),
     "click": (
@@ -216,10 +222,10 @@ def neighbours(module: str) -> set[str]:
     return (targets | {target.rpartition(".")[0] for target in targets}) & set(MODULES)
 
 
-def loaded_by(*modules: str) -> set[str]:
+def loaded_by(*modules: str, heavy: Iterable[str] = DOORS) -> set[str]:
     """Heavy libraries that a fresh interpreter holds after importing modules."""
     names = ", ".join(modules)
-    code = f"import sys, {names}; print(*sorted({set(DOORS)} & set(sys.modules)))"
+    code = f"import sys, {names}; print(*sorted({set(heavy)} & set(sys.modules)))"
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -341,6 +347,11 @@ OFFLINE: dict[frozenset[str], tuple[str, ...]] = {
 )
 def test_offline_modules_load_neither_torch_nor_ray(allowed: frozenset[str]) -> None:
     assert loaded_by(*OFFLINE[allowed]) <= allowed
+
+
+def test_an_actor_starts_without_what_only_its_driver_needs() -> None:
+    parts = ("cluster.engine_actor", "speciation.engine.engine")
+    assert loaded_by(*parts, heavy=("pandas", "pydantic", "scipy", "sklearn")) == set()
 
 
 def test_a_fresh_interpreter_shows_what_was_loaded() -> None:

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import qmc
 
 from speciation.evolution import peers
 from speciation.evolution.fitness import LANDSCAPES
@@ -116,6 +115,8 @@ def _random(asked: Asked) -> Genomes:
 
 def _sobol(asked: Asked) -> Genomes:
     """The next points of one sequence, which is scrambled once for the whole run."""
+    from scipy.stats import qmc  # takes longer to import than all else that a run needs
+
     scramble = int(generator(asked.run_seed, Purpose.SEARCH).integers(2**63))
     sequence = qmc.Sobol(asked.dimension(), scramble=True, rng=scramble)
     start = asked.generation * asked.count

@@ -58,12 +58,8 @@ def _canonical(value: Any) -> Any:
     """The value in built-in types only."""
     if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, str):
-        return _composed(value)
-    if isinstance(value, Mapping):
-        return _canonical_mapping(value)
-    if isinstance(value, list | tuple):
-        return [_canonical_at(f"[{i}]", item) for i, item in enumerate(value)]
+    # Numbers first: they are most of what is hashed, and whether something is a mapping takes
+    # long to ask.
     if isinstance(value, int):
         return int(value)
     if isinstance(value, float):
@@ -72,6 +68,12 @@ def _canonical(value: Any) -> Any:
                 ValueError, f"is {value}: canonical JSON holds finite numbers only"
             )
         return float(value) + 0.0  # minus zero becomes zero
+    if isinstance(value, str):
+        return _composed(value)
+    if isinstance(value, Mapping):
+        return _canonical_mapping(value)
+    if isinstance(value, list | tuple):
+        return [_canonical_at(f"[{i}]", item) for i, item in enumerate(value)]
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
         return _canonical(value.item())  # a NumPy scalar
     raise _RefusedError(

@@ -20,7 +20,6 @@ from typing import Any, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 
 from speciation.genome.canonical import canonical_json, content_hash
 from speciation.genome.envelope import FORMAT, VERSION, GenomeError, check_envelope, short
@@ -31,6 +30,9 @@ from speciation.genome.units import (
     reflect,
     uniform_donor_mask,
 )
+
+MEMBERS = 2**13
+"""Genomes of populations that are remembered, about 2 kB each: those of some generations."""
 
 __all__ = [
     "FORMAT",
@@ -190,7 +192,7 @@ class Genomes:
         return hash((self.kind, self.values.tobytes()))
 
 
-@lru_cache(maxsize=2**16)
+@lru_cache(maxsize=MEMBERS)
 def _member(kind: str, row: bytes) -> Genome:
     """A row as a genome: one object for equal rows, so that its id is hashed once."""
     values = np.frombuffer(row, dtype=np.float64).tolist()
@@ -355,6 +357,8 @@ class GeneTable:
 
     def distance(self, a: Genomes, b: Genomes) -> NDArray[np.float64]:
         """Root mean square difference of the unit coordinates."""
+        from scipy.spatial.distance import cdist  # slow to import, and no actor needs it
+
         return np.asarray(cdist(self.encode(a), self.encode(b))) / math.sqrt(len(self.genes))
 
     def check(self, values: NDArray[np.float64]) -> None:
@@ -447,6 +451,8 @@ def genome_from_json(document: Mapping[str, Any]) -> Genome:
 
 def _number(name: Any, value: Any) -> float:
     """The value as a plain finite float, or an error that names the gene."""
+    if type(value) is float and math.isfinite(value):  # as nearly always
+        return value + 0.0
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
         raise GenomeError(f"gene {short(name)} should be a number, got {short(value)}")
     try:

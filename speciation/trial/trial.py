@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -159,11 +159,17 @@ def same_but_seed(trial: Trial, seeds: Sequence[int]) -> list[str]:
     before, mark, after = text.partition('"seed":0')
     hashed = hashlib.blake2b(f"{before}{mark[:-1]}".encode(), digest_size=16)
     ids = []
-    for seed in seeds:
+    for end in _ends(tuple(seeds), after):
         own = hashed.copy()
-        own.update(f"{seed}{after}".encode())
+        own.update(end)
         ids.append(own.hexdigest())
     return ids
+
+
+@lru_cache(maxsize=1)
+def _ends(seeds: tuple[int, ...], after: str) -> tuple[bytes, ...]:
+    """What is hashed of each seed and all after it: the same for every genome of a plan."""
+    return tuple(f"{seed}{after}".encode() for seed in seeds)
 
 
 def seeded(trial: Trial, seeds: Sequence[int]) -> list[Trial]:

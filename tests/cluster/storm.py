@@ -104,8 +104,10 @@ class Storm:
 
     def pass_over(self) -> None:
         """Let the run end with a generation more than it has."""
+        self.driver.kill()  # first: a driver that lives may close another and plan one more
+        self.driver.wait()
         self.generations = closed_generations(wanted(1).run_id(), Store(self.folder)) + 1
-        self.kill_driver()
+        self.driver = self._begin()
         while self.driver.poll() != 0:
             self.revive()
             time.sleep(0.2)
@@ -225,7 +227,8 @@ def differences(folder: Path, generations: int) -> list[str]:
     with tempfile.TemporaryDirectory() as calm:
         run(wanted(generations), Store(calm), LocalExecutor(PLAN, FAST))
         expected, found = tables(Path(calm)), tables(folder)
-    return [name for name, frame in expected.items() if not _same(found[name], frame)]
+    differ = {name: _difference(found[name], frame) for name, frame in expected.items()}
+    return [f"{name} ({how})" for name, how in differ.items() if how]
 
 
 def carry_out(seconds: float, seed: int, trouble: float) -> tuple[Storm, list[str]]:
@@ -246,12 +249,13 @@ def carry_out(seconds: float, seed: int, trouble: float) -> tuple[Storm, list[st
     return storm, differ
 
 
-def _same(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+def _difference(one: pd.DataFrame, other: pd.DataFrame) -> str:
+    """In which way two tables differ; nothing if they do not."""
     try:
         pd.testing.assert_frame_equal(one, other, check_exact=True)
-    except AssertionError:
-        return False
-    return True
+    except AssertionError as error:
+        return ", ".join(str(error).split("\n")[:4])
+    return ""
 
 
 def _processes() -> Iterator[tuple[int, int, str]]:

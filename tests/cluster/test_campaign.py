@@ -143,6 +143,38 @@ def test_a_late_result_pardons_a_trial_that_was_given_up():
     assert campaign.handle(finished(a)) == []
 
 
+# -- Empty slots are lent -----------------------------------------------------------------
+
+
+def test_empty_slots_are_lent_to_spare_trials_and_nobody_waits_for_them():
+    campaign = Campaign([a, b], max_in_flight=3, spare=[c, d])
+    assert campaign.start() == [Submit((a, b, c))]
+    assert same(campaign.handle(finished(a, b)), [appended(a, b), Close()])
+    assert campaign.under_way == (c,)
+
+
+def test_a_spare_trial_that_comes_twice_is_stored_once():
+    campaign = Campaign([a, b], max_in_flight=9, spare=[c, d])
+    campaign.start()
+    assert same(campaign.handle(finished(c)), [appended(c)])
+    assert campaign.handle(finished(c)) == []
+    assert same(campaign.handle(finished(c, a)), [appended(a)])
+
+
+def test_a_spare_trial_that_is_lost_is_forgotten():
+    campaign = Campaign([a, b], max_in_flight=9, spare=[c])
+    campaign.start()
+    assert moves(campaign, lost(c)) == []
+    assert campaign.under_way == ()
+    assert same(campaign.handle(finished(a, b)), [appended(a, b), Close()])
+
+
+def test_spare_trials_that_are_wanted_by_now_are_not_begun_again():
+    campaign = Campaign([a, b, c], max_in_flight=9, under_way=[c, d])
+    assert campaign.start() == [Submit((a, b))]
+    assert same(campaign.handle(finished(c, d)), [appended(c, d)])
+
+
 # -- Actors die ---------------------------------------------------------------------------
 
 

@@ -66,6 +66,17 @@ def test_a_session_is_whoever_was_told_its_folder_and_all_that_it_began(tmp_path
         parent.communicate("\n")
 
 
+def test_who_speaks_into_the_folder_of_a_session_belongs_to_it(tmp_path):
+    with (
+        (tmp_path / "server.err").open("wb") as said,
+        subprocess.Popen(
+            [sys.executable, "-m", "timeit", "-n1", "-r1", "input()"], stdin=-1, stdout=said
+        ) as orphan,
+    ):
+        assert processes(str(tmp_path)) == {orphan.pid}
+        orphan.communicate(b"\n")
+
+
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_who_refuses_every_page_does_not_answer(serve, status):
     assert answer(serve(status)) == ""

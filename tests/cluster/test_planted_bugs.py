@@ -33,6 +33,11 @@ SCHEMA = "speciation/tables/schema.py"
 BUGS = {
     "duplicates are stored again": (
         CAMPAIGN,
+        "if self._open.pop(key, None)]",
+        "if self._open.pop(key, None) or True]",
+    ),
+    "duplicates are stored again, of those that were lent": (
+        CAMPAIGN,
         "if key not in self._open and key not in self._given_up:",
         "if False:",
     ),
@@ -63,7 +68,11 @@ BUGS = {
     "losses that bear fruit still count": (CAMPAIGN, "self._barren_rounds = 0\n", "pass\n"),
     "a stop submits more": (CAMPAIGN, "if not self._stopped:", "if True:"),
     "closed twice": (CAMPAIGN, "self._closed = True", "self._closed = False"),
-    "no back-pressure": (CAMPAIGN, "len(self._running) < self._max_in_flight", "True"),
+    "no back-pressure": (
+        CAMPAIGN,
+        "room := self._max_in_flight - len(self._running)",
+        "room := len(self._waiting)",
+    ),
     "what an actor held is forgotten": (
         ROSTER,
         "hand = tuple(self._hands.pop(actor, {}).values())",
