@@ -18,6 +18,8 @@ from dashboards.lab.evolution_view import (
     caption,
     empty,
     genome_at,
+    reading,
+    reading_said,
     shown,
     stage,
     view,
@@ -62,9 +64,7 @@ def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
             ),
             start_form.form(Launcher(sources), begin, opened=run is None or bool(begin)),
             html.P(id="said", role="status", className="faint"),
-            html.Div(
-                html.P("Reading the store …", className="faint"), id="run-view", className="run"
-            ),
+            html.Div(reading(), id="run-view", className="run"),
             dcc.Store(id="picked"),
             follower("evolution-address"),
         ],
@@ -83,6 +83,17 @@ def _run(live: Live, names: list[str], wanted: dict[str, str]) -> str | None:
 def sent_of(_: Sources) -> Sent:
     """What all pages of the Lab were sent lately."""
     return Sent()
+
+
+def warm(sources: Sources) -> None:
+    """Read what is shown first, before anybody asks."""
+    live = sources.shared(Live)
+    try:
+        run = _run(live, live.names(), {})
+        if run is not None:
+            live.run(run)
+    except StoreError:
+        pass  # whoever opens the page is told
 
 
 def connect(app: Dash, sources: Sources) -> None:
@@ -173,6 +184,14 @@ def _connect_run(app: Dash, sources: Sources) -> None:
             return view(now, generation, sent), _place(
                 run, generation, replace="run" not in wanted
             )
+
+    @app.callback(
+        Output("reading", "children"),
+        Input("reading-tick", "n_intervals"),
+        prevent_initial_call=True,
+    )
+    def read(_: Any) -> str:
+        return reading_said(*live.progress)
 
     @app.callback(
         Output("run", "value", allow_duplicate=True),

@@ -49,6 +49,21 @@ def view(now: RunNow, generation: int | None, sent: Sent) -> list[Any]:
     ]
 
 
+def reading(read: int = 0, of: int = 0) -> list[Any]:
+    """What stands in place of a run while its store is read, and asks how far that is."""
+    return [
+        html.P(reading_said(read, of), id="reading", role="status", className="faint"),
+        dcc.Interval(id="reading-tick", interval=TICK_MS // 2),
+    ]
+
+
+def reading_said(read: int, of: int) -> str:
+    """How much of a store was read."""
+    if read >= of:
+        return "Reading the store …" if not of else "Adding up what was read …"
+    return f"Reading the store: {read:,} of {words.counted(of, 'part')} …"
+
+
 def stage(now: RunNow) -> str:
     """Which figures of a run have something to show, as classes of their frame."""
     waits = not now.tally.closed and not now.tally.ended()

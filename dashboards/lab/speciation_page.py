@@ -144,6 +144,13 @@ def seen_from(shown: dict[str, Any], wanted: dict[str, str]) -> dict[str, Any]:
     return shown
 
 
+def warm(sources: Sources) -> None:
+    """Draw what is shown first, before anybody asks."""
+    taxonomy = sources.taxonomy()
+    if taxonomy is not None:
+        figure(taxonomy, _level(taxonomy, {}))
+
+
 def species(taxonomy: Taxonomy, level: int) -> list[html.Button]:
     """A button a species, the largest first."""
     return [

@@ -14,7 +14,13 @@ from cluster.pulse import Pulse, write_pulse
 from dashboards.lab.app import make_app
 from dashboards.lab.evolution_news import news, population_rows
 from dashboards.lab.evolution_page import at_its_end
-from dashboards.lab.evolution_view import genome_at, growing_of, population_of, seen_of
+from dashboards.lab.evolution_view import (
+    genome_at,
+    growing_of,
+    population_of,
+    reading_said,
+    seen_of,
+)
 from dashboards.lab.live import Live
 from dashboards.lab.patches import Sent
 from dashboards.lab.sources import Sources
@@ -35,6 +41,15 @@ def test_a_page_that_has_seen_all_is_sent_nothing(finished):
     *parts, seen = news(now, seen_of(now, keys), True, sent)
     assert all(own is no_update for own in parts)
     assert seen == seen_of(now, keys)
+
+
+def test_a_page_that_waits_says_how_much_of_the_store_was_read():
+    said = [reading_said(0, 0), reading_said(120, 511), reading_said(511, 511)]
+    assert said == [
+        "Reading the store …",
+        "Reading the store: 120 of 511 parts …",
+        "Adding up what was read …",
+    ]
 
 
 def test_a_run_at_its_end_goes_on_for_more_generations_only(finished):
