@@ -10,7 +10,7 @@ from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_u
 from dash.exceptions import PreventUpdate
 
 from dashboards.lab import start_form
-from dashboards.lab.address import GOING, follow, follower, going, query_of
+from dashboards.lab.address import GOING, HERE, follow, follower, going, query_of
 from dashboards.lab.choosing import store_at
 from dashboards.lab.evolution_news import news
 from dashboards.lab.evolution_view import (
@@ -166,7 +166,7 @@ def _connect_run(app: Dash, sources: Sources) -> None:
         Output("run-view", "children"),
         GOING,
         Input("run", "value"),
-        State("here", "search"),
+        HERE,
         prevent_initial_call="initial_duplicate",
     )
     def chosen(run: Any, search: Any) -> tuple[list[Any], Any]:
@@ -182,7 +182,7 @@ def _connect_run(app: Dash, sources: Sources) -> None:
             wanted = query_of(search)
             generation = _number(wanted.get("generation")) if wanted.get("run") == run else None
             return view(now, generation, sent), _place(
-                run, generation, replace="run" not in wanted
+                run, generation, search, replace="run" not in wanted
             )
 
     @app.callback(
@@ -272,9 +272,11 @@ def _connect_tick(app: Dash, sources: Sources) -> None:
     )
 
 
-def _place(run: str, generation: int | None, *, replace: bool = False) -> dict[str, Any]:
+def _place(
+    run: str, generation: int | None, since: Any, *, replace: bool = False
+) -> dict[str, Any]:
     query = {"run": run} | ({"generation": generation} if generation else {})
-    return going(PATH, urlencode(query), replace=replace)
+    return going(PATH, urlencode(query), since, replace=replace)
 
 
 # -- The scrubber ---------------------------------------------------------------------------
@@ -291,9 +293,10 @@ def _connect_generation(app: Dash, sources: Sources) -> None:
         Input("generation", "value"),
         State("generation", "max"),
         State("seen", "data"),
+        HERE,
         prevent_initial_call=True,
     )
-    def scrubbed(value: Any, last: Any, seen: Any) -> tuple[Any, ...]:
+    def scrubbed(value: Any, last: Any, seen: Any, search: Any) -> tuple[Any, ...]:
         generation = _number(value)
         if not isinstance(seen, dict) or not isinstance(run := seen.get("run"), str):
             raise PreventUpdate
@@ -303,7 +306,7 @@ def _connect_generation(app: Dash, sources: Sources) -> None:
                 raise PreventUpdate
             latest = generation >= (_number(last) or 1)  # of those that the page knows
             number = shown(now, generation)
-            where = _place(run, None if latest else generation)
+            where = _place(run, None if latest else generation, search)
             return block_of(now, number), caption(number), latest, where
 
     @app.callback(
