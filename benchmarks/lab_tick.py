@@ -192,7 +192,8 @@ def main(rows: int) -> None:
         live.run(growth.run)
         print(f"first look: {time.perf_counter() - began:.2f} s, {live.reads:,} parts read")
         times: dict[str, list[float]] = {"trials only": [], "a generation closed": []}
-        sizes, extra = [], []
+        sizes: dict[str, list[int]] = {kind: [] for kind in times}
+        extra = []
         trials = growth.plan()
         seen, _ = page.tick(0, {"run": growth.run}, True)
         for number in range(TICKS):
@@ -207,14 +208,14 @@ def main(rows: int) -> None:
             before, began = live.reads, time.perf_counter()
             seen, size = page.tick(number + 1, seen, True)
             times[kind].append(time.perf_counter() - began)
-            sizes.append(size)
+            sizes[kind].append(size)
             extra.append(live.reads - before - new)
         for kind, told in times.items():
             print(
                 f"tick, {kind}: median {1000 * statistics.median(told):.0f} ms, "
-                f"worst {1000 * max(told):.0f} ms of {len(told)}"
+                f"worst {1000 * max(told):.0f} ms of {len(told)}; answers of "
+                f"{statistics.median(sizes[kind]):,.0f} bytes, up to {max(sizes[kind]):,}"
             )
-        print(f"answers: up to {max(sizes):,} bytes")
         print(f"parts read beside the new ones: {sum(extra)}")
 
 

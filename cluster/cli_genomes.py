@@ -576,7 +576,7 @@ def lab(port: int, host: str, root: Path | None, uri: str | None, show: bool) ->
 
     if not has_extra("dash"):
         raise LaunchError(f"the Lab needs dash, which is not installed: {install_hint('dash')}")
-    from dashboards.lab.app import listen, make_app, server_of
+    from dashboards.lab.app import listen, make_app, server_of, warm
     from dashboards.lab.guard import LOOPBACK
     from dashboards.lab.sources import Sources
 
@@ -596,6 +596,7 @@ def lab(port: int, host: str, root: Path | None, uri: str | None, show: bool) ->
             "or a --host of this machine"
         ) from error
     server = server_of(make_app(sources, port, host, token), listening)
+    warm(sources)
     address = f"http://{host}:{port}/" + (f"?token={token}" if token else "")
     say(f"the Lab is at {address}; Ctrl-C closes it")
     if show:

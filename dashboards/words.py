@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from speciation.evolution.fitness import wilson
@@ -100,6 +101,7 @@ def interval(low: float, high: float) -> str:
     return f"95 % {number(low)}–{number(high)}"
 
 
+@lru_cache(maxsize=4096)
 def share(count: int, of: int) -> str:
     """How many of how many, with Wilson's interval in per cent."""
     if not of:
@@ -108,6 +110,7 @@ def share(count: int, of: int) -> str:
     return f"{count:,} of {of:,} (95 % {100 * low:.0f}–{100 * high:.0f} %)"
 
 
+@lru_cache(maxsize=4096)
 def fitness(value: float, error: float, landscape: str) -> str:
     """A fitness ± its standard error, in the unit that it is shown in."""
     shown = LANDSCAPES[landscape]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import plotly.graph_objects as go
 
 from dashboards import theme, words
-from dashboards.thinning import evenly
+from dashboards.thinning import doubling
 from speciation.evolution.fitness import wilson
 
 MOST_GENERATIONS = 400
@@ -67,6 +69,18 @@ def fitness_history(generations: pd.DataFrame, landscape: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def traces(history: pd.DataFrame, landscape: str) -> list[dict[str, Any]]:
+    """What the traces of :func:`draw_fitness` are drawn from, in their order.
+
+    Args:
+        history: See :func:`fitness_history`.
+        landscape: The one that the run ranks in.
+    """
+    history = history.iloc[doubling(len(history), MOST_GENERATIONS)]
+    lines = [_line(history, name, landscape) for name in ("median", "best")]
+    return [*lines, *_rate(history)]
+
+
 def draw_fitness(
     history: pd.DataFrame, landscape: str, horizon: int | None, last: int | None = None
 ) -> go.Figure:
@@ -78,17 +92,14 @@ def draw_fitness(
         horizon: Steps; None as long as nothing was planned.
         last: The generation, counted from 1, that the axis goes up to; the last one by default.
     """
-    history = history.iloc[evenly(len(history), MOST_GENERATIONS)]
     shown = words.LANDSCAPES[landscape]
     figure = theme.canvas(470)
-    for name, colour in (("median", MEDIAN), ("best", BEST)):
-        figure.add_trace(_line(history, name, colour, landscape))
+    for look, data in zip(_LOOKS, traces(history, landscape), strict=True):
+        figure.add_trace(go.Scatter(look).update(data))
     if landscape == "sprinter" and horizon is not None:
         figure.add_hline(
             y=horizon, line={"color": theme.GREY, "dash": "dot", "width": 1}, layer="below"
         )
-    for trace in _rate(history):
-        figure.add_trace(trace)
     theme.panel(figure, f"{shown.measure}, {shown.better} is better")
     theme.panel(figure, "trials that grokked (%)", top=0.32)
     return figure.update_layout(
@@ -101,7 +112,7 @@ def draw_fitness(
     )
 
 
-def _line(history: pd.DataFrame, name: str, colour: str, landscape: str) -> go.Scatter:
+def _line(history: pd.DataFrame, name: str, landscape: str) -> dict[str, Any]:
     scale = words.LANDSCAPES[landscape].scale
     hollow = (landscape == "sniper") & (name == "best") & ~history["passes_gate"]
     said = [
@@ -110,55 +121,61 @@ def _line(history: pd.DataFrame, name: str, colour: str, landscape: str) -> go.S
             history[name], history[f"{name}_se"], history["genomes"], strict=True
         )
     ]
-    return go.Scatter(
-        x=history["generation"] + 1,
-        y=history[name] * scale,
-        error_y={"array": history[f"{name}_se"] * scale, "thickness": 1, "width": 0},
-        mode="lines+markers",
-        name=name,
-        line={"color": colour, "width": 2.5 if name == "best" else 1.5},
-        marker={
-            "size": 7,
-            "symbol": ["circle-open" if open_ else "circle" for open_ in hollow],
-        },
-        customdata=said,
-        hovertemplate=f"{name} %{{customdata}}<extra></extra>",
-    )
+    return {
+        "x": (history["generation"] + 1).tolist(),
+        "y": (history[name] * scale).tolist(),
+        "error_y": {"array": (history[f"{name}_se"] * scale).tolist()},
+        "marker": {"symbol": ["circle-open" if open_ else "circle" for open_ in hollow]},
+        "customdata": said,
+    }
 
 
-def _rate(history: pd.DataFrame) -> list[go.Scatter]:
-    generation = history["generation"] + 1
+def _rate(history: pd.DataFrame) -> list[dict[str, Any]]:
+    x = (history["generation"] + 1).tolist()
+    low, rate, high = (100 * history[name] for name in ("rate_low", "rate", "rate_high"))
     said = [
         words.share(successes, trials)
         for successes, trials in zip(history["successes"], history["trials"], strict=True)
     ]
-    band = go.Scatter(
-        x=pd.concat([generation, generation[::-1]]),
-        y=100 * pd.concat([history["rate_low"], history["rate_high"][::-1]]),
-        yaxis="y2",
-        fill="toself",
-        fillcolor=theme.see_through(RATE, 0.22),
-        line={"width": 0},
-        mode="lines",
-        hoverinfo="skip",
-        showlegend=False,
-    )
-    line = go.Scatter(
-        x=generation,
-        y=100 * history["rate"],
-        yaxis="y2",
-        name="success rate",
-        mode="lines+markers",
-        line={"color": RATE, "width": 2},
-        marker={"size": 5},
+    errors = {"array": (high - rate).tolist(), "arrayminus": (rate - low).tolist()}
+    return [
+        {"x": x, "y": low.tolist()},
+        {"x": x, "y": high.tolist()},
+        {"x": x, "y": rate.tolist(), "error_y": errors, "customdata": said},
+    ]
+
+
+def _line_look(name: str, colour: str, width: float) -> dict[str, Any]:
+    return {
+        "error_y": {"thickness": 1, "width": 0},
+        "mode": "lines+markers",
+        "name": name,
+        "line": {"color": colour, "width": width},
+        "marker": {"size": 7},
+        "hovertemplate": f"{name} %{{customdata}}<extra></extra>",
+    }
+
+
+_EDGE: dict[str, Any] = {  # of the band of the success rate
+    "yaxis": "y2",
+    "line": {"width": 0},
+    "mode": "lines",
+    "hoverinfo": "skip",
+    "showlegend": False,
+}
+_LOOKS: tuple[dict[str, Any], ...] = (
+    _line_look("median", MEDIAN, 1.5),
+    _line_look("best", BEST, 2.5),
+    _EDGE,
+    _EDGE | {"fill": "tonexty", "fillcolor": theme.see_through(RATE, 0.22)},
+    {
+        "yaxis": "y2",
+        "name": "success rate",
+        "mode": "lines+markers",
+        "line": {"color": RATE, "width": 2},
+        "marker": {"size": 5},
         # A band around a single generation has no width to be seen.
-        error_y={
-            "array": 100 * (history["rate_high"] - history["rate"]),
-            "arrayminus": 100 * (history["rate"] - history["rate_low"]),
-            "thickness": 1,
-            "width": 0,
-        },
-        customdata=said,
-        hovertemplate="grokked %{customdata}<extra></extra>",
-    )
-    return [band, line]
+        "error_y": {"thickness": 1, "width": 0},
+        "hovertemplate": "grokked %{customdata}<extra></extra>",
+    },
+)

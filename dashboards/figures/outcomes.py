@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from dashboards import theme
-from dashboards.thinning import evenly
+from dashboards.thinning import doubling
 
 MOST_GENERATIONS = 400
 
@@ -44,6 +46,21 @@ def ended(trials: pd.DataFrame, horizon: int) -> NDArray[np.str_]:
     )
 
 
+def traces(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """What the bars of all outcomes are drawn from, in the order of the theme.
+
+    Args:
+        table: See :func:`outcomes`.
+    """
+    table = table.iloc[doubling(len(table), MOST_GENERATIONS)]
+    generation = (table["generation"] + 1).tolist()
+    total = table[list(theme.OUTCOMES)].sum(axis=1).tolist()
+    return [
+        {"x": generation, "y": table[outcome].tolist(), "customdata": total}
+        for outcome in theme.OUTCOMES
+    ]
+
+
 def draw_outcomes(
     table: pd.DataFrame, last: int | None = None, every: bool = False
 ) -> go.Figure:
@@ -55,28 +72,25 @@ def draw_outcomes(
         every: Also draw outcomes that no trial has, since one may come.
     """
     figure = theme.canvas(290)
-    table = table.iloc[evenly(len(table), MOST_GENERATIONS)]
-    total = table[list(theme.OUTCOMES)].sum(axis=1)
-    for outcome, colour in theme.OUTCOMES.items():
+    for outcome, data in zip(theme.OUTCOMES, traces(table), strict=True):
         if every or table[outcome].any():
-            figure.add_trace(
-                go.Bar(
-                    x=table["generation"] + 1,
-                    y=table[outcome],
-                    customdata=total,
-                    name=outcome,
-                    marker={
-                        "color": colour,
-                        "line": {"width": 0},
-                        # Told apart without colour, too.
-                        "pattern": {"shape": "/" if outcome == "failed" else ""},
-                    },
-                    hovertemplate=f"{outcome} %{{y}} of %{{customdata}}<extra></extra>",
-                )
-            )
+            figure.add_trace(go.Bar(_look(outcome)).update(data))
     theme.panel(figure, "trials")
     return figure.update_layout(
         barmode="stack",
         bargap=0.25,
         xaxis=theme.generation_axis(last or int(table["generation"].max()) + 1),
     )
+
+
+def _look(outcome: str) -> dict[str, Any]:
+    return {
+        "name": outcome,
+        "marker": {
+            "color": theme.OUTCOMES[outcome],
+            "line": {"width": 0},
+            # Told apart without colour, too.
+            "pattern": {"shape": "/" if outcome == "failed" else ""},
+        },
+        "hovertemplate": f"{outcome} %{{y}} of %{{customdata}}<extra></extra>",
+    }

@@ -1,7 +1,7 @@
 """The query of an address, as pages read and write it.
 
 Where the browser is stands in its address alone. A page that changes it says so to one store,
-``going``, and the browser does it, unless another page has been opened meanwhile. What a page
+``going``, and the browser does it, unless somebody has gone elsewhere meanwhile. What a page
 wrote itself is no news to it: its form may have moved on while the server was thinking. So a
 page follows the address only when somebody else moved it: back, forward, or a link.
 """
@@ -11,10 +11,13 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qs
 
-from dash import ClientsideFunction, Dash, Input, Output, dcc
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc
 
 GOING = Output("going", "data", allow_duplicate=True)
 """Of a callback that changes the address: what :func:`going` gives."""
+
+HERE = State("here", "search")
+"""Where the browser is: what such a callback has to know."""
 
 
 def query_of(address: Any) -> dict[str, str]:
@@ -29,15 +32,18 @@ def query_of(address: Any) -> dict[str, str]:
     return {key: values[0] for key, values in parse_qs(text).items()}
 
 
-def going(path: str, query: str, *, replace: bool = False) -> dict[str, Any]:
+def going(path: str, query: str, since: Any, *, replace: bool = False) -> dict[str, Any]:
     """Where a page wants to be.
 
     Args:
         path: The page's own; the answer of a page that was left changes nothing.
         query: Without its question mark.
+        since: Where the browser was when it asked, :data:`HERE`; the answer to one that has
+            gone back meanwhile changes nothing either.
         replace: Whether "back" shall not come here again.
     """
-    return {"path": path, "search": f"?{query}" if query else "", "replace": replace}
+    search = f"?{query}" if query else ""
+    return {"path": path, "search": search, "since": since, "replace": replace}
 
 
 def connect(app: Dash) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
@@ -32,15 +33,17 @@ PAGES: tuple[ModuleType, ...] = (
     runs_page,
     library_page,
 )
-"""Each has ``PATH``, ``TITLE``, ``layout`` and ``connect``; some have ``export``."""
+"""Each has ``PATH``, ``TITLE``, ``layout``, ``connect``; some have ``export`` and ``warm``."""
 
 THREADS = 8
 CONNECTIONS = 100
 REQUEST_SECONDS = 60
 HEADER_BYTES = 2**16
 
+_PLOTLY = "/_dash-component-suites/plotly/package_data/plotly.min.js"
 _INDEX = """<!DOCTYPE html>
 <html lang="en"><head>{{%metas%}}<title>{{%title%}}</title>{{%favicon%}}
+<script id="plotly" async src="{plotly}"></script>
 <style>{style}</style>{{%css%}}</head>
 <body>{{%app_entry%}}<footer>{{%config%}}{{%scripts%}}{{%renderer%}}</footer></body></html>"""
 
@@ -69,7 +72,7 @@ def make_app(
         suppress_callback_exceptions=True,
         serve_locally=True,
         compress=False,
-        index_string=_INDEX.format(style=_style()),
+        index_string=_INDEX.format(style=_style(), plotly=_PLOTLY),
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
     )
     app.layout = _frame()
@@ -154,6 +157,17 @@ def listen(host: str, port: int) -> socket.socket:
     name = host.strip("[]")
     family = socket.AF_INET6 if ":" in name else socket.AF_INET
     return socket.create_server((name, port), family=family)
+
+
+def warm(sources: Sources) -> None:
+    """Do in a thread what pages have to do once, so that their first visitor waits less."""
+
+    def work() -> None:
+        for page in reversed(PAGES):  # the shorter ones first
+            if hasattr(page, "warm"):
+                page.warm(sources)
+
+    threading.Thread(target=work, daemon=True, name="warm").start()
 
 
 def server_of(app: Dash, listening: socket.socket) -> Any:

@@ -76,9 +76,9 @@ def options(sources: Sources, text: Any, chosen: Iterable[str] = ()) -> list[Opt
         chosen: Genome ids that must stay in the menu, because they are chosen.
     """
     typed = text.strip()[:MOST_LETTERS] if isinstance(text, str) else ""
-    found = {
-        own["value"]: own for own in (*_of_library(sources, typed), *_of_store(sources, typed))
-    }
+    found: dict[str, Option] = {}
+    for own in (*_of_library(sources, typed), *_of_store(sources, typed)):
+        found.setdefault(own["value"], own)  # by the name it was given, where it has one
     kept = list(found.values())[:MOST_OPTIONS]
     shown = {own["value"] for own in kept}
     return [*kept, *(_known(sources, own) for own in chosen if own not in shown)]

@@ -9,7 +9,7 @@ from dash.exceptions import PreventUpdate
 
 from dashboards.forge import whole
 from dashboards.lab import forge_orders, forge_view, splicing
-from dashboards.lab.address import GOING, follow, follower, going, query_of
+from dashboards.lab.address import GOING, HERE, follow, follower, going, query_of
 from dashboards.lab.choosing import options
 from dashboards.lab.exports import Export, NothingToExport, saves
 from dashboards.lab.forecast import Forecast
@@ -310,11 +310,11 @@ def _drawing(app: Dash, sources: Sources) -> None:
             scene.child.name,
         )
 
-    @app.callback(GOING, Input("bench", "data"), prevent_initial_call=True)
-    def addressed(data: Any) -> dict[str, Any]:
+    @app.callback(GOING, Input("bench", "data"), HERE, prevent_initial_call=True)
+    def addressed(data: Any, search: Any) -> dict[str, Any]:
         if not isinstance(data, dict) or data.get("by") == "link":
             raise PreventUpdate
-        return going(PATH, splicing.of_data(data).query())
+        return going(PATH, splicing.of_data(data).query(), search)
 
     @app.callback(Output("prediction", "children"), Input("bench", "data"))
     def predicted(data: Any) -> list[Any]:

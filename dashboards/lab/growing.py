@@ -31,6 +31,7 @@ class Growing:
         parts: Name → rows, of every good part that is there.
         bad: Name → sentence, of every part that had to be left out.
         reads: How many parts were ever read.
+        listed: How many there were to read, those included, when the table was last listed.
     """
 
     def __init__(self, files: Files, table: str, columns: Sequence[str]) -> None:
@@ -38,7 +39,7 @@ class Growing:
         self._columns = list(columns)
         self.parts: dict[str, pa.Table] = {}
         self.bad: dict[str, str] = {}
-        self.reads = 0
+        self.reads = self.listed = 0
 
     def grow(self) -> list[str]:
         """Read what is new, and forget what is gone, since compaction wrote it elsewhere.
@@ -53,6 +54,7 @@ class Growing:
         for gone in self.parts.keys() - set(there):
             del self.parts[gone]
         new = [name for name in there if name not in self.parts and name not in self.bad]
+        self.listed = self.reads + len(new)
         if len(new) < READERS:
             rows = [self._read(name) for name in new]
         else:

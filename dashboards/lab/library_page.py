@@ -10,7 +10,7 @@ from dash.exceptions import PreventUpdate
 
 from dashboards import words
 from dashboards.figures.genes import value_in_words
-from dashboards.lab.address import GOING, going, query_of
+from dashboards.lab.address import GOING, HERE, going, query_of
 from dashboards.lab.exports import Export, NothingToExport
 from dashboards.lab.library_export import whole
 from dashboards.lab.sources import Sources
@@ -75,13 +75,13 @@ def connect(app: Dash, sources: Sources) -> None:
     @app.callback(
         GOING,
         Input("search", "value"),
-        State("here", "search"),
+        HERE,
         prevent_initial_call=True,
     )
     def addressed(text: Any, before: Any) -> dict[str, Any]:
         wanted = {**query_of(before), "text": text[:200] if isinstance(text, str) else ""}
         told = {key: value for key, value in wanted.items() if value}
-        return going(PATH, urlencode(told, errors="replace"))
+        return going(PATH, urlencode(told, errors="replace"), before)
 
     @app.callback(
         Output("chosen", "data"),

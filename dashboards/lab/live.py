@@ -120,6 +120,11 @@ class Live:
         return sum(table.reads for table in self._tables.values())
 
     @property
+    def progress(self) -> tuple[int, int]:
+        """Parts that were read, of how many that are known; nothing is waited for."""
+        return self.reads, sum(table.listed for table in self._tables.values())
+
+    @property
     def damaged(self) -> tuple[str, ...]:
         """A sentence for each part that had to be left out."""
         return tuple(said for table in self._tables.values() for said in table.bad.values())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,8 +48,9 @@ def figure(taxonomy: Taxonomy, level: int) -> dict[str, Any]:
         scene=scene(taxonomy),
         uirevision="camera",
     )
-    make = _points if len(taxonomy.ids) < MANY else _splinters
-    return {"data": list(make(taxonomy, level)), "layout": empty.layout.to_plotly_json()}
+    shapes = zip(_shapes(taxonomy, _many(taxonomy)), looks(taxonomy, level), strict=True)
+    data = [_painted(dict(shape), look) for shape, look in shapes]
+    return {"data": data, "layout": empty.layout.to_plotly_json()}
 
 
 def repainted(taxonomy: Taxonomy, level: int) -> Patch:
@@ -57,7 +59,7 @@ def repainted(taxonomy: Taxonomy, level: int) -> Patch:
     for number, look in enumerate(looks(taxonomy, level)):
         trace = patch["data"][number]
         trace["name"] = look.name
-        if len(taxonomy.ids) < MANY:
+        if not _many(taxonomy):
             trace["marker"]["color"] = look.colour
             trace["marker"]["symbol"] = look.shape
         else:
@@ -65,6 +67,7 @@ def repainted(taxonomy: Taxonomy, level: int) -> Patch:
     return patch
 
 
+@lru_cache(maxsize=1)
 def kin(taxonomy: Taxonomy) -> list[NDArray[np.int64]]:
     """Positions of genomes that share their species at every rank, kin by kin."""
     number = np.zeros(len(taxonomy.ids), dtype=np.int64)
@@ -84,19 +87,35 @@ def looks(taxonomy: Taxonomy, level: int) -> list[Look]:
     return found
 
 
-def _points(taxonomy: Taxonomy, level: int) -> Iterator[dict[str, Any]]:
+@lru_cache(maxsize=1)
+def _shapes(taxonomy: Taxonomy, many: bool) -> tuple[dict[str, Any], ...]:
+    """Every kin without its look: the same at all ranks."""
+    return tuple((_splinters if many else _points)(taxonomy))
+
+
+def _many(taxonomy: Taxonomy) -> bool:
+    return len(taxonomy.ids) >= MANY
+
+
+def _painted(shape: dict[str, Any], look: Look) -> dict[str, Any]:
+    shape["name"] = look.name
+    if "marker" in shape:
+        shape["marker"] = {**shape["marker"], "color": look.colour, "symbol": look.shape}
+    else:
+        shape["color"] = look.colour
+    return shape
+
+
+def _points(taxonomy: Taxonomy) -> Iterator[dict[str, Any]]:
     places, ids = taxonomy.places.astype("float32"), np.asarray(taxonomy.ids)
-    for members, look in zip(kin(taxonomy), looks(taxonomy, level), strict=True):
+    for members in kin(taxonomy):
         yield {
             "type": "scatter3d",
             **_axes(places[members]),
             "customdata": ids[members].tolist(),
-            "name": look.name,
             "mode": "markers",
             "marker": {
                 "size": 5 if len(ids) < FEW else 3,
-                "color": look.colour,
-                "symbol": look.shape,
                 "opacity": 0.88,
                 "line": {"width": 0},
             },
@@ -104,22 +123,21 @@ def _points(taxonomy: Taxonomy, level: int) -> Iterator[dict[str, Any]]:
         }
 
 
-def _splinters(taxonomy: Taxonomy, level: int) -> Iterator[dict[str, Any]]:
+def _splinters(taxonomy: Taxonomy) -> Iterator[dict[str, Any]]:
     """Meshes. Ids stand one after the other in ``meta``, since Plotly counts corners."""
     places, ids = taxonomy.places.astype("float32"), np.asarray(taxonomy.ids)
     radius = RADIUS * float(np.ptp(places, axis=0).max())
     rng = np.random.default_rng(0)  # angles only
-    for members, look in zip(kin(taxonomy), looks(taxonomy, level), strict=True):
+    for members in kin(taxonomy):
         corners = places[members][:, None] + radius * _angles(len(members), rng)
-        faces = CORNERS * np.arange(len(members), dtype="int32")[:, None, None] + FACES
-        sides = faces.reshape(-1, 3).astype("int32")
+        faces = CORNERS * np.arange(len(members))[:, None, None] + FACES
+        short = "uint16" if CORNERS * len(members) <= 2**16 else "int32"
+        sides = faces.reshape(-1, 3).astype(short)
         yield {
             "type": "mesh3d",
             **_axes(corners.reshape(-1, 3).astype("float32")),
             **{side: _typed(sides[:, i]) for i, side in enumerate("ijk")},
             "meta": "".join(ids[members]),
-            "name": look.name,
-            "color": look.colour,
             "flatshading": True,
             "lighting": {"ambient": 1, "diffuse": 0, "specular": 0, "fresnel": 0},
             "hovertemplate": "%{fullData.name}<br>click to copy its id<extra></extra>",
@@ -142,6 +160,6 @@ def _axes(places: NDArray[Any]) -> dict[str, dict[str, str]]:
 
 
 def _typed(values: NDArray[Any]) -> dict[str, str]:
-    """Numbers of four bytes as Plotly takes them without reading text."""
+    """Numbers as Plotly takes them without reading text."""
     data = base64.b64encode(np.ascontiguousarray(values).tobytes()).decode()
-    return {"dtype": f"{values.dtype.kind}4", "bdata": data}
+    return {"dtype": f"{values.dtype.kind}{values.dtype.itemsize}", "bdata": data}

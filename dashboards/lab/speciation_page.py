@@ -22,7 +22,7 @@ from dash.exceptions import PreventUpdate
 
 from dashboards import theme, words
 from dashboards.lab import lineage_view
-from dashboards.lab.address import GOING, follow, follower, going, query_of
+from dashboards.lab.address import GOING, HERE, follow, follower, going, query_of
 from dashboards.lab.exports import Export, NothingToExport, saves
 from dashboards.lab.launcher import TAXONOMY, Classify, Launcher, LaunchRefused
 from dashboards.lab.marks import MANY, figure, repainted
@@ -144,6 +144,13 @@ def seen_from(shown: dict[str, Any], wanted: dict[str, str]) -> dict[str, Any]:
     return shown
 
 
+def warm(sources: Sources) -> None:
+    """Draw what is shown first, before anybody asks."""
+    taxonomy = sources.taxonomy()
+    if taxonomy is not None:
+        figure(taxonomy, _level(taxonomy, {}))
+
+
 def species(taxonomy: Taxonomy, level: int) -> list[html.Button]:
     """A button a species, the largest first."""
     return [
@@ -180,7 +187,7 @@ def connect(app: Dash, sources: Sources) -> None:
         Output("species", "children"),
         GOING,
         Input("rank", "value"),
-        State("here", "search"),
+        HERE,
         prevent_initial_call=True,
     )
     def another_rank(level: Any, search: Any) -> tuple[Patch, list[Any], dict[str, Any]]:
@@ -189,7 +196,7 @@ def connect(app: Dash, sources: Sources) -> None:
             raise PreventUpdate
         before = query_of(search)
         query = urlencode({**before, "rank": RANKS[level]}, safe=",", errors="replace")
-        where = going(PATH, query, replace="rank" not in before)
+        where = going(PATH, query, search, replace="rank" not in before)
         return repainted(taxonomy, level), species(taxonomy, level), where
 
     @app.callback(

@@ -11,7 +11,7 @@ from flask import Response
 
 from dashboards import controls, page
 from dashboards.lab import stress_view
-from dashboards.lab.address import GOING, follow, follower, going, query_of
+from dashboards.lab.address import GOING, HERE, follow, follower, going, query_of
 from dashboards.lab.choosing import Option, options, sets, store_at
 from dashboards.lab.exports import Export, NothingToExport
 from dashboards.lab.launcher import Launcher, LaunchRefused, Validate
@@ -111,7 +111,7 @@ def _asking(app: Dash, sources: Sources) -> None:
         GOING,
         Output("work", "data"),
         *(Input(name, "value") for name in FORM),
-        State("here", "search"),
+        HERE,
         State("work", "data"),
         prevent_initial_call=True,
     )
@@ -120,7 +120,7 @@ def _asking(app: Dash, sources: Sources) -> None:
         before, own = of_query(query_of(search)), _told(tuple(form), work)
         if before.asks_as(own):
             raise PreventUpdate
-        return going(PATH, _told(tuple(form), "").query()), ""
+        return going(PATH, _told(tuple(form), "").query(), search), ""
 
     @app.callback(
         *(Output(name, "value") for name in FORM),
@@ -144,18 +144,21 @@ def _filling(app: Dash, sources: Sources) -> None:
         GOING,
         Input("fill", "n_clicks"),
         Input("stop-filling", "n_clicks"),
+        HERE,
         State("work", "data"),
         *(State(name, "value") for name in FORM),
         prevent_initial_call=True,
     )
-    def ordered(fill: Any, stop: Any, work: Any, *form: Any) -> tuple[Any, Any, Any]:
+    def ordered(
+        fill: Any, stop: Any, search: Any, work: Any, *form: Any
+    ) -> tuple[Any, Any, Any]:
         own = _told(form, work)
         try:
             if ctx.triggered_id == "stop-filling" and stop:
                 return launcher.stop(own.work), no_update, no_update
             if ctx.triggered_id == "fill" and fill:
                 name = launcher.start(own.order())
-                return "", name, going(PATH, _told(form, name).query())
+                return "", name, going(PATH, _told(form, name).query(), search)
         except LaunchRefused as refused:
             return html.Span(str(refused), className="trouble"), no_update, no_update
         raise PreventUpdate

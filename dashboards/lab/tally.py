@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,6 +32,9 @@ TRIALS = (
     "pool",
 )
 BIRTHS = ("genome_id", "kind", "origin", "run", *gene_columns())
+ENDS = ["outcome", "steps_to_grok", "steps_run"]
+Cell = tuple[int, str]  # a generation, and how a trial of it ended
+Fact = tuple[tuple[int, ...], Cell]  # which row of a trial to believe, and what it says
 CONFIRMING = -1
 """Stands for the generation of trials that confirm the champion."""
 
@@ -53,8 +57,8 @@ class Tally:
         self.closed: dict[int, pd.DataFrame] = {}
         self.births: dict[str, dict[str, object]] = {}
         self._asked: dict[str, int] = {}
-        self._known: dict[str, tuple[tuple[int, ...], int, str]] = {}
-        self._counts: Counter[tuple[int, str]] = Counter()
+        self._known: dict[str, Fact] = {}
+        self._counts: Counter[Cell] = Counter()
         self._changed: set[int] = set()  # closed generations that the history lacks
         self._history = _nothing(COLUMNS)
         self._colours: dict[int, Population] = {}
@@ -74,35 +78,30 @@ class Tally:
 
     def _plan(self, rows: pa.Table) -> set[str]:
         own = _of(rows, self.run)
-        new: set[str] = set()
-        for row in own.select(["generation", "horizon", "trial_ids"]).to_pylist():
-            self.horizon = max(self.horizon or 0, row["horizon"] or 0) or None
-            for trial in row["trial_ids"] or ():
-                if trial not in self._asked:
-                    self._asked[trial] = row["generation"]
-                    new.add(trial)
+        self.horizon = max(self.horizon or 0, pc.max(own["horizon"]).as_py() or 0) or None
+        trials = pc.list_flatten(own["trial_ids"]).to_pylist()
+        generations = own["generation"].take(pc.list_parent_indices(own["trial_ids"]))
+        # Reversed, so that of two generations the first is who asked.
+        asked = dict(zip(reversed(trials), reversed(generations.to_pylist()), strict=True))
+        new = {trial for trial in asked if trial not in self._asked}
+        self._asked.update({trial: asked[trial] for trial in new})
         return new
 
     def _finish(self, rows: pa.Table) -> None:
         """Count the trials that the run asked for."""
         if self.horizon is None:
             return
+        generations = list(map(self._asked.get, rows["trial_id"].to_pylist()))
         own = pc.and_(pc.equal(rows["run"], self.run), pc.equal(rows["pool"], "B"))
-        confirming = pc.fill_null(own, False).to_pylist()
-        generations = [
-            self._asked.get(trial, CONFIRMING if confirms else None)
-            for trial, confirms in zip(rows["trial_id"].to_pylist(), confirming, strict=True)
-        ]
-        chosen = [i for i, generation in enumerate(generations) if generation is not None]
-        if not chosen:
-            return
-        rows = rows.take(pa.array(chosen))
-        ranks = [rank.tolist() for rank in TABLES["trials"].prefer(rows)]
-        told = ended(rows.to_pandas(), self.horizon).tolist()
-        for place, trial in enumerate(rows["trial_id"].to_pylist()):
-            generation = generations[chosen[place]]
-            assert generation is not None
-            self._count(trial, tuple(rank[place] for rank in ranks), generation, told[place])
+        for place in np.flatnonzero(pc.fill_null(own, False).to_numpy()):
+            if generations[place] is None:
+                generations[place] = CONFIRMING
+        chosen = [(i, own) for i, own in enumerate(generations) if own is not None]
+        rows = rows.take(pa.array([i for i, _ in chosen], pa.int64()))
+        ranks = zip(*(own.tolist() for own in TABLES["trials"].prefer(rows)), strict=True)
+        told = ended(rows.select(ENDS).to_pandas(), self.horizon).tolist()
+        cells = zip((generation for _, generation in chosen), told, strict=True)
+        self._count(rows["trial_id"].to_pylist(), list(zip(ranks, cells, strict=True)))
 
     def _close(self, rows: pa.Table) -> None:
         for generation, members in _of(rows, self.run).to_pandas().groupby("generation"):
@@ -158,14 +157,20 @@ class Tally:
             )
         return self._colours[generation]
 
-    def _count(self, trial: str, rank: tuple[int, ...], generation: int, told: str) -> None:
-        known = self._known.get(trial)
-        if known is not None and known[0] <= rank:
+    def _count(self, trials: list[str], facts: list[Fact]) -> None:
+        new = dict(zip(trials, facts, strict=True))
+        if len(new) == len(trials) and self._known.keys().isdisjoint(new.keys()):
+            self._known.update(new)
+            self._counts.update(cell for _, cell in facts)
             return
-        if known is not None:
-            self._counts[known[1], known[2]] -= 1
-        self._known[trial] = (rank, generation, told)
-        self._counts[generation, told] += 1
+        for trial, fact in zip(trials, facts, strict=True):
+            known = self._known.get(trial)
+            if known is not None and known[0] <= fact[0]:
+                continue
+            if known is not None:
+                self._counts[known[1]] -= 1
+            self._known[trial] = fact
+            self._counts[fact[1]] += 1
 
 
 def _of(rows: pa.Table, run: str) -> pa.Table:

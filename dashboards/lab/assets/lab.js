@@ -33,6 +33,22 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
       goTo("?" + query.toString().replaceAll("%2C", ","), true);
       return window.dash_clientside.no_update;
     },
+    // Rows of the population that are new, between those that stay; see evolution_news.py.
+    rows: function (news, figure) {
+      const [own] = figure.data, {meta, yaxis} = figure.layout;
+      if (!news) return window.dash_clientside.no_update;
+      const wide = news.shown.reduce((n, g) => Math.max(n, news.rows[g]?.z.length ?? 0), own.z[0].length);
+      const nobody = {z: Array(wide).fill([0, 0, 0, 0]), customdata: Array(wide).fill(Array(5).fill(""))};
+      const made = (key) => own.z.map((_, place) => {
+        const g = news.shown[place], old = meta.indexOf(g);
+        const row = g === undefined ? [] : news.rows[g]?.[key] ?? own[key][old];
+        return [...row, ...nobody[key].slice(row.length)];
+      });
+      return {
+        data: [{...own, z: made("z"), customdata: made("customdata")}],
+        layout: {...figure.layout, meta: news.shown, yaxis: {...yaxis, ticktext: news.ticktext}},
+      };
+    },
     copied: function (list) {
       if (!list) return window.dash_clientside.no_update;
       return navigator.clipboard.writeText(list.text).then(

@@ -68,7 +68,7 @@ def test_a_sprinters_horizon_is_drawn():
 def test_generations_are_drawn_from_one_with_their_errors_in_words():
     figure = draw_fitness(history(verdict(0, 0, sprinter_se=np.nan)), "sprinter", H)
     best = next(trace for trace in figure.data if trace.name == "best")
-    assert best.x.tolist() == [1]
+    assert list(best.x) == [1]
     assert list(best.customdata) == ["500 ± ? (of 1 genome)"]
 
 
@@ -83,5 +83,4 @@ def test_many_generations_are_thinned():
     rows = [verdict(generation, 0) for generation in range(1000)]
     figure = draw_fitness(history(*rows), "sprinter", H)
     best = next(trace for trace in figure.data if trace.name == "best")
-    assert len(best.x) == 400
-    assert best.x[-1] == 1000
+    assert list(best.x) == [*range(1, 1001, 4), 1000]

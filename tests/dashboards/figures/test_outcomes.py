@@ -51,5 +51,5 @@ def test_what_came_after_the_horizon_does_not_count(word, ran, horizon, ended):
 def test_only_outcomes_that_happened_are_drawn():
     figure = draw_outcomes(outcomes(trials(400, "failed"), H))
     assert [bar.name for bar in figure.data] == ["grokked", "failed"]
-    assert figure.data[0].x.tolist() == [1]
+    assert list(figure.data[0].x) == [1]
     assert figure.data[1].marker.pattern.shape == "/"

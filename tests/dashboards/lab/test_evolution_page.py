@@ -65,7 +65,6 @@ def test_what_is_zoomed_and_hidden_stays_over_ten_live_updates(page, tmp_path):
         assert page.evaluate(VIEW) == before
 
 
-@pytest.mark.long  # after a reload, going back twice slowly does not leave the page
 def test_a_generation_is_in_the_address_and_back_goes_back(page, finished):
     said = "document.querySelector('#generation-said')?.innerText"
     with serving(finished, finished) as address:
@@ -84,6 +83,35 @@ def test_a_generation_is_in_the_address_and_back_goes_back(page, finished):
         page.go_back()
         page.go_back()
         assert "/evolution" not in page.url  # opening the page left one step behind it
+
+
+def test_an_answer_that_comes_after_somebody_went_back_moves_nobody(page, finished):
+    held, searched = [], "location.search.includes('generation=2')"
+
+    def hold(route) -> None:
+        """Questions about a generation are answered when we say so."""
+        asked = route.request.post_data or ""
+        late = asked.startswith(('{"output":"..block.figure', '{"output":"generation.value'))
+        held.append(route) if late else route.continue_()
+
+    with serving(finished, finished) as address:
+        page.goto(f"{address}/evolution")
+        until(page, "document.querySelector('#generation-said')?.innerText === 'Generation 3'")
+        page.locator("#generation [role=slider]").focus()
+        page.keyboard.press("ArrowLeft")
+        until(page, searched)
+        page.route("**/_dash-update-component*", hold)
+        page.reload()
+        page.wait_for_selector("#generation-said")
+        page.wait_for_timeout(1000)
+        page.go_back()
+        until(page, f"!{searched}")
+        page.wait_for_timeout(500)
+        assert len(held) == 2  # what was asked before, and what back asks
+        for route in held:
+            route.continue_()
+            page.wait_for_timeout(700)
+            assert not page.evaluate(searched)
 
 
 def test_a_run_is_started_watched_stopped_and_resumed(page, tmp_path):

@@ -12,8 +12,17 @@ from flask.testing import FlaskClient
 
 from cluster.pulse import Pulse, write_pulse
 from dashboards.lab.app import make_app
-from dashboards.lab.evolution_page import _seen, at_its_end, genome_at, news, population_of
+from dashboards.lab.evolution_news import news, population_rows
+from dashboards.lab.evolution_page import at_its_end
+from dashboards.lab.evolution_view import (
+    genome_at,
+    growing_of,
+    population_of,
+    reading_said,
+    seen_of,
+)
 from dashboards.lab.live import Live
+from dashboards.lab.patches import Sent
 from dashboards.lab.sources import Sources
 from speciation.tables.files import open_files
 from tests.cluster.runs import config
@@ -26,14 +35,21 @@ def as_json(value: Any) -> Any:
     return value.to_plotly_json() if hasattr(value, "to_plotly_json") else value
 
 
-def operations(patch: Any) -> list[list[Any]]:
-    """Where a patch changes something."""
-    return [own["location"] for own in patch.to_plotly_json()["operations"]]
-
-
 def test_a_page_that_has_seen_all_is_sent_nothing(finished):
-    now = Sources(finished, finished).shared(Live).run(RUN)
-    assert all(own is no_update for own in news(now, _seen(now), follow=True))
+    now, sent = Sources(finished, finished).shared(Live).run(RUN), Sent()
+    keys = {name: sent.keep(data) for name, data in growing_of(now).items()}
+    *parts, seen = news(now, seen_of(now, keys), True, sent)
+    assert all(own is no_update for own in parts)
+    assert seen == seen_of(now, keys)
+
+
+def test_a_page_that_waits_says_how_much_of_the_store_was_read():
+    said = [reading_said(0, 0), reading_said(120, 511), reading_said(511, 511)]
+    assert said == [
+        "Reading the store …",
+        "Reading the store: 120 of 511 parts …",
+        "Adding up what was read …",
+    ]
 
 
 def test_a_run_at_its_end_goes_on_for_more_generations_only(finished):
@@ -43,24 +59,31 @@ def test_a_run_at_its_end_goes_on_for_more_generations_only(finished):
         assert at_its_end(now, more).endswith("ask for more of them, and it goes on.")
 
 
-def test_of_a_new_generation_only_its_own_row_is_sent(finished):
-    now = Sources(finished, finished).shared(Live).run(RUN)
-    before = _seen(now) | {"closed": len(now.tally.closed) - 1}
-    _, population, outcomes, _, last, place = news(now, before, follow=True)
-    rows = [own[3] for own in operations(population) if own[:3] == ["data", 0, "z"]]
-    assert rows == [len(now.tally.closed) - 1]
-    assert all(own[0] == "data" for own in operations(outcomes))
-    assert (last, place) == (3, 3)
+def test_of_a_new_generation_only_its_own_row_and_points_are_sent(finished):
+    now, sent = Sources(finished, finished).shared(Live).run(RUN), Sent()
+    seen, closed = news(now, {}, True, sent)[-1], sorted(now.tally.closed)
+    last = now.tally.closed.pop(closed[-1])
+    history = now.tally.history("sprinter")
+    now.tally._history, before = history.iloc[:-1], history
+    seen |= {"rows": closed[:-1], "closed": len(closed) - 1}
+    seen["fitness"] = sent.keep(growing_of(now)["fitness"])
+    now.tally.closed[closed[-1]], now.tally._history = last, before
+    fitness, outcomes, population, rows, _, end, place, _ = news(now, seen, True, sent)
+    assert {own["operation"] for own in fitness.to_plotly_json()["operations"]} == {"Extend"}
+    assert outcomes is no_update
+    assert population is no_update
+    assert list(rows["rows"]) == closed[-1:]
+    assert (end, place) == (3, 3)
 
 
 def test_a_population_that_grows_is_the_one_that_is_drawn_at_once(finished):
-    from dashboards.lab.evolution_page import more_population
-
     now = Sources(finished, finished).shared(Live).run(RUN)
-    whole = as_json(population_of(now))["data"][0]["z"]
-    for own in more_population(now, 1).to_plotly_json()["operations"]:
-        if own["location"][:3] == ["data", 0, "z"]:
-            assert own["params"]["value"] == whole[own["location"][3]]
+    whole = as_json(population_of(now))
+    told = population_rows(now, [0])
+    assert told["shown"] == whole["layout"]["meta"]
+    for place, generation in enumerate(told["shown"]):
+        if generation:
+            assert told["rows"][generation]["z"] == whole["data"][0]["z"][place]
 
 
 def test_new_beats_alone_are_sent(finished, tmp_path):
@@ -68,11 +91,12 @@ def test_new_beats_alone_are_sent(finished, tmp_path):
     live = Sources(tmp_path / "store", tmp_path).shared(Live)
     files, now = open_files(tmp_path / "store"), time.time()
     write_pulse(files, Pulse(RUN, state="running", began=now - 60, at=now - 30, capacity=8))
-    seen = _seen(live.run(RUN))
+    sent = Sent()
+    seen = news(live.run(RUN), {}, False, sent)[-1]
     write_pulse(
         files, Pulse(RUN, state="running", began=now - 60, at=now, capacity=8, occupied=4)
     )
-    told, traces, most = news(live.run(RUN), seen, follow=False)[3]
+    told, traces, most = news(live.run(RUN), seen, False, sent)[4]
     assert [len(x) for x in told["x"]] == [1, 1]
     assert told["x"][0] == [pytest.approx(1.0)]
     assert told["y"][1] == [50.0]

@@ -90,6 +90,7 @@ def test_a_look_reads_only_what_is_new(finished, tmp_path):
     live = live_of(tmp_path / "store")
     live.run(RUN)
     assert live.reads == len([n for n in names[:-1] if n.parts[0] not in ("curves",)])
+    assert live.progress == (live.reads, live.reads)
     before = live.reads
     live.run(RUN)
     live.runs()

@@ -42,7 +42,6 @@ def drawn(page, figure: str) -> str:
     return f"document.querySelector('#{figure}')?.data?.length > 0"
 
 
-@pytest.mark.long  # one of four lost what was chosen, while two others used the cores
 def test_a_plan_is_filled_up_and_drawn_and_survives_a_reload(page, lab):
     address, store = lab
     page.goto(f"{address}/stress")
