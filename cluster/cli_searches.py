@@ -347,17 +347,20 @@ def _panel(
 ) -> pd.DataFrame:
     """Every genome on every seed; exits where somebody asked to stop."""
     from cluster.launch import executor_for, stop_signals
-    from cluster.panel import panel
+    from cluster.panel import complete, lacking, panel
     from cluster.training import StoppedEarlyError
 
-    many = len(genomes) * seeds
+    asked = (config, genomes, seeds, place)
+    if not (many := lacking(*asked)):
+        return panel(*asked)
     try:
         with (
             stop_signals() as stop,
             executor_for(config, trials=many) as executor,
             bars(quiet) as tell,
         ):
-            return panel(config, genomes, seeds, place, executor, partial(tell, phase), stop)
+            complete(*asked, executor, partial(tell, phase), stop)
+        return panel(*asked)
     except StoppedEarlyError:
         click.echo("stopped; what has finished is stored; the same command goes on", err=True)
         sys.exit(130)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cluster.campaign import Campaign
@@ -20,6 +21,7 @@ from cluster.validate import register
 from cluster.validate_asked import RUN, Asked
 from speciation.genome.genome import Genome
 from speciation.seeds import pool_b
+from speciation.tables.readers import answering
 from speciation.tables.store import Store
 from speciation.trial.trial import Outcome
 
@@ -28,7 +30,14 @@ COLUMNS = ("trial_id", "genome_id", "seed", "outcome", "learning_class", "steps_
 Tell = Callable[[int, int], None]
 
 
-def panel(
+def lacking(config: RunConfig, genomes: Sequence[Genome], seeds: int, store: Store) -> int:
+    """How many of a panel's trials the store does not answer; see :func:`panel`."""
+    trials = config.trials(genomes, pool_b(seeds))
+    known = answering(store, trials, (*COLUMNS, "steps_run"))["trial_id"]
+    return len(trials) - pc.count_distinct(known).as_py()
+
+
+def complete(
     config: RunConfig,
     genomes: Sequence[Genome],
     seeds: int,
@@ -36,20 +45,17 @@ def panel(
     executor: Executor,
     tell: Tell = lambda *_: None,
     stop: Callable[[], bool] = lambda: False,
-) -> pd.DataFrame:
-    """Rows of all genomes on the first seeds of pool B, trained where the store has none.
+) -> None:
+    """Train what a panel lacks.
 
     Args:
         config: Task, model, horizon, precision.
         genomes: All different.
-        seeds: How many.
+        seeds: How many, the first of pool B.
         store: Where rows are and go.
         executor: Where trials are trained.
         tell: Told how many trials have ended, and of how many.
         stop: Asked whether to stop; what has finished by then is stored.
-
-    Returns:
-        A row a trial: :data:`COLUMNS`, and ``steps``, min(T, H); NaN where the machine failed.
 
     Raises:
         StoppedEarlyError: ``stop`` asked to stop.
@@ -66,10 +72,23 @@ def panel(
     trials = config.trials(genomes, asked.seeds)
     Trainer(store, executor, RUN, watch, stop).train(trials, None, "B")
     tell(len(trials), len(trials))
-    ids = [trial.id for trial in trials]
+
+
+def panel(
+    config: RunConfig, genomes: Sequence[Genome], seeds: int, store: Store
+) -> pd.DataFrame:
+    """The rows of all genomes on the first seeds of pool B; see :func:`complete`.
+
+    Returns:
+        A row a trial: :data:`COLUMNS`, and ``steps``, min(T, H); NaN where the machine failed.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    ids = [trial.id for trial in config.trials(genomes, pool_b(seeds))]
     rows = store.select("trials", ids, COLUMNS).table.select(COLUMNS).to_pandas()
-    horizon = config.the_horizon()
-    steps = rows["steps_to_grok"].astype(float).fillna(np.inf).clip(upper=horizon)
+    steps = rows["steps_to_grok"].astype(float).fillna(np.inf)
+    steps = steps.clip(upper=config.the_horizon())
     return rows.assign(steps=steps.where(rows["outcome"] != Outcome.FAILED.value))
 
 
