@@ -85,15 +85,20 @@ constexpr int fours(int a) { return 4 * above(a, 4); }  // 16 bytes
 constexpr int R_TABLE = SUMS * 32, R_SUMS = R_TABLE + D * DS;
 constexpr int TABLE_FLOATS = fours(larger(larger(TABLE * TC, WARPS * SUMS * 32), R_SUMS + DS));
 constexpr int DTABLE_FLOATS = fours(TABLE * TC);
-// AdamW's queue: behind the gradient, where the tile was.
-constexpr int AT_ONCE = 2, LINE = AT_ONCE * 4 * THREADS, AT_QUEUE = fours(larger(TABLE_STAGE, P));
-constexpr int QUEUE = larger(2, (TILE_FLOATS - AT_QUEUE) / (3 * LINE));
-constexpr int BUFFER_FLOATS = fours(larger(TILE_FLOATS, AT_QUEUE + 3 * QUEUE * LINE));
 constexpr int MEETING = 4 * ROWS;  // two tiles of examples, and their tokens as float16s
 constexpr int COUNTS = 3 * 256 + 8, MEMBERS = fours(above(PAIRS, 32));
 constexpr int SHARED_BYTES = 2 * HALVES + 4 * (SMALL + TABLE_FLOATS),
-              TRAIN_BYTES =
-                  SHARED_BYTES + 4 * (DTABLE_FLOATS + BUFFER_FLOATS + MEETING) + P / 2,
+              BESIDE_BUFFER = SHARED_BYTES + 4 * (DTABLE_FLOATS + MEETING) + P / 2;
+// AdamW's queue: behind the gradient, where the tile was. Of its lines, each thread takes two fours
+// at once, or one where there is no room for more.
+constexpr int ROOM = 227 * 1024, AT_QUEUE = fours(larger(TABLE_STAGE, P));
+constexpr int queue_of(int line) { return larger(2, (TILE_FLOATS - AT_QUEUE) / (3 * line)); }
+constexpr int buffer_of(int line) {
+    return fours(larger(TILE_FLOATS, AT_QUEUE + 3 * queue_of(line) * line));
+}
+constexpr int AT_ONCE = BESIDE_BUFFER + 4 * buffer_of(8 * THREADS) <= ROOM ? 2 : 1;
+constexpr int LINE = AT_ONCE * 4 * THREADS, QUEUE = queue_of(LINE), BUFFER_FLOATS = buffer_of(LINE);
+constexpr int TRAIN_BYTES = BESIDE_BUFFER + 4 * BUFFER_FLOATS,
               JUDGE_BYTES = SHARED_BYTES + 4 * (fours(TRAIN) + MEMBERS + COUNTS);
 static_assert(D % 16 == 0 && F % 16 == 0 && V % 16 == 0, "tensor cores take sixteens");
 static_assert(THREADS / 8 <= D || D % 4 == 0, "unfold: a warp's lanes leave a row together");
@@ -1411,7 +1416,7 @@ __device__ __forceinline__ float differentiate(const Memory &m, const Training &
 
     // The table: gradients of values and scores into those of its rows, and of W_v and W_k q.
     float greatest = 0.f;
-    for (int i = 4 * threadIdx.x; i < DTABLE_FLOATS; i += LINE) {
+    for (int i = 4 * threadIdx.x; i < DTABLE_FLOATS; i += 4 * THREADS) {
         const float4 x = four(own.dtable + i);
         greatest = fmaxf(fmaxf(greatest, fmaxf(fabsf(x.x), fabsf(x.y))),
                          fmaxf(fabsf(x.z), fabsf(x.w)));
@@ -1730,10 +1735,10 @@ __device__ __forceinline__ void draw_order(int *order, const u32 (&key)[2], u32 
 // -- The kernels ---------------------------------------------------------------------------------
 
 // What a launch has to ask for.
-#ifndef ON_CPU
-extern "C" __constant__ int train_bytes = TRAIN_BYTES, judge_bytes = JUDGE_BYTES,
-                            begin_bytes = BEGIN_BYTES;
-#endif
+extern "C" {
+__constant__ int train_bytes = TRAIN_BYTES, judge_bytes = JUDGE_BYTES,
+                 begin_bytes = BEGIN_BYTES;
+}
 
 // Begins trials: initial weights, zero moments, own streams, step 0. Orders of examples are drawn
 // unless they are given, `(K, PAIRS)`.

@@ -11,6 +11,7 @@
 #define __device__
 #define __global__
 #define __shared__
+#define __constant__
 #define __forceinline__ inline
 #define __align__(bytes)
 #define __launch_bounds__(...)

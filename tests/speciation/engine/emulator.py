@@ -38,6 +38,13 @@ class Emulated:
         self._program = run
         self._state, self._struct = state, fused_cuda.struct(state, self._extra)
 
+    @property
+    def shared_bytes(self) -> dict[str, int]:
+        """What each kernel asks of a multiprocessor's shared memory."""
+        names = ("begin", "train", "judge")
+        own = {name: ctypes.c_int.in_dll(self._library, f"{name}_bytes") for name in names}
+        return {name: there.value for name, there in own.items()}
+
     def begin(self, slots: Sequence[int], trials: Sequence[Trial]) -> None:
         rows, weights = entries(slots, trials), weights_table(self._program.plan)
         given = self._program.task.symmetric

@@ -142,6 +142,20 @@ def test_gradients_are_those_of_the_model(fused, device, shape, batch):
 
 
 @pytest.mark.slow
+def test_the_usual_model_fits_for_every_prime_to_113(folder):
+    """Where there is little room, AdamW's queue is short; it is the same step."""
+    task = Task(modulus=113, batch=24)
+    trials = random_trials(1, task=task, model=ModelShape())
+    (run, state), (run64, exact) = both(trials, "cpu")
+    kernel = Emulated(run, state, folder, warps=fused_cuda.WARPS)
+    assert max(kernel.shared_bytes.values()) <= 227 * 1024  # compute capability 9.0
+    kernel.run(1, [0])
+    training.train_step(run64, exact)
+    for name in ("weight", "mean"):
+        assert apart(state, exact, name, 0) < 1e-2
+
+
+@pytest.mark.slow
 def test_warps_may_share_an_odd_number_of_tiles(folder):
     """Eight warps and a narrow model: two of them share the three tiles of a table."""
     task = dataclasses.replace(SMALL, modulus=17)
