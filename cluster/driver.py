@@ -133,6 +133,7 @@ class _Driver:
         )
         self._generations = config.evolution.generations
         self._plans: dict[int, Plan] = {}  # of open generations
+        self._beyond = False  # all that the store has planned
         self._tried: dict[int, Tried] = {}  # in steady state, whose genomes may be parents
         self._last: Judged | None = None
         self._spent = 0  # trial-steps of closed generations
@@ -199,9 +200,12 @@ class _Driver:
     def _plan(self, generation: int) -> Plan:
         """What was planned is what is done; what was not is planned now."""
         plan = None
-        if generation in generations_in("plans", self._run, self._store):
+        if not self._beyond and generation in generations_in("plans", self._run, self._store):
             plan = stored_plan(self._config, self._store, generation)
-        return plan or self._new_plan(generation)
+        if plan is None:
+            plan = self._new_plan(generation)
+            self._beyond = True  # they are planned in order: none that follows is stored
+        return plan
 
     def _new_plan(self, generation: int) -> Plan:
         parents = self._parents(generation)
