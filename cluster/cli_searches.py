@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from cluster.comparison import Comparison, Entry
     from cluster.config import RunConfig
+    from speciation.analysis.crosses import Crosses
     from speciation.analysis.epistasis import Epistasis
+    from speciation.analysis.isolation import Isolation
     from speciation.analysis.searches import Searches
     from speciation.analysis.sweep import Swept
     from speciation.genome.genome import Genome
@@ -199,7 +201,78 @@ def sweep(
     _show_sweep(swept(parts), plan.name, plan.seeds, folder, as_json, show)
 
 
-COMMANDS = (compare, epistasis, sweep)
+@click.command()
+@click.argument("genomes", nargs=-1, metavar="GENOME…")
+@click.option(
+    "--children",
+    type=click.IntRange(3),
+    default=24,
+    show_default=True,
+    metavar="N",
+    help="Of every two genomes.",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(3),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="Of each parent and child.",
+)
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    metavar="NAME=GENOME,…",
+    help="Genomes that are kin; by default, the store's species tell.",
+)
+@click.option("--track", metavar="NAME", help="The task and its horizon, by name.")
+@click.option("--horizon", type=int, metavar="STEPS", help="In place of the track's.")
+@click.option("--precision", help="Of training; that of the presets by default.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of page and tables."
+)
+@click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
+@where_options
+def crosses(
+    genomes: tuple[str, ...],
+    children: int,
+    seeds: int,
+    groups: tuple[str, ...],
+    out: Path | None,
+    show: bool,
+    as_json: bool,
+    **told: Any,
+) -> None:
+    """Cross every two genomes: do children fall behind their parents?
+
+    Genomes are named as for `validate`. Children are bred by the crossovers of evolution, and
+    tried on the seeds of their parents: what they need beyond the mean of both, with intervals,
+    tests that allow for being many, and whether that is more between species or at a distance.
+    Trials are kept in the store as those of a validation; what it knows is not trained again.
+
+    Example:  [bold cyan]speciation crosses stock-adamw tuned-adamw tank --seeds 10[/]
+    """
+    from cluster.crosses import groups_of, names_of
+    from cluster.validate_asked import ask
+    from speciation.analysis.crosses import crosses as judge
+    from speciation.analysis.crosses import crosses_of
+    from speciation.analysis.isolation import isolation
+    from speciation.tables.store import Store
+
+    place = Store(told["store"] or DEFAULT_STORE)
+    asked = ask(genomes, place, seeds=seeds, groups=groups, overrides=_overrides(told))
+    crossed = crosses_of(list(asked.genomes.values()), children)
+    kin = groups_of(asked, place)
+    bred = {own.id: own for cross in crossed for own in cross.children}
+    every = list((asked.genomes | bred).values())
+    rows = _panel(asked.config, every, seeds, place, as_json, "parents and children")
+    found = judge(crossed, names_of(asked), rows, asked.config.the_horizon())
+    folder = out or Path(place.uri if "://" not in place.uri else ".") / "crosses"
+    _show_crosses(found, isolation(found.pairs, *kin), folder, as_json, show)
+
+
+COMMANDS = (compare, epistasis, sweep, crosses)
 
 
 # -- Inside of commands ---------------------------------------------------------------------
@@ -414,6 +487,35 @@ def _show_sweep(
         print_json(document)
     else:
         show_table(f"{name}: {seeds:,} seeds a genome and setting", list(HEADER), rows(found))
+    _end((*written, page), as_json, show)
+
+
+def _show_crosses(
+    found: Crosses, told: Isolation, folder: Path, as_json: bool, show: bool
+) -> None:
+    from cluster.summary import plain
+    from dashboards.crosses import HEADER, of_distance, of_groups, report, rows
+
+    tables = {"pairs": found.pairs, "parents": found.parents, "children": found.children}
+    document = {
+        "children_each": found.count,
+        "horizon": found.horizon,
+        **{name: plain(table.to_dict("records")) for name, table in tables.items()},
+        "groups": plain(dict(told.group_of)),
+        "groups_are": told.groups,
+        "between_groups": plain(told.between and told.between._asdict()),
+        "distance": plain(told.distance and told.distance._asdict()),
+    }
+    written = _write(folder, document, tables)
+    page = folder / "crosses.html"
+    report(found, told, page)
+    if as_json:
+        print_json(document)
+    else:
+        title = f"every two of {len(found.parents):,} genomes, {found.count:,} children each"
+        show_table(title, list(HEADER), rows(found))
+        say(of_groups(told))
+        say(of_distance(told))
     _end((*written, page), as_json, show)
 
 

@@ -38,6 +38,7 @@ class Purpose(IntEnum):
     BOOTSTRAP = 19
     COLOUR = 20
     SEARCH = 21
+    CROSS = 22
 
 
 def philox(

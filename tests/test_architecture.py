@@ -59,6 +59,7 @@ MAY_ENTER: dict[str, tuple[str, ...]] = {
     "cluster.cli_searches": (
         "speciation",
         "cluster",
+        "dashboards.crosses",
         "dashboards.epistasis",
         "dashboards.searches",
         "dashboards.sweep",

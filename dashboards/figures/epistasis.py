@@ -4,65 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from dashboards import theme
+from dashboards.figures.pair_grid import draw_pair_grid, pair_grid
 from dashboards.markup import in_figure
 from speciation.analysis.epistasis import LEVEL, Epistasis, Verdict
 
 MOST_PAIRS = 30
 
 
-def pair_grid(found: Epistasis) -> pd.DataFrame:
-    """Epistasis of every pair, a factor a row and a column; NaN on the diagonal."""
-    names = list(found.effects["factor"])
-    half = found.pairs.pivot(index="first", columns="second", values="epistasis")
-    half = half.reindex(index=names, columns=names)
-    return half.fillna(half.T)
-
-
 def draw_grid(found: Epistasis) -> go.Figure:
     """A square a pair: blue gains together, red is less than the sum; dots were shown."""
-    grid = pair_grid(found)
-    names = [in_figure(name) for name in grid]
-    limit = float(np.nanmax(np.abs(grid.to_numpy()))) or 1.0
-    figure = theme.canvas(150 + 30 * len(names))
-    figure.add_trace(
-        go.Heatmap(
-            x=names,
-            y=names,
-            z=grid.to_numpy(),
-            zmin=-limit,
-            zmax=limit,
-            xgap=2,
-            ygap=2,
-            colorscale=[
-                [0, theme.BLUE],
-                [0.5, theme.see_through(theme.GREY, 0.18)],
-                [1, theme.VERMILION],
-            ],
-            colorbar={"title": {"text": "steps"}, "thickness": 10, "len": 0.8},
-            hovertemplate="%{x} with %{y}: %{z:+,.0f} steps<extra></extra>",
-            hoverongaps=False,
-        )
-    )
-    shown = found.pairs[found.pairs["adjusted"] < LEVEL]
-    figure.add_trace(
-        go.Scatter(
-            x=[*map(in_figure, shown["first"]), *map(in_figure, shown["second"])],
-            y=[*map(in_figure, shown["second"]), *map(in_figure, shown["first"])],
-            mode="markers",
-            marker={"size": 7, "color": "white", "line": {"width": 1.5, "color": "black"}},
-            hoverinfo="skip",
-        )
-    )
-    return figure.update_layout(
-        hovermode="closest",
-        margin={"t": 8},
-        xaxis={"tickangle": 50, "showgrid": False},
-        yaxis={"autorange": "reversed", "showgrid": False},
+    return draw_pair_grid(
+        pair_grid(list(found.effects["factor"]), found.pairs, "epistasis"),
+        found.pairs[found.pairs["adjusted"] < LEVEL],
+        "with",
     )
 
 

@@ -128,8 +128,8 @@ def rank_correlation(
     count = len(first)
     rng = generator(0, Purpose.BOOTSTRAP, generation=count, index=4)
     drawn = rng.integers(0, count, (REPLICATES, count))
-    value = float(_spearman(first[None], second[None])[0])
-    replicates = _spearman(first[drawn], second[drawn])
+    value = float(spearman(first[None], second[None])[0])
+    replicates = spearman(first[drawn], second[drawn])
     known = replicates[~np.isnan(replicates)]
     if np.isnan(value) or not len(known):
         return (np.nan, np.nan, np.nan)
@@ -138,8 +138,8 @@ def rank_correlation(
     return (value, float(low), float(high))
 
 
-def _spearman(first: Floats, second: Floats) -> NDArray[np.float64]:
-    """Of each row of ``(B, P)``: shape ``(B,)``; NaN where a row is all ties."""
+def spearman(first: Floats, second: Floats) -> NDArray[np.float64]:
+    """Spearman's rank correlation of each row of ``(B, P)``: ``(B,)``; NaN where all tie."""
     x, y = (stats.rankdata(values, axis=1) for values in (first, second))
     x, y = (ranks - ranks.mean(axis=1, keepdims=True) for ranks in (x, y))
     size = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))

@@ -1,4 +1,4 @@
-"""``speciation compare`` and ``epistasis`` as people meet them."""
+"""``speciation compare``, ``epistasis`` and ``crosses`` as people meet them."""
 
 from __future__ import annotations
 
@@ -101,3 +101,46 @@ def test_one_genome_is_no_pair(call, tmp_path):
     code, _, complaint = call("epistasis", one, one, "--executor", "local")
     assert code == 2
     assert "must be two different genomes, got 1" in complaint
+
+
+# -- Crosses ------------------------------------------------------------------------------
+
+
+def test_crosses_are_trained_once_and_shown(call, tmp_path):
+    words = ("crosses", *genome_files(tmp_path / "mine", 2), "--children", "4", "--seeds", "3")
+    code, said, _ = call(*words, "--executor", "local", "--horizon", "500")
+    assert code == 0
+    assert "parents and children: 18 of 18 trials to train" in said
+    assert "every two of 2 genomes, 4 children each" in said
+    assert "cannot be held against each other" in said
+    folder = tmp_path / "results" / "crosses"
+    assert {path.name for path in folder.iterdir()} == {
+        "crosses.html",
+        "found.json",
+        "pairs.csv",
+        "parents.csv",
+        "children.csv",
+    }
+    code, said, _ = call(*words, "--horizon", "500", "--device", "cuda", "--json")
+    told = json.loads(said)
+    assert (told["horizon"], told["children_each"], len(told["children"])) == (500, 4, 4)
+    assert told["pairs"][0]["seeds"] == 3
+    assert (told["between_groups"], told["distance"]) == (None, None)
+
+
+def test_groups_that_were_named_are_held_against_each_other(call, tmp_path):
+    one, two, three, four = genome_files(tmp_path / "mine", 4)
+    groups = ("--group", f"low={one},{two}", "--group", f"high={three},{four}")
+    words = (*groups, "--children", "3", "--seeds", "3", "--executor", "local", "--json")
+    code, said, _ = call("crosses", *words)
+    told = json.loads(said)
+    assert code == 0
+    assert (told["between_groups"]["within"], told["between_groups"]["between"]) == (2, 4)
+    assert set(told["groups"].values()) == {"low", "high"}
+
+
+def test_a_genome_alone_has_nobody_to_be_crossed_with(call, tmp_path):
+    one, _ = genome_files(tmp_path / "mine", 2)
+    code, _, complaint = call("crosses", one, one, "--executor", "local")
+    assert code == 2
+    assert "crosses need two different genomes or more, got 1" in complaint

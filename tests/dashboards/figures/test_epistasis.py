@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from dashboards import theme
 from dashboards.epistasis import HEADER, report, rows
-from dashboards.figures.epistasis import draw_effects, draw_grid, draw_pairs, pair_grid
+from dashboards.figures.epistasis import draw_effects, draw_grid, draw_pairs
 from speciation.analysis.epistasis import Epistasis, epistasis, factorial
 from tests.dashboards.reading import Page
 from tests.speciation.analysis.test_epistasis import FOUR, H, law, tried
@@ -16,13 +15,6 @@ from tests.speciation.analysis.test_epistasis import FOUR, H, law, tried
 @pytest.fixture(scope="module")
 def found() -> Epistasis:
     return epistasis(factorial(FOUR), tried(factorial(FOUR), law), H)
-
-
-def test_the_grid_is_the_same_from_both_sides_and_empty_on_its_diagonal(found):
-    grid = pair_grid(found)
-    assert np.isnan(np.diag(grid)).all()
-    assert grid.loc["b", "c"] == grid.loc["c", "b"] < -250
-    assert np.isnan(grid.to_numpy()).sum() == len(FOUR)
 
 
 def test_a_dot_marks_what_was_shown_and_no_other_square(found):
