@@ -20,6 +20,7 @@ Axes: S seeds, C children.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -37,7 +38,8 @@ from speciation.genome.operators import group_crossover, uniform_crossover
 from speciation.seeds import Purpose, generator
 
 LEVEL = 0.05
-LEAST_SEEDS, LEAST_CHILDREN = 3, 3
+LEAST_SEEDS = 3
+MOST_GENOMES = 100  # 4,950 crosses: a generation of a run, crossed by mistake, is far more
 KEEP_GROUPS = 0.5  # of children; the share that the presets of evolution have
 
 
@@ -77,11 +79,16 @@ def crosses_of(genomes: Sequence[Genome], children: int) -> list[Cross]:
         children: C of each cross.
 
     Raises:
-        CrossesError: There is one genome only, they are of several kinds, or two of them differ
-            in a single gene, which nothing can be recombined of.
+        CrossesError: There is one genome only or more than :data:`MOST_GENOMES`, they are of
+            several kinds, or two differ in a single gene, so that nothing can be recombined.
     """
     if len(genomes) < 2:
         raise CrossesError(f"crosses need two different genomes or more, got {len(genomes)}")
+    if len(genomes) > MOST_GENOMES:
+        raise CrossesError(
+            f"{len(genomes):,} genomes have {math.comb(len(genomes), 2):,} crosses; name "
+            f"{MOST_GENOMES} genomes at most"
+        )
     if len(kinds := sorted({own.kind for own in genomes})) > 1:
         raise CrossesError(f"genomes must be of one kind, got {' and '.join(kinds)}")
     return [

@@ -78,6 +78,8 @@ def test_every_two_genomes_are_crossed():
 def test_what_cannot_be_crossed_is_told():
     with pytest.raises(CrossesError, match="two different genomes or more, got 1"):
         crosses_of([genome(0)], 5)
+    with pytest.raises(CrossesError, match="101 genomes have 5,050 crosses"):
+        crosses_of([genome(0)] * 101, 5)
     near = changed(genome(0), "dropout")
     with pytest.raises(CrossesError, match="differ in dropout alone"):
         crosses_of([genome(0), near], 5)
