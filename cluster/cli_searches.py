@@ -253,7 +253,7 @@ def crosses(
 
     Example:  [bold cyan]speciation crosses stock-adamw tuned-adamw tank --seeds 10[/]
     """
-    from cluster.crosses import groups_of, names_of
+    from cluster.crosses import experiment, groups_of, names_of
     from cluster.validate_asked import ask
     from speciation.analysis.crosses import crosses as judge
     from speciation.analysis.crosses import crosses_of
@@ -269,7 +269,8 @@ def crosses(
     rows = _panel(asked.config, every, seeds, place, as_json, "parents and children")
     found = judge(crossed, names_of(asked), rows, asked.config.the_horizon())
     folder = out or Path(place.uri if "://" not in place.uri else ".") / "crosses"
-    _show_crosses(found, isolation(found.pairs, *kin), folder, as_json, show)
+    about = experiment(asked, rows)
+    _show_crosses(found, isolation(found.pairs, *kin), about, folder, as_json, show)
 
 
 COMMANDS = (compare, epistasis, sweep, crosses)
@@ -491,15 +492,20 @@ def _show_sweep(
 
 
 def _show_crosses(
-    found: Crosses, told: Isolation, folder: Path, as_json: bool, show: bool
+    found: Crosses,
+    told: Isolation,
+    about: dict[str, Any],
+    folder: Path,
+    as_json: bool,
+    show: bool,
 ) -> None:
     from cluster.summary import plain
     from dashboards.crosses import HEADER, of_distance, of_groups, report, rows
 
     tables = {"pairs": found.pairs, "parents": found.parents, "children": found.children}
     document = {
+        **about,
         "children_each": found.count,
-        "horizon": found.horizon,
         **{name: plain(table.to_dict("records")) for name, table in tables.items()},
         "groups": plain(dict(told.group_of)),
         "groups_are": told.groups,

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pandas as pd
+
+from cluster.provenance import provenance
 from cluster.species import kept
 from cluster.validate_asked import Asked
 from speciation.tables.store import Store
@@ -38,3 +43,23 @@ def groups_of(asked: Asked, store: Store) -> tuple[dict[str, str], str]:
     names = names_of(asked).items()
     found = {name: species_of[own] for own, name in names if own in species_of}
     return found, f"species of rank {taxonomy.clearest}"
+
+
+def experiment(asked: Asked, rows: pd.DataFrame) -> dict[str, Any]:
+    """What a claim has to name, as plain values: task, model, precision, seeds, cost, code.
+
+    Args:
+        asked: Genomes and where they train.
+        rows: Of parents and children: ``steps``, min(T, H), NaN where the machine failed.
+    """
+    config = asked.config
+    return {
+        "task": config.the_task().as_dict(),
+        "model": config.the_model().as_dict(),
+        "horizon": config.the_horizon(),
+        "precision": config.engine.precision,
+        "seeds": {"count": len(asked.seeds), "first": asked.seeds[0], "pool": "B"},
+        "trials": len(rows),
+        "trial_steps": int(rows["steps"].sum()),
+        "provenance": provenance(),
+    }

@@ -124,7 +124,8 @@ def test_crosses_are_trained_once_and_shown(call, tmp_path):
     code, said, _ = call(*words, "--horizon", "500", "--device", "cuda", "--json")
     told = json.loads(said)
     assert (told["horizon"], told["children_each"], len(told["children"])) == (500, 4, 4)
-    assert told["pairs"][0]["seeds"] == 3
+    assert told["pairs"][0]["seeds"] == told["seeds"]["count"] == 3
+    assert (told["trials"], told["task"]["modulus"]) == (18, 97)
     assert (told["between_groups"], told["distance"]) == (None, None)
 
 
