@@ -39,7 +39,7 @@ from speciation.seeds import Purpose, generator
 
 LEVEL = 0.05
 LEAST_SEEDS = 3
-MOST_GENOMES = 100  # 4,950 crosses: a generation of a run, crossed by mistake, is far more
+MOST_GENOMES = 50  # 1,225 crosses; a run's last generation, crossed by mistake, has more
 KEEP_GROUPS = 0.5  # of children; the share that the presets of evolution have
 
 
@@ -117,7 +117,7 @@ def breed(first: Genome, second: Genome, count: int) -> tuple[Genome, ...]:
     together = round(count * KEEP_GROUPS)
     children: list[Genome] = []
     for cross, many in ((group_crossover, together), (uniform_crossover, count - together)):
-        mothers, fathers = (Genomes.of([own] * many) for own in (mother, father))
+        mothers, fathers = (Genomes.of([own])[[0] * many] for own in (mother, father))
         rng = generator(seed, Purpose.CROSS, generation=int(cross is uniform_crossover))
         children += cross(mothers, fathers, rng)[0]
     return tuple(children)
@@ -165,8 +165,7 @@ def crosses(
     Raises:
         CrossesError: Fewer than three seeds count for a cross.
     """
-    told = rows.assign(grokked=(rows["steps_to_grok"] <= horizon).where(rows["steps"].notna()))
-    trials = _Trials(*(_by_seed(told, own) for own in ("steps", "grokked")))
+    trials = _trials(rows, horizon)
     parents = {own.id: own for cross in crossed for own in (cross.first, cross.second)}
     pairs = pd.DataFrame([_pair(cross, names, trials) for cross in crossed])
     pairs["adjusted"] = holm(pairs["p"])
@@ -180,40 +179,51 @@ def crosses(
 
 
 class _Trials(NamedTuple):
-    """Steps, and whether they grokked: a row a seed, a column a genome id; NaN where failed."""
+    """Steps and whether they grokked: a row a seed, a column a genome; NaN where failed."""
 
-    steps: pd.DataFrame
-    grokked: pd.DataFrame
+    place: Mapping[str, int]  # genome id → its column
+    steps: Floats
+    grokked: Floats
+
+    def of(self, ids: Sequence[str]) -> tuple[Floats, Floats]:
+        """Both tables of some genomes."""
+        columns = [self.place[own] for own in ids]
+        return self.steps[:, columns], self.grokked[:, columns]
 
 
-def _by_seed(rows: pd.DataFrame, values: str) -> pd.DataFrame:
-    return rows.pivot(index="seed", columns="genome_id", values=values).astype(np.float64)
+def _trials(rows: pd.DataFrame, horizon: int) -> _Trials:
+    grokked = (rows["steps_to_grok"] <= horizon).where(rows["steps"].notna())
+    wide = rows.assign(grokked=grokked.astype(np.float64)).pivot(
+        index="seed", columns="genome_id", values=["steps", "grokked"]
+    )
+    place = {str(own): column for column, own in enumerate(wide["steps"].columns)}
+    return _Trials(place, wide["steps"].to_numpy(), wide["grokked"].to_numpy())
 
 
 def _pair(cross: Cross, names: Mapping[str, str], trials: _Trials) -> dict[str, object]:
-    parents, children = [cross.first.id, cross.second.id], [own.id for own in cross.children]
-    first, second = (names[own] for own in parents)
-    steps = trials.steps[[*parents, *children]].dropna()
-    if len(steps) < LEAST_SEEDS:
+    first, second = names[cross.first.id], names[cross.second.id]
+    steps, grokked = trials.of([own.id for own in (cross.first, cross.second, *cross.children)])
+    finished = ~np.isnan(steps).any(axis=1)
+    if finished.sum() < LEAST_SEEDS:
         raise CrossesError(
             f"intervals need {LEAST_SEEDS} seeds or more that all of a cross was finished on, "
-            f"got {len(steps)} of {first} × {second}"
+            f"got {finished.sum()} of {first} × {second}"
         )
-    grokked = trials.grokked.loc[steps.index]
-    ours, theirs = (steps[own].to_numpy() for own in (parents, children))
-    middle = ours.mean(axis=1, keepdims=True)
+    steps, grokked = steps[finished], grokked[finished]
+    parents, children = steps[:, :2], steps[:, 2:]
+    middle = parents.mean(axis=1, keepdims=True)
     return {
         "first": first,
         "second": second,
         "distance": cross.distance,
         "seeds": len(steps),
         "mid_parent": middle.mean(),
-        "better": ours.mean(axis=0).min(),
-        "children": theirs.mean(),
-        "best": theirs.mean(axis=0).min(),
-        "grokked": grokked[children].to_numpy().mean(),
-        "parents_grokked": grokked[parents].to_numpy().mean(),
-        **crossed_mean(theirs - middle)._asdict(),
+        "better": parents.mean(axis=0).min(),
+        "children": children.mean(),
+        "best": children.mean(axis=0).min(),
+        "grokked": grokked[:, 2:].mean(),
+        "parents_grokked": grokked[:, :2].mean(),
+        **crossed_mean(children - middle)._asdict(),
     }
 
 
@@ -226,8 +236,8 @@ def _children(cross: Cross, names: Mapping[str, str], trials: _Trials) -> pd.Dat
 
 def _means(ids: Sequence[str], trials: _Trials) -> pd.DataFrame:
     """Of each genome over the seeds that it was finished on."""
-    means = {name: own[list(ids)].mean().to_numpy() for name, own in trials._asdict().items()}
-    return pd.DataFrame({"genome_id": list(ids), **means})
+    steps, grokked = (np.nanmean(own, axis=0) for own in trials.of(ids))
+    return pd.DataFrame({"genome_id": list(ids), "steps": steps, "grokked": grokked})
 
 
 class Breakdown(NamedTuple):
