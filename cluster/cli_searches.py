@@ -502,12 +502,12 @@ def _show_crosses(
     from cluster.summary import plain
     from dashboards.crosses import HEADER, of_distance, of_groups, report, rows
 
-    tables = {"pairs": found.pairs, "parents": found.parents, "children": found.children}
+    parents = found.parents.assign(group=found.parents["genome"].map(dict(told.group_of)))
+    tables = {"pairs": found.pairs, "parents": parents, "children": found.children}
     document = {
         **about,
         "children_each": found.count,
         **{name: plain(table.to_dict("records")) for name, table in tables.items()},
-        "groups": plain(dict(told.group_of)),
         "groups_are": told.groups,
         "between_groups": plain(told.between and told.between._asdict()),
         "distance": plain(told.distance and told.distance._asdict()),

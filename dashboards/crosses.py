@@ -26,6 +26,7 @@ HEADER = (
     "distance",
 )
 
+PARENTS = ("genome", "group", "mean steps", "grokked")
 FEW = 12  # crosses that are shown as a table at once
 
 
@@ -47,6 +48,17 @@ def _row(row: Any) -> list[str]:
         f"{row.parents_grokked:.1%}",
         f"{row.distance:.2f}",
     ]
+
+
+def parent_rows(found: Crosses, told: Isolation) -> list[list[str]]:
+    """The parents in words, the fastest first."""
+    order = found.parents.sort_values("steps", kind="stable")
+    return [_parent_row(row, told) for row in order.itertuples()]
+
+
+def _parent_row(row: Any, told: Isolation) -> list[str]:
+    group = told.group_of.get(row.genome, words.NOTHING)
+    return [row.genome, group, f"{row.steps:,.0f}", f"{row.grokked:.1%}"]
 
 
 def of_groups(told: Isolation) -> str:
@@ -158,6 +170,11 @@ def _pairs(found: Crosses, told: Isolation) -> Html:
             tag("summary", "Figures of every cross"),
             table(HEADER, rows(found)),
             open="" if len(found.pairs) <= FEW else None,
+        ),
+        tag(
+            "details",
+            tag("summary", "Parents and their groups"),
+            table(PARENTS, parent_rows(found, told)),
         ),
     )
 

@@ -137,7 +137,7 @@ def test_groups_that_were_named_are_held_against_each_other(call, tmp_path):
     told = json.loads(said)
     assert code == 0
     assert (told["between_groups"]["within"], told["between_groups"]["between"]) == (2, 4)
-    assert set(told["groups"].values()) == {"low", "high"}
+    assert [own["group"] for own in told["parents"]] == ["low", "low", "high", "high"]
 
 
 def test_a_genome_alone_has_nobody_to_be_crossed_with(call, tmp_path):

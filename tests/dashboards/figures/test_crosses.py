@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from dashboards import theme
-from dashboards.crosses import HEADER, of_distance, of_groups, report, rows
+from dashboards.crosses import HEADER, of_distance, of_groups, parent_rows, report, rows
 from dashboards.figures.crosses import (
     breakdown_grid,
     by_distance,
@@ -74,6 +74,8 @@ def test_the_page_counts_crosses_that_fail_and_says_what_groups_show(six, tmp_pa
     assert "Rank correlation of breakdown with distance" in page.text
     assert len(page.data) == 2
     assert all(len(row) == len(HEADER) for row in rows(found))
+    parents = parent_rows(found, told)
+    assert {(name, group) for name, group, *_ in parents} == set(told.group_of.items())
 
 
 def test_what_cannot_be_said_of_two_genomes_is_said_to_be_unsaid(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -140,6 +142,13 @@ def test_trials_that_never_grok_count_with_the_horizon_and_as_failures_to_grok(o
     assert list(found.children["steps"][:2]) == [H, H]
     assert list(found.children["grokked"]) == [0, 0, 1, 1]
     assert list(found.parents["genome"]) == ["g1", "g2"]
+
+
+def test_a_child_that_was_drawn_twice_counts_twice_and_a_parent_may_be_one(one):
+    cross, levels = one
+    again = replace(cross, children=(cross.children[1], cross.children[1], cross.first))
+    (row,) = crosses([again], NAMES, tried([cross], levels), H).pairs.to_dict("records")
+    assert row["breakdown"] == pytest.approx((1100 + 1100 + 600) / 3 - 700)
 
 
 def test_a_seed_with_a_failed_trial_counts_for_nothing_in_its_cross(one):
