@@ -143,13 +143,26 @@ def advice(differences: Sequence[PairedDifference]) -> str:
         return ""
     if not rest:
         who = f"All {told:,} others are" if told > 1 else f"{rivals[0].second} is"
-        return f"{who} told apart from {rivals[0].first}."
+        return f"{who} told apart from {rivals[0].first}.{_open_means(rivals)}"
     nearest = min(rest, key=lambda d: abs(d.steps.value))
     said = _advice_on(nearest)
     return (
         f"{told:,} of {len(rivals):,} are told apart from {nearest.first}. {said}"
         if told
         else said
+    )
+
+
+def _open_means(told: Sequence[PairedDifference]) -> str:
+    """Of curves that differ, the nearest whose means may not."""
+    unsure = [d for d in told if d.steps.low <= 0 <= d.steps.high]
+    if not unsure:
+        return ""
+    own = min(unsure, key=lambda d: abs(d.steps.value))
+    return (
+        f" The curves of {own.second} and {own.first} differ, but which has the lesser mean is "
+        f"open: {own.steps.value:+,.0f} steps on shared seeds (95 % {own.steps.low:+,.0f} to "
+        f"{own.steps.high:+,.0f})."
     )
 
 
