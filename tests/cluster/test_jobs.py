@@ -118,6 +118,13 @@ def test_a_driver_that_is_killed_is_begun_again_and_goes_on(site):
     assert not trials["trial_id"].duplicated().any()
 
 
+def test_a_closed_cluster_is_joined_from_outside_by_its_address(site):
+    one = {**RUN["evolution"], "generations": 1}
+    said = site.call("evolve", site.config("outside", evolution=one), "--json")
+    assert (said.code, said.err) == (0, ""), said
+    assert len(trials_frame(Store(site.store), json.loads(said.out.splitlines()[-1])["run"]))
+
+
 def test_a_run_that_cannot_begin_has_failed_with_its_sentence(site):
     own = site.submit("orphan", ancestors=["run:nobody-12345678"])
     job = site.until(own, "failed")
