@@ -51,7 +51,8 @@ def probe(address: str, seconds: float = PROBE_SECONDS) -> None:
         reason = getattr(error, "strerror", None) or error
         raise ExecutorError(
             f"nothing answers at {address} ({reason}); start a cluster with "
-            "`speciation cluster start`, or leave --address and RAY_ADDRESS away to use this machine"
+            "`speciation cluster start`, or leave --address and RAY_ADDRESS away to use this "
+            "machine"
         ) from error
 
 

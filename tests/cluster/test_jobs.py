@@ -21,7 +21,7 @@ pytest.importorskip("ray", reason="jobs need ray")
 
 from cluster.closed import processes, prove  # noqa: E402
 from cluster.local_cluster import STATE  # noqa: E402
-from tests.cluster.cluster_site import Site, driver_of, jobs_of_ray  # noqa: E402
+from tests.cluster.cluster_site import RUN, Site, driver_of, jobs_of_ray  # noqa: E402
 
 
 @pytest.fixture(scope="module")
