@@ -572,7 +572,7 @@ def lab(port: int, host: str, root: Path | None, uri: str | None, show: bool) ->
 
     from cluster.doctor import has_extra, install_hint
     from cluster.launch import LaunchError
-    from cluster.parties import LIBRARY
+    from cluster.naming import LIBRARY
 
     if not has_extra("dash"):
         raise LaunchError(f"the Lab needs dash, which is not installed: {install_hint('dash')}")
