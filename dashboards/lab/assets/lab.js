@@ -49,6 +49,9 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
         layout: {...figure.layout, meta: news.shown, yaxis: {...yaxis, ticktext: news.ticktext}},
       };
     },
+    // The genome of a point that was clicked, for the page to show its ancestors.
+    clicked: (click, figure) =>
+      click ? idOf(click.points[0], figure) : window.dash_clientside.no_update,
     copied: function (list) {
       if (!list) return window.dash_clientside.no_update;
       return navigator.clipboard.writeText(list.text).then(
