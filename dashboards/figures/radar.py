@@ -78,7 +78,7 @@ def draw_radar(comparison: Comparison) -> go.Figure:
             "radialaxis": {
                 "range": [0, 1],
                 "tickvals": [0, 0.5, 1],
-                "ticktext": ["low", "", "high"],
+                "ticktext": ["", "middle", "upper end"],
                 "gridcolor": theme.see_through(theme.GREY, 0.35),
                 "linecolor": "rgba(0,0,0,0)",
                 "tickfont": {"size": 10},
