@@ -160,19 +160,20 @@ def _connect_files(app: Dash, sources: Sources) -> None:
     @app.callback(
         Output("changed", "data", allow_duplicate=True),
         Output("given", "children"),
+        Output("give", "contents"),  # else the same file again would be no news
         Input("give", "contents"),
         State("give", "filename"),
         State("changed", "data"),
         prevent_initial_call=True,
     )
-    def given(contents: Any, name: Any, changed: Any) -> tuple[int, str]:
+    def given(contents: Any, name: Any, changed: Any) -> tuple[int, str, None]:
         if not isinstance(contents, str) or not isinstance(name, str):
             raise PreventUpdate
         seen = changed if type(changed) is int else 0
         try:
-            return seen + 1, taken_in(sources.collection(), name, contents)
+            return seen + 1, taken_in(sources.collection(), name, contents), None
         except GenomeError as error:
-            return seen, words.sentence(str(error))
+            return seen, words.sentence(str(error)), None
 
     @app.server.get(FILES)
     def files() -> Response:

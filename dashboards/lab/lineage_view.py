@@ -62,7 +62,7 @@ def ancestry_of(sources: Sources, genome_id: str) -> Ancestry:
     """Whom a genome is from, by all runs of the store.
 
     Raises:
-        LineageError: No run has born it.
+        LineageError: No run bred it.
         StoreError: The store cannot be read.
     """
     return _ancestry_of(sources.store, state(sources.store), genome_id)
@@ -78,7 +78,7 @@ def ancestors(sources: Sources, genome_id: str) -> list[Any]:
     try:
         found = ancestry_of(sources, genome_id)
     except LineageError:
-        said = "No run of this store has born it: it came from elsewhere, or was made by hand."
+        said = "No run of this store bred it: it came from elsewhere, or was made by hand."
         return [html.P(said, className="faint")]
     except StoreError as error:
         return [html.P(str(error), className="trouble")]
@@ -87,8 +87,7 @@ def ancestors(sources: Sources, genome_id: str) -> list[Any]:
 
 def _stream(run: str, stream: Stream, colours: Mapping[str, int]) -> list[Any]:
     shown = {
-        name: theme.GREY if name == OTHERS else theme.species_colour(colours[name])
-        for name in stream.names
+        name: theme.GREY if name == OTHERS else _paint(colours[name]) for name in stream.names
     }
     said = "How many genomes of each species lived in each generation"
     return [
@@ -114,6 +113,14 @@ def _ancestry(lineage: Ancestry) -> list[Any]:
         _keys(ancestry_keys(lineage)),
         framed("ancestry", draw_ancestry(lineage), said),
     ]
+
+
+def _paint(number: int) -> str:
+    """The colour of a species as CSS, striped where its band has a pattern."""
+    colour = theme.species_colour(number)
+    if not theme.species_pattern(number):
+        return colour
+    return f"repeating-linear-gradient(135deg,{colour} 0 2px,{theme.LIGHT['paper']} 2px 4px)"
 
 
 def _keys(colours: Mapping[str, str]) -> html.Ul:
