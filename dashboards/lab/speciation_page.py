@@ -113,6 +113,7 @@ def _page(sources: Sources, wanted: dict[str, str]) -> list[Any]:
         _classify("Classify again"),
         dcc.Interval(id="species-tick", interval=TICK_MS),
         dcc.Store(id="species-seen", data=sources.taxonomy_state()),
+        dcc.Store(id="painted", data=level),
         dcc.Store(id="ids"),
         follower("speciation-address"),
     ]
@@ -186,19 +187,23 @@ def connect(app: Dash, sources: Sources) -> None:
     @app.callback(
         Output("space", "figure"),
         Output("species", "children"),
+        Output("painted", "data"),
         GOING,
         Input("rank", "value"),
+        State("painted", "data"),
         HERE,
         prevent_initial_call=True,
     )
-    def another_rank(level: Any, search: Any) -> tuple[Patch, list[Any], dict[str, Any]]:
+    def another_rank(level: Any, painted: Any, search: Any) -> tuple[Any, ...]:
         taxonomy = sources.taxonomy()
         if taxonomy is None or not _is_level(level):
             raise PreventUpdate
         before = query_of(search)
         query = urlencode({**before, "rank": RANKS[level]}, safe=",", errors="replace")
         where = going(PATH, query, search, replace="rank" not in before)
-        return repainted(taxonomy, level), species(taxonomy, level), where
+        if level == painted:  # the page is new, and to paint it twice takes long
+            return *[no_update] * 3, where
+        return repainted(taxonomy, level), species(taxonomy, level), level, where
 
     @app.callback(
         Output("rank", "value"),
