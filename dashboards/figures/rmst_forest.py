@@ -9,12 +9,8 @@ import pandas as pd
 from dashboards import theme
 from dashboards.figures.arms import Drawing, Trace, drawing, interval, rows, rows_of, trace
 from dashboards.markup import in_figure
-<<<<<<< HEAD
-from speciation.analysis.pairs import PairedDifference
-=======
 from dashboards.words import signed
-from speciation.analysis.comparison import PairedDifference
->>>>>>> lab4
+from speciation.analysis.pairs import PairedDifference
 
 
 def forest_table(differences: Sequence[PairedDifference]) -> pd.DataFrame:

@@ -15,27 +15,12 @@ import pyarrow.compute as pc
 
 from cluster.config import ConfigError
 from cluster.naming import NamingError
-<<<<<<< HEAD
 from cluster.validate import Outcomes, judged
 from cluster.validate_asked import Asked, ValidateError, ask
 from cluster.validate_plan import Plan, plan
 from cluster.validate_text import document, plan_text
-from dashboards.lab.choosing import State, state, store_at
-=======
-from cluster.validate import (
-    Asked,
-    Outcomes,
-    Plan,
-    ValidateError,
-    ask,
-    judged,
-    plan,
-    plan_text,
-)
-from cluster.validate_text import document
 from dashboards.lab.choosing import State, spoken, state, store_at
 from dashboards.lab.refusals import refused_as
->>>>>>> lab4
 from dashboards.lab.sources import Sources
 from dashboards.lab.stress import Stress
 from speciation.analysis.validation import Validation, ValidationError
