@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
-from dashboards.lab.app import listen, make_app, server_of
+from dashboards.lab.app import listen, make_app, server_of, warm
 from dashboards.lab.sources import Sources
 from speciation.analysis.taxonomy import classify
 from speciation.analysis.taxonomy_file import encode
@@ -74,7 +74,9 @@ def main(genomes: int, repeats: int) -> None:
         (folder / "taxonomy" / "hyper17.arrow").write_bytes(encode(found))
         listening = listen("127.0.0.1", 0)
         port = listening.getsockname()[1]
-        server = server_of(make_app(Sources(folder, folder), port), listening)
+        sources = Sources(folder, folder)
+        server = server_of(make_app(sources, port), listening)
+        warm(sources)  # as `speciation lab` does
         threading.Thread(target=server.run, daemon=True).start()
         browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": 1280, "height": 900})

@@ -1,11 +1,12 @@
 """What `--until separated` errs and costs, beside rules that assume more.
 
-    python benchmarks/separation.py [races]
+    python -m benchmarks.separation [races]
 
 Two simulated arms race on up to 3,000 shared seeds, with times that are lognormal (coefficient
 of variation 25 %) up to a horizon of 2,500 steps. First tables of arms of equal mean: in how
 many races the rule tells them apart, looking after every 1, 8 or 32 of the first 400 seeds.
-Then one of arms that differ: how many seeds half of the races need, looking after each.
+Then of two arms that differ, and of many: how many seeds half of the races need, looking after
+each. Of many, the nearest rival of the best is 80 steps behind, and the k-th 80 √k.
 
 `betting` is the rule of this project. `symmetric` assumes that differences are symmetric about
 0 where arms are equal (de la Peña 1999), as the rule once did. `paired t` is Student's test of
@@ -22,12 +23,13 @@ from collections.abc import Callable
 import numpy as np
 from scipy import stats
 
-from speciation.analysis.betting import ALPHA, fortunes
+from speciation.analysis.betting import ALPHA, against_being_best, fortunes
 from speciation.analysis.sequential import LIMIT
 from speciation.analysis.survival import Floats
 from tests.speciation.analysis.arms import EQUAL, HORIZON, equal_arms, lognormal
 
 LOOKS, SEEDS, MOST = (1, 8, 32), 400, 3000
+ARMS = (2, 5, 20, 100)
 DIFFERENCES, FAILING = (20, 40, 80, 150), (0.0, 0.02, 0.1)
 
 
@@ -90,6 +92,20 @@ def seeds_needed(races: int) -> None:
             print(f"{name:30}" + "".join(f"{own:>12}" for own in told), flush=True)
 
 
+def of_many(races: int) -> None:
+    """Print how many seeds half of the races of many arms take until one is left."""
+    print(f"\nseeds that half of {races:,} races of many arms take")
+    for arms in ARMS:
+        rng, needed = np.random.default_rng(0), []
+        for _ in range(races):
+            means = 400 + 80 * np.sqrt(np.arange(arms))
+            times = np.stack([lognormal(rng, (SEEDS,), mean) for mean in means]) / HORIZON
+            gone = np.maximum.accumulate(against_being_best(times), axis=1) >= LIMIT
+            left = arms - gone.sum(axis=0)
+            needed.append(int(np.argmax(left <= 1)) + 1 if left[-1] <= 1 else SEEDS + 1)
+        print(f"{arms:4} arms {np.median(needed):6,.0f}", flush=True)
+
+
 def _median(said: Floats) -> float:
     first = np.where(said.any(axis=1), said.argmax(axis=1) + 1, MOST + 1)
     return float(np.median(first))
@@ -104,3 +120,4 @@ if __name__ == "__main__":
     races = int(sys.argv[1]) if len(sys.argv) > 1 else 4000
     errors(races)
     seeds_needed(min(races, 1000))
+    of_many(min(races, 200))

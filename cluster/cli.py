@@ -528,6 +528,7 @@ def submit(
     from cluster.job_queue import JobQueue
     from cluster.launch import (
         check_devices,
+        dispatched,
         generations_wanted,
         lasting_place,
         places,
@@ -555,7 +556,7 @@ def submit(
     job, new = queue.submit(plan, priority, devices)
     with _saying(as_json) as tell:
         tell("starting the dispatcher …")
-        dispatcher, started = cluster.ensure_dispatcher(place, parcel)
+        dispatcher, started = dispatched(cluster, job, place, parcel)
     uploaded = parcel.summary() if started else None
     if as_json:
         print_json(
@@ -689,14 +690,14 @@ def retry(job: str, store: str, address: str | None) -> None:
     Example:  [bold cyan]speciation retry sprinter[/]
     """
     from cluster.job_queue import JobQueue
-    from cluster.launch import existing_store, lasting_place, ray_jobs
+    from cluster.launch import dispatched, existing_store, lasting_place, ray_jobs
     from cluster.shipping import pack
 
     queue = JobQueue(existing_store(lasting_place(store)), time.time)
     found = queue.find(job)
     cluster = ray_jobs(address)
     queue.retry(found)
-    cluster.ensure_dispatcher(queue.store.uri, pack())
+    dispatched(cluster, found, queue.store.uri, pack())
     say(f"{found.id} is queued again")
 
 

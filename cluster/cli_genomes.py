@@ -5,6 +5,7 @@ All but ``interpret`` work where neither torch nor Ray is installed.
 
 from __future__ import annotations
 
+import os
 import webbrowser
 from collections.abc import Callable
 from functools import partial
@@ -572,7 +573,7 @@ def lab(port: int, host: str, root: Path | None, uri: str | None, show: bool) ->
 
     from cluster.doctor import has_extra, install_hint
     from cluster.launch import LaunchError
-    from cluster.parties import LIBRARY
+    from cluster.naming import LIBRARY
 
     if not has_extra("dash"):
         raise LaunchError(f"the Lab needs dash, which is not installed: {install_hint('dash')}")
@@ -592,7 +593,7 @@ def lab(port: int, host: str, root: Path | None, uri: str | None, show: bool) ->
         listening = listen(host, port)
     except OSError as error:
         raise LaunchError(
-            f"the Lab cannot listen on {host}:{port} ({error.strerror}); name another --port, "
+            f"the Lab cannot listen on {host}:{port} ({_why(error)}); name another --port, "
             "or a --host of this machine"
         ) from error
     server = server_of(make_app(sources, port, host, token), listening)
@@ -608,6 +609,11 @@ COMMANDS = (library, forge, taxonomy, lineage, interpret, lab)
 
 
 # -- Inside of commands ---------------------------------------------------------------------
+
+
+def _why(error: OSError) -> str:
+    """The system's own words; Python adds its own to those of sockets."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
 
 
 def _store(uri: str | None) -> Store | None:

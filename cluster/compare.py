@@ -30,7 +30,7 @@ from speciation.tables.files import Files
 from speciation.tables.store import Store, StoreError
 
 LISTEN_SECONDS = 0.2  # while nobody trains
-TRAIN_SECONDS = 0.05  # between two looks at what drivers say
+TRAIN_SECONDS = 0.2  # between two looks at what drivers say
 LARGEST_RECORD = 2**24
 
 Record = dict[str, Any]

@@ -108,8 +108,13 @@ class RayJobs:
             except ExecutorError as error:
                 if "already exists" in str(error):
                     return
-                if NO_AGENT not in str(error) or time.monotonic() > deadline:
+                if NO_AGENT not in str(error):
                     raise
+                if time.monotonic() > deadline:
+                    raise ExecutorError(
+                        f"the Ray cluster at {self.address} takes no jobs: the agent of its "
+                        "head does not answer; see dashboard_agent.log in its logs"
+                    ) from error
             time.sleep(0.5)
 
     def stop(self, submission_id: str) -> None:

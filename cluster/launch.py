@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cluster.config import RunConfig
 from cluster.doctor import has_extra, install_hint
-from cluster.executor import Executor, engine_plan
+from cluster.executor import Executor, ExecutorError, engine_plan
 from cluster.plan import closed_generations
 from cluster.pulse import Pulse, PulseKeeper, write_pulse
 from cluster.ray_address import wanted_address
@@ -27,7 +27,9 @@ from speciation.tables.store import Store
 
 if TYPE_CHECKING:
     from cluster.dispatch import Devices
+    from cluster.job_queue import Job
     from cluster.jobs import RayJobs
+    from cluster.shipping import Parcel
 
 
 class LaunchError(ValueError):
@@ -152,6 +154,21 @@ def ray_jobs(address: str | None) -> RayJobs:
     from cluster.jobs import RayJobs
 
     return RayJobs(address)
+
+
+def dispatched(cluster: RayJobs, job: Job, store: str, parcel: Parcel) -> tuple[str, bool]:
+    """Have a dispatcher begin a job that is queued; see ``RayJobs.ensure_dispatcher``.
+
+    Raises:
+        ExecutorError: There is none; the job is queued all the same, and that is said.
+    """
+    try:
+        return cluster.ensure_dispatcher(store, parcel)
+    except ExecutorError as error:
+        raise ExecutorError(
+            f"job {job.id} is queued, but nothing begins it yet: {error}; once that is mended: "
+            f"speciation dispatch --store {store}"
+        ) from error
 
 
 def lasting_place(uri: str) -> str:

@@ -112,7 +112,7 @@ def start(
         for number in range(1, nodes):
             tell(f"starting node {number + 1} of {nodes} …")
             joining = [f"--address={address}", *_resources(cpus, gpus)]
-            _ray([*joining, "--dashboard-agent-listen-port=0"], environment)
+            _ray(joining, environment)
         tell("asking every listener without the token …")
         proof = prove(folder)
         pages = _metrics_pages(proof) if metrics else ()
@@ -185,6 +185,8 @@ def _ray(words: Sequence[str], environment: Mapping[str, str]) -> None:
     """
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", *words]
     command += ["--disable-usage-stats", "--min-worker-port=0", "--max-worker-port=0"]
+    # Any free one. At its usual port, a second Ray of this machine could take no jobs.
+    command += ["--dashboard-agent-listen-port=0"]
     environment = {k: v for k, v in environment.items() if k != "RAY_ADDRESS"}
     try:
         done = subprocess.run(

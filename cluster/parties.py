@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cluster.config import PROJECT, RunConfig
-from cluster.naming import SPECIES_PREFIX, Named, named
+from cluster.config import RunConfig
+from cluster.naming import LIBRARY, SPECIES_PREFIX, Named, named
 from speciation.analysis.forge import Party
 from speciation.analysis.parties import PartyError, kept_party
 from speciation.evolution.fitness import fitness_table
@@ -25,7 +25,6 @@ from speciation.tables.readers import genomes_frame, trial_of, trials_frame
 from speciation.tables.store import Store
 from speciation.trial.trial import Trial
 
-LIBRARY = PROJECT / "genomes"
 TYPICAL = 2
 """Genomes of a species that stand for it where each takes long to look at."""
 

@@ -10,6 +10,7 @@ import secrets
 import socket
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from cluster.executor import ExecutorError
 
@@ -50,7 +51,8 @@ def probe(address: str, seconds: float = PROBE_SECONDS) -> None:
         reason = getattr(error, "strerror", None) or error
         raise ExecutorError(
             f"nothing answers at {address} ({reason}); start a cluster with "
-            "`ray start --head`, or leave --address and RAY_ADDRESS away to use this machine"
+            "`speciation cluster start`, or leave --address and RAY_ADDRESS away to use this "
+            "machine"
         ) from error
 
 
@@ -65,27 +67,47 @@ def own_token() -> str | None:
         return None
 
 
-def check_token(address: str) -> None:
+def check_token(address: str) -> bool:
     """Ask a cluster whether it lets us in; Ray itself would try for half a minute, aloud.
 
     Args:
         address: ``host:port`` of a cluster. Of any other kind, nothing is asked.
 
+    Returns:
+        Whether it wants to see a token. Our own is the one.
+
     Raises:
-        ExecutorError: It asks for a token, and ours is not the one, or there is none.
+        ExecutorError: It asks for a token, and ours is not the one, there is none, or Ray was
+            told to show none.
     """
     if "://" in address or ":" not in address:
-        return
+        return False
     import grpc  # Ray brings it
 
-    token = own_token()
-    shown = [("authorization", f"Bearer {token}")] if token else None
     with grpc.insecure_channel(address) as channel:
-        try:
-            channel.unary_unary(HARMLESS)(b"", timeout=PROBE_SECONDS, metadata=shown)
-        except grpc.RpcError as error:
-            if error.code() is grpc.StatusCode.UNAUTHENTICATED:
-                raise ExecutorError(locked_out(address)) from error
+        if not _refuses(channel, None):
+            return False
+        token = own_token()
+        if token is None or _refuses(channel, token):
+            raise ExecutorError(locked_out(address))
+    if os.environ.get("RAY_AUTH_MODE") == "disabled":
+        raise ExecutorError(
+            f"RAY_AUTH_MODE is disabled, so Ray would not show the token that the cluster at "
+            f"{address} asks for; unset it"
+        )
+    return True
+
+
+def _refuses(channel: Any, token: str | None) -> bool:
+    """Whether a cluster says that this token, or none, is not enough."""
+    import grpc
+
+    shown = [("authorization", f"Bearer {token}")] if token else None
+    try:
+        channel.unary_unary(HARMLESS)(b"", timeout=PROBE_SECONDS, metadata=shown)
+    except grpc.RpcError as error:
+        return bool(error.code() is grpc.StatusCode.UNAUTHENTICATED)
+    return False
 
 
 def locked_out(address: str) -> str:

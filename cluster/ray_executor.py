@@ -25,6 +25,9 @@ from typing import Any
 import ray
 import ray._private.state
 import ray._private.worker
+from ray._private.authentication.authentication_token_setup import (
+    maybe_enable_token_auth_if_token_available,
+)
 
 import cluster
 import speciation
@@ -439,7 +442,8 @@ def _connect(address: str | None) -> str | None:
     _settle_environment()
     if wanted := wanted_address(address):
         probe(wanted)
-        check_token(wanted)
+        if check_token(wanted):
+            _show_token()
         # Its machines may not have this code. Started here, actors find it where we did; and
         # a job of the cluster has brought its own.
         code = (
@@ -476,6 +480,12 @@ def _own_ray(**options: Any) -> Any:
             ray.shutdown()
             raise
     return context
+
+
+def _show_token() -> None:
+    """Have Ray show our token; to an address that was named it would not, of its own accord."""
+    logging.getLogger("ray").setLevel(logging.ERROR)  # else it tells everybody how to opt out
+    maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
 
 
 def _settle_environment() -> None:

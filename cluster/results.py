@@ -47,6 +47,15 @@ class Results:
         """The columns of these results."""
         return cls(*result_tables(results))
 
+    @classmethod
+    def together(cls, several: Sequence[Results]) -> Results:
+        """Those of several, at least one."""
+        return cls(
+            pa.concat_tables([own.trials for own in several]),
+            pa.concat_tables([own.curves for own in several]),
+            tuple(part for own in several for part in own.parts),
+        )
+
     def __len__(self) -> int:
         return len(self.trials)
 

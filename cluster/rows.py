@@ -8,6 +8,7 @@ they are stored.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -47,7 +48,7 @@ class RowBuffer:
         self._trials: list[pa.Table] = []
         self._curves: list[pa.Table] = []
         self._parts: list[bytes] = []  # of curves
-        self._flushed_at = clock()
+        self._flushed_at = -math.inf
         self._failing_since: float | None = None
 
     @property
@@ -78,13 +79,17 @@ class RowBuffer:
         self.flush()
 
     def flush_if_due(self) -> None:
-        """Store what is waiting, if it has waited long enough.
+        """Store what is waiting, if the last time was long enough ago.
+
+        So the first results of a process, which may have taken the place of one that died, are
+        stored as soon as they come.
 
         Raises:
             StoreUnavailable: The store has not worked for longer than our patience.
             StoreError: The store cannot be written for another reason.
         """
-        if self._clock() - self._flushed_at >= FLUSH_SECONDS:
+        due = self._clock() - self._flushed_at >= FLUSH_SECONDS
+        if due and (self.waiting or self.full):
             self.flush()
 
     def flush(self) -> None:

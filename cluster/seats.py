@@ -14,8 +14,9 @@ seat hears when depends on timing; what it hears does not.
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 
@@ -128,10 +129,17 @@ class Dealer:
     Args:
         executor: Where trials are trained.
         curves: Deal out learning curves too: most of the bytes, and judged by nobody.
+        clock: Seconds, never going back.
     """
 
-    def __init__(self, executor: Executor, *, curves: bool) -> None:
-        self._executor, self._curves = executor, curves
+    def __init__(
+        self,
+        executor: Executor,
+        *,
+        curves: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._executor, self._curves, self._clock = executor, curves, clock
         self._wanted_by: defaultdict[str, list[Hashable]] = defaultdict(list)
         self._untold: defaultdict[Hashable, list[Event]] = defaultdict(list)
 
@@ -160,17 +168,28 @@ class Dealer:
         for owners in self._wanted_by.values():
             owners[:] = [owner for owner in owners if owner != seat]
 
-    def deal(self, timeout_s: float) -> None:
-        """Wait for the executor, and keep for each seat what it is to hear.
+    def deal(self, seconds: float) -> None:
+        """Train for so long or until nobody waits, and keep for each seat what it is to hear.
+
+        What finishes meanwhile is dealt out at once: taking a table apart for a seat costs as
+        much for two rows as for a hundred.
 
         Raises:
             ExecutorError: Nothing can be trained here.
         """
-        for event in self._executor.wait(timeout_s):
-            if isinstance(event, Finished):
-                self._deal_results(event.results)
-            elif isinstance(event, ActorLost):
-                self._deal_loss(event)
+        deadline, left = self._clock() + seconds, seconds
+        finished: list[Results] = []
+        while True:
+            for event in self._executor.wait(left):
+                if isinstance(event, Finished):
+                    finished.append(event.results)
+                elif isinstance(event, ActorLost):
+                    self._deal_loss(event)
+            left = deadline - self._clock()
+            if left <= 0 or sum(map(len, finished)) >= len(self._wanted_by):
+                break
+        if finished:
+            self._deal_results(Results.together(finished))
 
     def answer(self, seat: Hashable, stop: bool = False) -> Dealt:
         """What a seat has not been told yet."""

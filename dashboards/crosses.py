@@ -38,7 +38,7 @@ def rows(found: Crosses) -> list[list[str]]:
 def _row(row: Any) -> list[str]:
     return [
         f"{row.first} × {row.second}",
-        f"{row.breakdown:+,.0f} ({row.low:+,.0f} to {row.high:+,.0f})",
+        f"{words.signed(row.breakdown)} ({words.signed(row.low)} to {words.signed(row.high)})",
         words.probability(row.adjusted),
         f"{row.children:,.0f}",
         f"{row.mid_parent:,.0f}",
@@ -71,9 +71,9 @@ def of_groups(told: Isolation) -> str:
             "have the store's species named by: speciation taxonomy"
         )
     means = (
-        f"Groups are {told.groups}: breakdown is {found.mean_between:+,.0f} steps in "
-        f"{words.counted(found.between, 'pair')} between groups and {found.mean_within:+,.0f} "
-        f"in {found.within:,} within one"
+        f"Groups are {told.groups}: breakdown is {words.signed(found.mean_between)} steps in "
+        f"{words.counted(found.between, 'pair')} between groups and "
+        f"{words.signed(found.mean_within)} in {found.within:,} within one"
     )
     many = f"{words.counted(found.genomes, 'genome')} in {found.groups} groups"
     if found.least >= LEVEL:
@@ -96,8 +96,9 @@ def of_distance(told: Isolation) -> str:
             "genomes or more, and pairs that differ in both."
         )
     return (
-        f"Rank correlation of breakdown with distance: {found.value:+.2f} (95 % "
-        f"{found.low:+.2f} to {found.high:+.2f}, bootstrap over {found.genomes:,} genomes)."
+        f"Rank correlation of breakdown with distance: {words.signed(found.value, 2)} (95 % "
+        f"{words.signed(found.low, 2)} to {words.signed(found.high, 2)}, bootstrap over "
+        f"{found.genomes:,} genomes)."
     )
 
 

@@ -30,10 +30,10 @@ def rows(found: Epistasis) -> list[list[str]]:
 def _row(row: Any) -> list[str]:
     return [
         f"{row.first} + {row.second}",
-        f"{row.first_alone:+,.0f}",
-        f"{row.second_alone:+,.0f}",
-        f"{row.both:+,.0f}",
-        f"{row.epistasis:+,.0f} ({row.low:+,.0f} to {row.high:+,.0f})",
+        words.signed(row.first_alone),
+        words.signed(row.second_alone),
+        words.signed(row.both),
+        f"{words.signed(row.epistasis)} ({words.signed(row.low)} to {words.signed(row.high)})",
         words.probability(row.adjusted),
         str(row.verdict),
     ]

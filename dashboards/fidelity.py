@@ -94,7 +94,7 @@ def _header(fidelity: Fidelity, document: Mapping[str, Any]) -> Html:
         "genomes": (f"{shown} of {len(genomes)}", "shown to be the same in both arms"),
         "seeds": (f"{document['seeds']:,}", "shared by all arms, never used in evolution"),
         "largest difference": (
-            f"{worst.steps.estimate:+.1f} steps",
+            f"{words.signed(worst.steps.estimate, 1)} steps",
             f"{worst.name}; {_interval(worst.steps)}",
         ),
         "planted faults": (f"{caught} of {len(controls)}", "caught by the same comparison"),
@@ -153,7 +153,7 @@ def _row(genome: GenomeVerdict) -> Html:
     """Figures of both arms stand one above the other, the reference first."""
     cells = (
         _two(words.number(genome.reference.rmst), words.number(genome.tested.rmst)),
-        _with(f"{genome.steps.estimate:+.1f}", _interval(genome.steps)),
+        _with(words.signed(genome.steps.estimate, 1), _interval(genome.steps)),
         _with(_ratio(genome.ratio), f"the same step on {genome.identical:,} seeds"),
         _two(
             f"{genome.reference.successes:,} of {genome.seeds:,}",
@@ -238,7 +238,7 @@ def _control(control: Planted) -> Html:
         "tr",
         tag("th", control.name, scope="row"),
         tag("td", _with(control.fault, f"on {found.name}")),
-        tag("td", _with(f"{found.steps.estimate:+.0f} steps", _interval(found.steps))),
+        tag("td", _with(f"{words.signed(found.steps.estimate)} steps", _interval(found.steps))),
         tag("td", f"log-rank p {_p(found.log_rank_p)}"),
         tag("td", "caught" if control.caught else "not caught"),
     )
@@ -273,7 +273,7 @@ def _with(main: str, small: str) -> Html:
 
 
 def _interval(asked: Criterion) -> str:
-    return f"90 % {asked.low:+.1f} to {asked.high:+.1f}"
+    return f"90 % {words.signed(asked.low, 1)} to {words.signed(asked.high, 1)}"
 
 
 def _ratio(asked: Criterion) -> str:

@@ -11,7 +11,8 @@ from dashboards.figures.space import MOST_POINTS, draw_ranks, draw_space, keys_o
 from dashboards.markup import Html, tag
 from dashboards.page import keys, page, plot, tiles
 from speciation.analysis.lineage import OTHERS, Ancestry, Lived
-from speciation.analysis.taxonomy import RANKS, Species, Taxonomy, rank_index
+from speciation.analysis.taxonomy import RANKS, Species, Taxonomy, gene_labels, rank_index
+from speciation.genome.genome import kind_named
 from speciation.tables.files import LocalFiles
 
 MOST_IDS = 5000
@@ -184,7 +185,18 @@ def _row(own: Species) -> Html:
 
 def genes_in_words(own: Species) -> str:
     """The genes in which a species deviates most."""
-    return ", ".join(f"{gene} {away:+.1f}" for gene, away in own.deviations[:4])
+    told = (
+        f"{_WORDS.get(gene, gene)} {words.signed(away, 1)}" for gene, away in own.deviations
+    )
+    return ", ".join(list(told)[:4])
+
+
+_GENES = kind_named("hyper17").columns
+_WORDS = {
+    label: gene.replace("_", " ")
+    for label, gene in zip(gene_labels("hyper17", len(_GENES)), _GENES, strict=True)
+}
+"""What names of species say in short → the gene, as every other page calls it."""
 
 
 def lineage_section(lived: Lived, taxonomy: Taxonomy, rank: str) -> Html:

@@ -33,6 +33,7 @@ SPECIES = (
     "#9a6a3c",
 )
 """Colours that species are told apart by; from the eleventh on, shapes differ as well."""
+PATTERNS = ("", "/", ".", "x", "-", "\\", "+")
 SHAPES = ("circle", "diamond", "square", "cross", "x", "circle-open", "diamond-open")
 
 OUTCOMES = {
@@ -131,6 +132,11 @@ def generation_axis(last: int) -> dict[str, object]:
 def species_colour(number: int) -> str:
     """The colour of a species, by the number that stays with it."""
     return SPECIES[number % len(SPECIES)]
+
+
+def species_pattern(number: int) -> str:
+    """The pattern of its areas: another for every ten species; the first ten have none."""
+    return PATTERNS[number // len(SPECIES) % len(PATTERNS)]
 
 
 def species_shape(number: int) -> str:

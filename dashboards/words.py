@@ -79,6 +79,11 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 20 or value == int(value) else f"{value:.3g}"
 
 
+def signed(value: float, decimals: int = 0) -> str:
+    """A difference: with a plus, or a true minus."""
+    return f"{value:+,.{decimals}f}".replace("-", "−")
+
+
 def scientific(value: float) -> str:
     """A number of any size in three digits, such as ``1.09 × 10⁻⁷``."""
     digits, _, power = f"{value:.3g}".partition("e")

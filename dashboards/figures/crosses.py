@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboards import theme
+from dashboards import theme, words
 from dashboards.figures.pair_grid import draw_pair_grid, pair_grid
 from dashboards.markup import in_figure
 from speciation.analysis.crosses import LEVEL, Crosses
@@ -92,7 +92,7 @@ def _dots(own: pd.DataFrame, colour: str, name: str) -> go.Scatter:
 
 
 def _said(row: Any) -> str:
-    return (
-        f"{in_figure(row.first)} × {in_figure(row.second)}: {row.breakdown:+,.0f} steps "
-        f"(95 % {row.low:+,.0f} to {row.high:+,.0f}), distance {row.distance:.2f}"
-    )
+    names = f"{in_figure(row.first)} × {in_figure(row.second)}"
+    span = f"{words.signed(row.low)} to {words.signed(row.high)}"
+    steps = f"{words.signed(row.breakdown)} steps (95 % {span})"
+    return f"{names}: {steps}, distance {row.distance:.2f}"

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboards import theme
+from dashboards import theme, words
 from dashboards.figures.pair_grid import draw_pair_grid, pair_grid
 from dashboards.markup import in_figure
 from speciation.analysis.epistasis import LEVEL, Epistasis, Verdict
@@ -106,4 +106,5 @@ def _rows(
 
 
 def _said(name: str, value: Any, low: Any, high: Any) -> str:
-    return f"{name}: {value:+,.0f} steps (95 % {low:+,.0f} to {high:+,.0f})"
+    span = f"{words.signed(low)} to {words.signed(high)}"
+    return f"{name}: {words.signed(value)} steps (95 % {span})"

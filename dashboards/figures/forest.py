@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dashboards import theme
+from dashboards import theme, words
 from dashboards.markup import in_figure
 from speciation.analysis.fidelity import Answer, Verdict
 
@@ -111,5 +111,6 @@ def _dots(own: pd.DataFrame) -> go.Scatter:
 
 def _said(row: Any) -> str:
     """A row in words."""
-    interval = f"{row.estimate:+.2f} (90 % {row.low:+.2f} to {row.high:+.2f})"
+    value, low, high = (words.signed(own, 2) for own in (row.estimate, row.low, row.high))
+    interval = f"{value} (90 % {low} to {high})"
     return f"{in_figure(row.genome)}: {interval}, {row.pairs:,} pairs: {row.answer}"

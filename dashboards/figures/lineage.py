@@ -106,6 +106,7 @@ def draw_stream(stream: Stream, colours: Mapping[str, int]) -> go.Figure:
                 stackgroup="all",
                 line={"width": 0.6, "color": colour},
                 fillcolor=theme.see_through(colour, 0.78),
+                fillpattern=_pattern(colours.get(name, 0), colour),
                 hovertemplate="%{y}<extra>%{fullData.name}</extra>",
             )
         )
@@ -114,6 +115,15 @@ def draw_stream(stream: Stream, colours: Mapping[str, int]) -> go.Figure:
     return figure.update_layout(
         xaxis=theme.generation_axis(last) | {"range": [1, max(last, 2)]},
         yaxis={"rangemode": "tozero"},
+    )
+
+
+def _pattern(number: int, colour: str) -> dict[str, object]:
+    """Tells bands of one colour apart."""
+    shape = theme.species_pattern(number)
+    told = {"shape": shape, "fillmode": "overlay", "size": 7, "solidity": 0.35}
+    return (
+        told | {"fgcolor": theme.LIGHT["paper"], "bgcolor": colour} if shape else {"shape": ""}
     )
 
 

@@ -77,6 +77,7 @@ def draw_radar(comparison: Comparison) -> go.Figure:
             "bgcolor": "rgba(0,0,0,0)",
             "radialaxis": {
                 "range": [0, 1],
+                "angle": 180 / len(names),  # between two genes
                 "tickvals": [0, 0.5, 1],
                 "ticktext": ["low", "", "high"],
                 "gridcolor": theme.see_through(theme.GREY, 0.35),

@@ -9,6 +9,7 @@ import pandas as pd
 from dashboards import theme
 from dashboards.figures.arms import Drawing, Trace, drawing, interval, rows, rows_of, trace
 from dashboards.markup import in_figure
+from dashboards.words import signed
 from speciation.analysis.pairs import PairedDifference
 
 
@@ -42,7 +43,7 @@ def draw_forest(table: pd.DataFrame, colour: Mapping[str, str]) -> Drawing:
         arm = str(row.arm)
         mark = {"size": 10, "color": colour[arm]}
         mark |= {"symbol": "square" if row.separated else "square-open"}
-        words = f"{row.steps:+,.0f} steps (95 % {row.low:+,.0f} to {row.high:+,.0f}) on "
+        words = f"{signed(row.steps)} steps (95 % {signed(row.low)} to {signed(row.high)}) on "
         words += f"{row.seeds:,} shared seeds, log-rank p {row.adjusted:.3f} after Holm"
         traces += [
             trace(

@@ -14,7 +14,7 @@ from dashboards import words
 from dashboards.lab.sources import Sources
 from speciation.analysis.forge import Party
 from speciation.analysis.parties import kept_party
-from speciation.genome.collection import search
+from speciation.genome.collection import find, search
 from speciation.genome.envelope import GenomeError
 from speciation.genome.library import StoredGenome
 from speciation.tables.files import StoreError
@@ -107,6 +107,16 @@ def set_option(word: str) -> Option:
         return {"label": "Hall of Fame of the store", "value": word, "search": "hall of fame"}
     kind, _, name = word.partition(":")
     return {"label": f"{name} · {kind}", "value": word, "search": f"{kind} {name}"}
+
+
+def spoken(sources: Sources, word: str) -> str:
+    """A word as ``cluster.naming`` reads it: a genome of this library by its file."""
+    if word == "hall_of_fame" or ":" in word:
+        return word
+    try:
+        return str(find(sources.collection(), word).path.absolute())
+    except GenomeError:
+        return word
 
 
 def _of_library(sources: Sources, typed: str) -> list[Option]:

@@ -14,6 +14,7 @@ from dashboards.lab.address import GOING, HERE, follow, follower, going, query_o
 from dashboards.lab.choosing import store_at
 from dashboards.lab.evolution_news import news
 from dashboards.lab.evolution_view import (
+    GROWING,
     block_of,
     caption,
     empty,
@@ -28,6 +29,7 @@ from dashboards.lab.exports import Export, NothingToExport
 from dashboards.lab.launcher import Launcher, LaunchRefused, Resume, goes_on
 from dashboards.lab.live import Live, RunNow
 from dashboards.lab.patches import Sent
+from dashboards.lab.seen import KEYS
 from dashboards.lab.sources import Sources
 from dashboards.lab.tiles import tiles
 from dashboards.report import whole
@@ -180,8 +182,10 @@ def _connect_run(app: Dash, sources: Sources) -> None:
             if now is None:
                 return empty(), no_update
             wanted = query_of(search)
-            generation = _number(wanted.get("generation")) if wanted.get("run") == run else None
-            return view(now, generation, sent), _place(
+            if wanted.get("run", run) != run:
+                wanted = {}
+            generation = _number(wanted.get("generation"))
+            return view(now, generation, sent, wanted), _place(
                 run, generation, search, replace="run" not in wanted
             )
 
@@ -264,6 +268,13 @@ def _connect_tick(app: Dash, sources: Sources) -> None:
             )
 
     app.clientside_callback(
+        ClientsideFunction("lab", "viewed"),
+        Output("figures", "title"),
+        *(Input(own, told) for own in GROWING for told in ("relayoutData", "restyleData")),
+        *(State(own, "figure") for own in GROWING),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
         ClientsideFunction("lab", "rows"),
         Output("population", "figure", allow_duplicate=True),
         Input("population-rows", "data"),
@@ -275,8 +286,12 @@ def _connect_tick(app: Dash, sources: Sources) -> None:
 def _place(
     run: str, generation: int | None, since: Any, *, replace: bool = False
 ) -> dict[str, Any]:
-    query = {"run": run} | ({"generation": generation} if generation else {})
-    return going(PATH, urlencode(query), since, replace=replace)
+    before = query_of(since)
+    looks = {
+        key: before[key] for key in KEYS if key in before and before.get("run", run) == run
+    }
+    query = {"run": run} | ({"generation": generation} if generation else {}) | looks
+    return going(PATH, urlencode(query, safe=",:", errors="replace"), since, replace=replace)
 
 
 # -- The scrubber ---------------------------------------------------------------------------

@@ -23,19 +23,25 @@ from dashboards.figures.population import (
 from dashboards.lab.exports import framed
 from dashboards.lab.live import RunNow
 from dashboards.lab.patches import Sent, Traces
+from dashboards.lab.seen import as_seen
 from dashboards.lab.tiles import tiles
 from dashboards.thinning import doubling, evenly
 
 TICK_MS = 1000
+GROWING = ("fitness", "outcomes")
+"""Graphs whose lines get points and can be hidden."""
 
 
-def view(now: RunNow, generation: int | None, sent: Sent) -> list[Any]:
+def view(
+    now: RunNow, generation: int | None, sent: Sent, wanted: Mapping[str, str]
+) -> list[Any]:
     """Everything about a run; the caller holds the lock of ``live``.
 
     Args:
         now: The run.
         generation: Counted from 1; None for the latest.
         sent: Remembers the data of figures.
+        wanted: How figures are looked at: the address's query, see ``seen.py``.
     """
     keys = {name: sent.keep(data) for name, data in growing_of(now).items()}
     return [
@@ -45,7 +51,9 @@ def view(now: RunNow, generation: int | None, sent: Sent) -> list[Any]:
         dcc.Store(id="population-rows"),
         reins(now),
         html.Dl(tiles(now, time.time()), id="tiles", className="tiles"),
-        html.Div(_figures(now, shown(now, generation)), id="figures", className=stage(now)),
+        html.Div(
+            _figures(now, shown(now, generation), wanted), id="figures", className=stage(now)
+        ),
     ]
 
 
@@ -70,10 +78,12 @@ def stage(now: RunNow) -> str:
     return " ".join(("waiting" if waits else "", "" if now.beats else "silent")).strip()
 
 
-def _figures(now: RunNow, generation: int) -> list[Any]:
+def _figures(now: RunNow, generation: int, wanted: Mapping[str, str]) -> list[Any]:
+    fitness_seen = as_seen(fitness_of(now), "fitness", wanted)
+    outcomes_seen = as_seen(outcomes_of(now), "outcomes", wanted)
     return [
         html.P("No trial has ended yet. Figures appear with the first ones.", className="wait"),
-        framed("fitness", fitness_of(now), f"Best and median genome: {_measure(now)}"),
+        framed("fitness", fitness_seen, f"Best and median genome: {_measure(now)}"),
         html.H2("The population"),
         html.P(
             "A row is a generation, best genome first. Similar colours are related genomes. "
@@ -103,7 +113,7 @@ def _figures(now: RunNow, generation: int) -> list[Any]:
                 html.Div(
                     [
                         html.H2("How trials ended"),
-                        framed("outcomes", outcomes_of(now), "Outcomes by generation"),
+                        framed("outcomes", outcomes_seen, "Outcomes by generation"),
                     ]
                 ),
                 html.Div(
@@ -185,7 +195,13 @@ def _live(figure: go.Figure, height: int) -> go.Figure:
         height=height,
         uirevision="mine",
         showlegend=True,
-        legend={"orientation": "h", "x": 0, "y": -0.16, "yanchor": "top"},
+        legend={
+            "orientation": "h",
+            "traceorder": "normal",  # a band would turn it round
+            "x": 0,
+            "y": -0.16,
+            "yanchor": "top",
+        },
     )
 
 

@@ -23,8 +23,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +33,8 @@ from cluster.heartbeat import is_at_work
 from cluster.job_queue import Job, JobQueue, QueueError, State
 from cluster.manifest import config_of, settings_of
 from cluster.pulse import read_pulse
+from dashboards.lab.choosing import spoken
+from dashboards.lab.refusals import refused_as
 from dashboards.lab.sources import Sources
 from dashboards.lab.works import FOLDER, Work, is_name, read_work, start_work, stop_work, works
 from speciation.genome.collection import find
@@ -44,6 +45,7 @@ from speciation.tables.readers import genome_of
 from speciation.tables.store import Store
 from speciation.trial.task import TRACKS
 
+FAULTS = (ConfigError, GenomeError, QueueError, StoreError)
 MOST_AT_ONCE = 4
 MOST_GENOMES = 64
 MOST_SEEDS = 1_000_000
@@ -164,7 +166,7 @@ class Launcher:
         """
         if hindrance := self.hindrance(type(order)):
             raise LaunchRefused(hindrance)
-        with _in_a_sentence():
+        with refused_as(LaunchRefused, *FAULTS):
             if isinstance(order, Validate):
                 return self._validate(order)
             if isinstance(order, Classify):
@@ -191,7 +193,7 @@ class Launcher:
         if not is_name(name):
             raise LaunchRefused("It does not run, so there is nothing to stop.")
         work = read_work(self._sources.store, name)
-        with _in_a_sentence():
+        with refused_as(LaunchRefused, *FAULTS):
             if work is not None and work.running:
                 stop_work(self._sources.store, work)
                 return f"{name} stops when its last results are stored."
@@ -282,10 +284,8 @@ class Launcher:
         """What ``validate`` is told of a genome: never a path that a browser chose."""
         if word == "hall_of_fame" or word.startswith(("run:", "species:", "group:")):
             return word
-        try:
-            return str(find(self._sources.collection(), word).path.absolute())
-        except GenomeError:
-            return self._genome(word).id
+        said = spoken(self._sources, word)
+        return said if said != word else self._genome(word).id
 
     # The queue.
 
@@ -346,17 +346,6 @@ def preset_values(preset: str) -> dict[str, Any]:
     for section in ("evolution", "confirm", "engine"):
         flat |= {f"{section}.{key}": value for key, value in plain[section].items()}
     return {key: flat[key] for key in SETTINGS if flat.get(key) is not None}
-
-
-@contextmanager
-def _in_a_sentence() -> Iterator[None]:
-    """What this project and the system have to say, as a refusal."""
-    try:
-        yield
-    except (ConfigError, GenomeError, QueueError, StoreError) as error:
-        raise LaunchRefused(str(error)) from error
-    except OSError as error:
-        raise LaunchRefused(f"{error.filename or 'the store'}: {error.strerror}") from error
 
 
 def _check_settings(settings: Any) -> None:

@@ -7,12 +7,14 @@ from urllib.parse import urlencode
 
 from dash import Dash, Input, Output, State, dcc, html
 from dash.exceptions import PreventUpdate
+from flask import Response, request
 
 from dashboards import words
 from dashboards.figures.genes import value_in_words
 from dashboards.lab.address import GOING, HERE, going, query_of
 from dashboards.lab.exports import Export, NothingToExport
 from dashboards.lab.library_export import whole
+from dashboards.lab.library_files import MOST_UPLOAD, packed, taken_in
 from dashboards.lab.sources import Sources
 from speciation.genome.collection import Collection, find, rename, search, tag
 from speciation.genome.envelope import GenomeError
@@ -20,7 +22,11 @@ from speciation.genome.genome import GeneTable, kind_named
 from speciation.genome.library import StoredGenome
 
 PATH, TITLE = "/library", "Library"
+FILES = "/library-files"
 MOST_SHOWN = 500
+GIVE = (
+    f"A genome (.json) or a library (.zip), up to {MOST_UPLOAD // 10**6} MB; none comes twice."
+)
 JUDGED = {"selected": "on seeds that evolution chose by", "confirmed": "on fresh seeds"}
 
 
@@ -44,6 +50,19 @@ def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
             ),
             html.Div(
                 [
+                    dcc.Upload(
+                        html.Button("Take in …", className="action"),
+                        id="give",
+                        accept=".json,.zip",
+                        max_size=MOST_UPLOAD,
+                    ),
+                    html.A("Download all that is listed", id="take", href=FILES),
+                    html.Span(GIVE, id="given", role="status", className="faint"),
+                ],
+                className="reins",
+            ),
+            html.Div(
+                [
                     html.Div(id="shelves", className="shelves"),
                     html.Div(id="genome", className="genome"),
                 ],
@@ -57,20 +76,27 @@ def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
 
 def connect(app: Dash, sources: Sources) -> None:
     """What happens when somebody does something."""
+    _connect_list(app, sources)
+    _connect_sheet(app, sources)
+    _connect_files(app, sources)
 
+
+def _connect_list(app: Dash, sources: Sources) -> None:
     @app.callback(
         Output("shelves", "children"),
+        Output("take", "href"),
         Input("search", "value"),
         Input("changed", "data"),
         Input("chosen", "data"),
     )
-    def found(text: Any, _: Any, chosen: Any) -> list[Any]:
+    def found(text: Any, _: Any, chosen: Any) -> tuple[list[Any], str]:
         try:
             place = sources.collection()
         except GenomeError as error:
-            return [html.P(str(error), className="trouble")]
+            return [html.P(str(error), className="trouble")], FILES
         sought = text[:200] if isinstance(text, str) else ""
-        return shelves(place, search(place, sought), str(chosen or ""), sought)
+        listed = shelves(place, search(place, sought), str(chosen or ""), sought)
+        return listed, f"{FILES}?{urlencode({'text': sought}, errors='replace')}"
 
     @app.callback(
         GOING,
@@ -91,6 +117,8 @@ def connect(app: Dash, sources: Sources) -> None:
     def chosen(search_text: Any) -> str:
         return query_of(search_text).get("genome", "")[:64]
 
+
+def _connect_sheet(app: Dash, sources: Sources) -> None:
     @app.callback(
         Output("genome", "children"), Input("chosen", "data"), Input("changed", "data")
     )
@@ -126,6 +154,40 @@ def connect(app: Dash, sources: Sources) -> None:
         except GenomeError as error:
             return seen, str(error)
         return seen + 1, "Saved."
+
+
+def _connect_files(app: Dash, sources: Sources) -> None:
+    @app.callback(
+        Output("changed", "data", allow_duplicate=True),
+        Output("given", "children"),
+        Output("give", "contents"),  # else the same file again would be no news
+        Input("give", "contents"),
+        State("give", "filename"),
+        State("changed", "data"),
+        prevent_initial_call=True,
+    )
+    def given(contents: Any, name: Any, changed: Any) -> tuple[int, str, None]:
+        if not isinstance(contents, str) or not isinstance(name, str):
+            raise PreventUpdate
+        seen = changed if type(changed) is int else 0
+        try:
+            return seen + 1, taken_in(sources.collection(), name, contents), None
+        except GenomeError as error:
+            return seen, words.sentence(str(error)), None
+
+    @app.server.get(FILES)
+    def files() -> Response:
+        try:
+            place = sources.collection()
+            if one := request.args.get("genome", "")[:64]:
+                genomes: tuple[StoredGenome, ...] = (find(place, one),)
+            else:
+                genomes = search(place, request.args.get("text", "")[:200])
+            body = packed(place, genomes)
+        except GenomeError as error:
+            return Response(str(error), status=404, mimetype="text/plain")
+        head = {"Content-Disposition": 'attachment; filename="genomes.zip"'}
+        return Response(body, mimetype="application/zip", headers=head)
 
 
 def shelves(
@@ -180,6 +242,7 @@ def sheet(stored: StoredGenome) -> list[Any]:
         html.P(
             [
                 dcc.Link("To the forge", href=f"/forge?recipient={stored.genome.id}"),
+                html.A("Download", href=f"{FILES}?genome={stored.genome.id}"),
                 dcc.Link("Stress test", href=f"/stress?genomes={stored.genome.id}"),
             ],
             className="actions",

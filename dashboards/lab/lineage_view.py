@@ -1,4 +1,4 @@
-"""Where the species of a run and its champion came from, as the Lab shows it."""
+"""Where the species of a run, and any genome, came from, as the Lab shows it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,21 @@ from dash import html
 
 from cluster.species import lived_in
 from dashboards import theme, words
-from dashboards.figures.lineage import ORIGINS, draw_ancestry, draw_stream
+from dashboards.figures.lineage import ancestry_keys, draw_ancestry, draw_stream
 from dashboards.lab.choosing import State, state, store_at
 from dashboards.lab.exports import framed
 from dashboards.lab.sources import Sources
-from speciation.analysis.lineage import OTHERS, Ancestry, Lived, Stream
+from speciation.analysis.lineage import (
+    OTHERS,
+    Ancestry,
+    LineageError,
+    Lived,
+    Stream,
+    ancestry,
+)
 from speciation.analysis.taxonomy import Taxonomy
 from speciation.tables.files import StoreError
+from speciation.tables.readers import genomes_frame
 
 
 def lived(sources: Sources, taxonomy: Taxonomy, rank: str) -> tuple[Lived, ...]:
@@ -35,21 +43,51 @@ def _lived(folder: Path, _: State, taxonomy: Taxonomy, rank: str) -> tuple[Lived
 
 
 def parts(sources: Sources, taxonomy: Taxonomy, rank: str) -> list[Any]:
-    """It as parts of a page."""
+    """How species came and went, as parts of a page."""
     colours = {own.name: own.colour for own in taxonomy.at(rank)}
     found: list[Any] = []
     for own in lived(sources, taxonomy, rank):
         if own.stream is not None and own.stream.counts.size:
             found += _stream(own.run, own.stream, colours)
-        if own.ancestry is not None and own.ancestry.edges:
-            found += _ancestry(own.ancestry)
     return found
+
+
+def champion(sources: Sources, taxonomy: Taxonomy) -> str | None:
+    """The id of the latest run's champion, if its ancestry can be told."""
+    found = (own.ancestry for own in lived(sources, taxonomy, taxonomy.clearest))
+    return next((own.genome_id for own in found if own is not None), None)
+
+
+def ancestry_of(sources: Sources, genome_id: str) -> Ancestry:
+    """Whom a genome is from, by all runs of the store.
+
+    Raises:
+        LineageError: No run bred it.
+        StoreError: The store cannot be read.
+    """
+    return _ancestry_of(sources.store, state(sources.store), genome_id)
+
+
+@lru_cache(maxsize=16)
+def _ancestry_of(folder: Path, _: State, genome_id: str) -> Ancestry:
+    return ancestry(genomes_frame(store_at(folder)), genome_id)
+
+
+def ancestors(sources: Sources, genome_id: str) -> list[Any]:
+    """The ancestry of a genome as parts of a page, or why there is none."""
+    try:
+        found = ancestry_of(sources, genome_id)
+    except LineageError:
+        said = "No run of this store bred it: it came from elsewhere, or was made by hand."
+        return [html.P(said, className="faint")]
+    except StoreError as error:
+        return [html.P(str(error), className="trouble")]
+    return _ancestry(found)
 
 
 def _stream(run: str, stream: Stream, colours: Mapping[str, int]) -> list[Any]:
     shown = {
-        name: theme.GREY if name == OTHERS else theme.species_colour(colours[name])
-        for name in stream.names
+        name: theme.GREY if name == OTHERS else _paint(colours[name]) for name in stream.names
     }
     said = "How many genomes of each species lived in each generation"
     return [
@@ -60,19 +98,29 @@ def _stream(run: str, stream: Stream, colours: Mapping[str, int]) -> list[Any]:
 
 
 def _ancestry(lineage: Ancestry) -> list[Any]:
-    made = sorted({own.origin for own in lineage.ancestors})
+    if not lineage.edges:
+        origin = lineage.ancestors[0].origin.replace("_", " ")
+        return [html.P(f"A founder, by {origin}: nobody is before it.", className="lead")]
     founders = words.counted(len(lineage.founders), "founder")
     partial = "" if lineage.complete else " Some lines could not be followed to their founder."
+    said = f"The ancestors of {words.short(lineage.genome_id)} by generation"
     return [
-        html.H2(f"Ancestry of its champion, {words.short(lineage.genome_id)}"),
         html.P(
             f"{words.counted(len(lineage.ancestors), 'genome')} back to {founders}. Colour is "
             f"the operator that made a genome; diamonds are founders.{partial}",
             className="lead",
         ),
-        _keys({name.replace("_", " "): ORIGINS.get(name, theme.GREY) for name in made}),
-        framed("ancestry", draw_ancestry(lineage), "The champion's ancestors by generation"),
+        _keys(ancestry_keys(lineage)),
+        framed("ancestry", draw_ancestry(lineage), said),
     ]
+
+
+def _paint(number: int) -> str:
+    """The colour of a species as CSS, striped where its band has a pattern."""
+    colour = theme.species_colour(number)
+    if not theme.species_pattern(number):
+        return colour
+    return f"repeating-linear-gradient(135deg,{colour} 0 2px,{theme.LIGHT['paper']} 2px 4px)"
 
 
 def _keys(colours: Mapping[str, str]) -> html.Ul:

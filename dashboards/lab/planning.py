@@ -6,8 +6,6 @@ is begun by ``launcher.py``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -21,14 +19,16 @@ from cluster.validate import Outcomes, judged
 from cluster.validate_asked import Asked, ValidateError, ask
 from cluster.validate_plan import Plan, plan
 from cluster.validate_text import document, plan_text
-from dashboards.lab.choosing import State, state, store_at
+from dashboards.lab.choosing import State, spoken, state, store_at
+from dashboards.lab.refusals import refused_as
 from dashboards.lab.sources import Sources
 from dashboards.lab.stress import Stress
 from speciation.analysis.validation import Validation, ValidationError
-from speciation.genome.collection import find
 from speciation.genome.envelope import GenomeError
 from speciation.tables.files import StoreError
 from speciation.trial.trial import Outcome
+
+FAULTS = (ConfigError, GenomeError, NamingError, StoreError, ValidateError, ValidationError)
 
 
 class PlanRefused(ValueError):  # noqa: N818 - an answer, not a fault
@@ -73,9 +73,9 @@ def planned(sources: Sources, stress: Stress) -> Planned:
     """
     if not stress.genomes:
         raise PlanRefused("Choose genomes to see what their validation would take.")
-    with _in_a_sentence():
-        spoken = tuple(_spoken(sources, word) for word in stress.genomes)
-        return _planned(sources.store, state(sources.store), replace(stress, genomes=spoken))
+    with refused_as(PlanRefused, *FAULTS):
+        words = tuple(spoken(sources, word) for word in stress.genomes)
+        return _planned(sources.store, state(sources.store), replace(stress, genomes=words))
 
 
 @lru_cache(maxsize=8)
@@ -104,35 +104,9 @@ def shown(sources: Sources, own: Planned) -> Shown:
     arms = {name: ids for name, ids in own.asked.arms.items() if not tried.isdisjoint(ids)}
     if not arms:
         raise PlanRefused("No trial of these genomes is in the store yet.")
-    with _in_a_sentence():
+    with refused_as(PlanRefused, *FAULTS):
         asked = replace(own.asked, arms=arms)
         found = judged(asked, store_at(sources.store), rows=own.plan.found_rows)
         told = document(asked, Outcomes(found, own.plan, 0))
     absent = tuple(name for name in own.asked.arms if name not in arms)
     return Shown(found, told, asked.config.kind, absent)
-
-
-def _spoken(sources: Sources, word: str) -> str:
-    """A word as ``cluster.naming`` reads it: a genome of this library by its file."""
-    if word == "hall_of_fame" or ":" in word:
-        return word
-    try:
-        return str(find(sources.collection(), word).path.absolute())
-    except GenomeError:
-        return word
-
-
-@contextmanager
-def _in_a_sentence() -> Iterator[None]:
-    """What this project has to say, as a refusal."""
-    try:
-        yield
-    except (
-        ConfigError,
-        GenomeError,
-        NamingError,
-        StoreError,
-        ValidateError,
-        ValidationError,
-    ) as error:
-        raise PlanRefused(str(error)) from error

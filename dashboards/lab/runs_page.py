@@ -165,7 +165,10 @@ def work_row(work: Work, at: float) -> Row:
 def log(live: Live, name: str) -> dict[str, str]:
     """Whose log is shown, and its end."""
     if not name:
-        return {"title": "", "log": "Choose a name above to see what it says."}
+        return {
+            "title": "",
+            "log": "Click the name of a run or a validation to see what it says.",
+        }
     said = live.log(name)
     return {"title": f"Log of {name}", "log": said or "It has said nothing here."}
 

@@ -21,7 +21,7 @@ from dash import (
 from dash.exceptions import PreventUpdate
 
 from dashboards import theme, words
-from dashboards.lab import lineage_view
+from dashboards.lab import ancestry_page, lineage_view
 from dashboards.lab.address import GOING, HERE, follow, follower, going, query_of
 from dashboards.lab.exports import Export, NothingToExport, saves
 from dashboards.lab.launcher import TAXONOMY, Classify, Launcher, LaunchRefused
@@ -107,11 +107,13 @@ def _page(sources: Sources, wanted: dict[str, str]) -> list[Any]:
             className="split",
         ),
         html.Div(id="lineage", className="lineage"),
+        ancestry_page.frame(sources, taxonomy, wanted),
         html.H2("A second opinion"),
         html.P(opinion_in_words(taxonomy), id="species-opinion", className="lead"),
         _classify("Classify again"),
         dcc.Interval(id="species-tick", interval=TICK_MS),
         dcc.Store(id="species-seen", data=sources.taxonomy_state()),
+        dcc.Store(id="painted", data=level),
         dcc.Store(id="ids"),
         follower("speciation-address"),
     ]
@@ -185,19 +187,23 @@ def connect(app: Dash, sources: Sources) -> None:
     @app.callback(
         Output("space", "figure"),
         Output("species", "children"),
+        Output("painted", "data"),
         GOING,
         Input("rank", "value"),
+        State("painted", "data"),
         HERE,
         prevent_initial_call=True,
     )
-    def another_rank(level: Any, search: Any) -> tuple[Patch, list[Any], dict[str, Any]]:
+    def another_rank(level: Any, painted: Any, search: Any) -> tuple[Any, ...]:
         taxonomy = sources.taxonomy()
         if taxonomy is None or not _is_level(level):
             raise PreventUpdate
         before = query_of(search)
         query = urlencode({**before, "rank": RANKS[level]}, safe=",", errors="replace")
         where = going(PATH, query, search, replace="rank" not in before)
-        return repainted(taxonomy, level), species(taxonomy, level), where
+        if level == painted:  # the page is new, and to paint it twice takes long
+            return *[no_update] * 3, where
+        return repainted(taxonomy, level), species(taxonomy, level), level, where
 
     @app.callback(
         Output("rank", "value"),
@@ -229,6 +235,7 @@ def connect(app: Dash, sources: Sources) -> None:
         return {"text": "\n".join(ids), "said": f"{words.counted(len(ids), 'id')} copied"}
 
     _connect_classifying(app, sources)
+    ancestry_page.connect(app, sources, PATH)
     app.clientside_callback(
         ClientsideFunction("lab", "turned"),
         Output("species", "title"),
@@ -350,10 +357,8 @@ def export(sources: Sources, wanted: dict[str, str]) -> Export:
     taxonomy = sources.taxonomy()
     if taxonomy is None:
         raise NothingToExport("There is no taxonomy beside this store, so there is no page.")
-    return _exported(sources, taxonomy, RANKS[_level(taxonomy, wanted)])
-
-
-def _exported(sources: Sources, taxonomy: Taxonomy, rank: str) -> Export:
+    rank = RANKS[_level(taxonomy, wanted)]
+    lived = lineage_view.lived(sources, taxonomy, rank)
     return Export(
-        "taxonomy", whole(taxonomy, rank, lineage_view.lived(sources, taxonomy, rank))
+        "taxonomy", whole(taxonomy, rank, ancestry_page.asked(sources, lived, wanted))
     )

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import urlencode
 
 from speciation.analysis.forge import Forged, Party, assemble
@@ -176,8 +176,13 @@ def number(value: Any) -> float | None:
 # -- Inside ---------------------------------------------------------------------------------
 
 
+def is_genome_id(word: Any) -> TypeGuard[str]:
+    """Whether what a browser told has the form of a genome's id."""
+    return isinstance(word, str) and _ID.fullmatch(word) is not None
+
+
 def _id(word: Any) -> str:
-    return word if isinstance(word, str) and _ID.fullmatch(word) else ""
+    return word if is_genome_id(word) else ""
 
 
 def _gene(word: Any) -> bool:

@@ -22,6 +22,7 @@ from speciation.analysis.pairs import (
     by_shared_seed,
     differences_from,
     pairwise_tests,
+    times_by_seed,
 )
 from speciation.analysis.ranking import Luck, luck_of_seeds, probability_best
 from speciation.analysis.survival import GroupLogRank, Times, log_rank_groups
@@ -39,8 +40,10 @@ class Comparison:
         pairs: The log-rank test of every pair.
         groups: The log-rank test of all arms at once.
         best: Name → probability that the arm has the least RMST, shrunk for the best of many;
-            empty where no trial grokked, or arms share fewer than two seeds.
-        luck: Whether equal arms could have produced this; None where ``best`` is empty.
+            empty where no trial grokked, or arms share fewer than two seeds with the one that
+            has most.
+        luck: Whether equal arms could have produced this; None where no trial
+            grokked, or all share fewer than two seeds.
         advice: What more seeds would settle, in a sentence.
         independent: Whether p-values may be taken as they are: False of groups on different
             seeds.
@@ -80,18 +83,28 @@ def compare(arms: Sequence[Arm], reference: str | None = None) -> Comparison | N
     differences = differences_from(
         arms[first], [arms[i] for i in rest], [tests.pair(first, i) for i in rest]
     )
-    shared = by_shared_seed(arms)
     any_grokked = any(arm.grokked.any() for arm in arms)
-    ranked = any_grokked and shared.shape[1] > 1  # of one seed, drawing again knows nothing
     return Comparison(
         differences=differences,
         pairs=tests,
         groups=log_rank_groups(times),
-        best=dict(zip(names, probability_best(shared).tolist(), strict=True)) if ranked else {},
-        luck=luck_of_seeds(shared) if ranked else None,
+        best=_best(arms) if any_grokked else {},
+        luck=_luck(arms) if any_grokked else None,
         advice=advice(differences) if any_grokked else nothing_grokked(arms[first].horizon),
         independent=_independent(arms),
     )
+
+
+def _best(arms: Sequence[Arm]) -> dict[str, float]:
+    found = probability_best(times_by_seed(arms))
+    if np.isnan(found).any():
+        return {}
+    return dict(zip((arm.name for arm in arms), found.tolist(), strict=True))
+
+
+def _luck(arms: Sequence[Arm]) -> Luck | None:
+    shared = by_shared_seed(arms)
+    return luck_of_seeds(shared) if shared.shape[1] > 1 else None
 
 
 def _independent(arms: Sequence[Arm]) -> bool:
@@ -130,13 +143,26 @@ def advice(differences: Sequence[PairedDifference]) -> str:
         return ""
     if not rest:
         who = f"All {told:,} others are" if told > 1 else f"{rivals[0].second} is"
-        return f"{who} told apart from {rivals[0].first}."
+        return f"{who} told apart from {rivals[0].first}.{_open_means(rivals)}"
     nearest = min(rest, key=lambda d: abs(d.steps.value))
     said = _advice_on(nearest)
     return (
         f"{told:,} of {len(rivals):,} are told apart from {nearest.first}. {said}"
         if told
         else said
+    )
+
+
+def _open_means(told: Sequence[PairedDifference]) -> str:
+    """Of curves that differ, the nearest whose means may not."""
+    unsure = [d for d in told if d.steps.low <= 0 <= d.steps.high]
+    if not unsure:
+        return ""
+    own = min(unsure, key=lambda d: abs(d.steps.value))
+    return (
+        f" The curves of {own.second} and {own.first} differ, but which has the lesser mean is "
+        f"open: {own.steps.value:+,.0f} steps on shared seeds (95 % {own.steps.low:+,.0f} to "
+        f"{own.steps.high:+,.0f})."
     )
 
 

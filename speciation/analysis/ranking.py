@@ -67,8 +67,14 @@ def probability_best(times: Floats) -> Floats:
     little.
 
     Args:
-        times: min(T, H) by arm and shared seed, ``(A, s)``; A and s of at least 2.
+        times: min(T, H) by arm and seed, ``(A, s)``, A of at least 2; NaN where an arm was not
+            tried.
+
+    Returns:
+        NaN of all, if an arm has fewer than two seeds in common with the arm that has most.
     """
+    if not _joined(times):
+        return np.full(len(times), np.nan)
     means, variances, drawn = _beside_the_others(times)
     if not variances.any():
         return _share_of_least(means[:, None])
@@ -82,15 +88,27 @@ def probability_best(times: Floats) -> Floats:
     return _share_of_least(pooled + np.sqrt(own) * (drawn - means[:, None]))
 
 
-def _beside_the_others(times: Floats) -> tuple[Floats, Floats, Floats]:
-    """Means less what all arms share, ``(A,)``, their variances, and resamples, ``(A, B)``.
+def _joined(times: Floats) -> bool:
+    there = ~np.isnan(times)
+    most = there[there.sum(axis=1).argmax()]
+    return bool((there & most).sum(axis=1).min() > 1)
 
-    What is left of A arms less their mean has (A - 1) / A of the variance, which is put back.
+
+def _beside_the_others(times: Floats) -> tuple[Floats, Floats, Floats]:
+    """Means less what a seed does to all arms, ``(A,)``, variances, and resamples, ``(A, B)``.
+
+    What a seed does is its mean over arms, each less its own distance from the arm that was
+    tried most. What is left of A arms has (A - 1) / A of the variance, which is put back.
     """
-    arms, seeds = times.shape
-    own = times - times.mean(axis=0)
-    variances = own.var(axis=1, ddof=1) / seeds * arms / (arms - 1)
-    return own.mean(axis=1), variances, resampled(own) / seeds
+    there = ~np.isnan(times)
+    most = times[there.sum(axis=1).argmax()]
+    apart = np.nanmean(times - most, axis=1)
+    own = times - np.nanmean(times - apart[:, None], axis=0)
+    seeds, means = there.sum(axis=1), np.nanmean(own, axis=1)
+    variances = np.nanvar(own, axis=1, ddof=1) / seeds * len(own) / (len(own) - 1)
+    off = np.where(there, own - means[:, None], 0.0)
+    total, count = np.split(resampled(np.concatenate([off, there])), 2)
+    return means, variances, means[:, None] + total / np.maximum(count, 1)
 
 
 def _how_likely(means: Floats, variances: Floats) -> tuple[Floats, Floats]:

@@ -14,8 +14,8 @@ equally good arms was dropped, so that happens with a probability of at most α.
 this is the two-sided test at level α.
 
 The price of assuming nothing: had two arms that differ by Δ steps and never fail so far failed
-unseen in a share Δ/H of trials, they could be equal. So any rule that holds this error needs
-log(1/α) / log(1 + Δ/H) seeds or more in half of all races, 188 of them for 40 steps of 2,500;
+unseen in a share of some Δ/H, they could be equal. So any rule that holds this error needs
+log(1/α) / log(1 + Δ/H) seeds or more in half of all races, 189 of them for 40 steps of 2,500;
 a test of a number of seeds that is fixed beforehand takes fewer where nothing fails, and errs
 where failures are rare (docs/log.md). A shorter horizon makes the price less.
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.parties import LIBRARY
+from cluster.naming import LIBRARY
 from speciation.genome.library import load_genome, read_stored
 from speciation.tables.readers import generations_frame, genomes_frame, trials_frame
 from speciation.tables.store import Store

@@ -85,6 +85,28 @@ def test_a_run_that_is_submitted_is_in_the_queue_and_says_what_went_where(call, 
     assert job.settings["executor"] == "ray"
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_a_job_that_no_dispatcher_begins_is_said_to_be_queued(
+    call, cluster, queue, monkeypatch, again
+):
+    words = ["submit", "run.yaml"]
+    if again:
+        call(*words)
+        [job] = queue.jobs()
+        call("cancel", job.id)
+        words = ["retry", job.id]
+
+    def refuse(*_: object) -> None:
+        raise ExecutorError("the cluster takes no jobs")
+
+    monkeypatch.setattr(cluster, "ensure_dispatcher", refuse)
+    said = call(*words)
+    [job] = queue.jobs()
+    assert (said.code, job.state) == (2, State.QUEUED)
+    assert f"job {job.id} is queued, but nothing begins it yet: the cluster takes" in said.err
+    assert f"speciation dispatch --store {queue.store.uri}" in said.err
+
+
 def test_submitting_again_asks_for_nothing_new(call, cluster, queue):
     first = json.loads(call("submit", "run.yaml", "--json").out)
     again = json.loads(call("submit", "run.yaml", "--json").out)

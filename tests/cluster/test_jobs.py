@@ -21,7 +21,7 @@ pytest.importorskip("ray", reason="jobs need ray")
 
 from cluster.closed import processes, prove  # noqa: E402
 from cluster.local_cluster import STATE  # noqa: E402
-from tests.cluster.cluster_site import Site, driver_of, jobs_of_ray  # noqa: E402
+from tests.cluster.cluster_site import RUN, Site, driver_of, jobs_of_ray  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +116,13 @@ def test_a_driver_that_is_killed_is_begun_again_and_goes_on(site):
     trials = trials_frame(Store(site.store))
     assert job["generation"] == 12
     assert not trials["trial_id"].duplicated().any()
+
+
+def test_a_closed_cluster_is_joined_from_outside_by_its_address(site):
+    one = {**RUN["evolution"], "generations": 1}
+    said = site.call("evolve", site.config("outside", evolution=one), "--json")
+    assert (said.code, said.err) == (0, ""), said
+    assert len(trials_frame(Store(site.store), json.loads(said.out.splitlines()[-1])["run"]))
 
 
 def test_a_run_that_cannot_begin_has_failed_with_its_sentence(site):

@@ -102,7 +102,14 @@ def locked() -> Iterator[str]:
 
 def test_a_cluster_that_takes_our_token_lets_us_in(home, monkeypatch, locked):
     monkeypatch.setenv("RAY_AUTH_TOKEN", "right")
-    check_token(locked)
+    assert check_token(locked)
+
+
+def test_a_token_that_ray_was_told_not_to_show_is_missed_at_once(home, monkeypatch, locked):
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "right")
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    with pytest.raises(ExecutorError, match="RAY_AUTH_MODE is disabled, so Ray would not show"):
+        check_token(locked)
 
 
 def test_a_wrong_token_and_none_are_told_apart_and_never_shown(home, monkeypatch, locked):
@@ -116,13 +123,13 @@ def test_a_wrong_token_and_none_are_told_apart_and_never_shown(home, monkeypatch
 
 @pytest.mark.parametrize("address", ["auto", "http://127.0.0.1:8265", "ray://127.0.0.1:10001"])
 def test_an_address_of_another_kind_is_left_to_ray(home, address):
-    check_token(address)
+    assert not check_token(address)
 
 
 def test_a_port_that_is_no_cluster_is_left_to_ray(home):
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
-        check_token(f"127.0.0.1:{nobody.getsockname()[1]}")
+        assert not check_token(f"127.0.0.1:{nobody.getsockname()[1]}")
 
 
 def test_a_home_that_cannot_be_written_to_has_its_token_elsewhere(home, monkeypatch):

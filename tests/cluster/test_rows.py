@@ -55,6 +55,7 @@ def clock() -> Clock:
 def test_rows_are_gathered_for_a_moment_before_they_are_stored(tmp_path, clock):
     store = Watched(tmp_path)
     buffer = RowBuffer(store, "run", clock=clock)
+    buffer.flush()
     buffer.add(Results.of(RESULTS[:2]), 0, "A")
     clock.now = FLUSH_SECONDS - 0.1
     buffer.flush_if_due()
@@ -64,6 +65,16 @@ def test_rows_are_gathered_for_a_moment_before_they_are_stored(tmp_path, clock):
     buffer.flush_if_due()
     assert store.appended == [("curves", 3), ("trials", 3)]
     assert buffer.waiting == 0
+
+
+def test_the_first_rows_of_a_process_are_stored_as_soon_as_they_come(tmp_path, clock):
+    store = Watched(tmp_path)
+    buffer = RowBuffer(store, "run", clock=clock)
+    buffer.flush_if_due()
+    clock.now = 0.1
+    buffer.add(Results.of(RESULTS[:1]), 0, "A")
+    buffer.flush_if_due()
+    assert store.appended == [("curves", 1), ("trials", 1)]
 
 
 def test_rows_are_stored_once(tmp_path, clock):
@@ -155,7 +166,8 @@ def test_suspicions_are_stored_at_once_or_no_more_work_is_taken_in(tmp_path, clo
     buffer.suspect([pack])
     assert buffer.full
     store.full = lambda table: False
-    buffer.flush()
+    clock.now = FLUSH_SECONDS
+    buffer.flush_if_due()
     assert not buffer.full
     assert suspicions(store, "run", list(pack.trials)) == [pack]
 

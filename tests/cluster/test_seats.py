@@ -44,6 +44,14 @@ def test_each_seat_hears_of_its_own_trials_alone():
     assert sorted(finished(heard["b"])) == sorted(t.id for t in many[12:])
 
 
+def test_what_finishes_within_a_moment_is_told_as_one():
+    table, many = dealer(Behaviour(slots=4)), trials(20)
+    table.take("a", Submitted(parcel(many), apart=False))
+    table.deal(60.0)  # it ends when nobody waits any more
+    (event,) = table.answer("a").events
+    assert sorted(event.results.ids) == sorted(t.id for t in many)
+
+
 def test_a_trial_that_two_want_is_trained_once_and_told_to_both():
     executor = LocalExecutor(PLAN, Behaviour(slots=8))
     table, many = Dealer(executor, curves=False), trials(6)

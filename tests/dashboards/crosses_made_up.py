@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 
@@ -12,6 +14,7 @@ from tests.cluster.synthetic import genome
 H, SEEDS, CHILDREN = 2500, 20, 24
 
 
+@cache
 def made_up(count: int) -> tuple[Crosses, Isolation]:
     """So many genomes, the first half of them Vikings, the others Saxons."""
     genomes = [genome(i) for i in range(count)]

@@ -33,6 +33,37 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
       goTo("?" + query.toString().replaceAll("%2C", ","), true);
       return window.dash_clientside.no_update;
     },
+    // What is zoomed and hidden is part of the address, but no step of "back"; see seen.py.
+    viewed: function (...told) {
+      const [id, what] = dash_clientside.callback_context.triggered[0].prop_id.split(".");
+      const event = dash_clientside.callback_context.triggered[0].value;
+      const query = new URLSearchParams(location.search);
+      const parts = (key) => (query.get(key) || "").split(",").filter(Boolean);
+      const zoom = new Map(parts("zoom").map((own) => [own.split(":")[0], own]));
+      const hidden = new Set(parts("hidden"));
+      if (what === "relayoutData")
+        for (const axis of ["xaxis", "yaxis", "yaxis2"]) {
+          const [from, to] = [0, 1].map((i) =>
+            event?.[`${axis}.range[${i}]`] ?? event?.[`${axis}.range`]?.[i]);
+          if (event?.[`${axis}.autorange`]) zoom.delete(`${id}.${axis}`);
+          else if (Number.isFinite(from) && Number.isFinite(to))
+            zoom.set(`${id}.${axis}`, [`${id}.${axis}`, +from.toPrecision(6), +to.toPrecision(6)].join(":"));
+        }
+      else if (event?.[0]?.visible) {
+        const figure = told[id === "fitness" ? 4 : 5], seen = [event[0].visible].flat();
+        event[1].forEach((trace, i) => {
+          const name = `${id}.${figure.data[trace].name}`;
+          if ((seen[i] ?? seen[0]) === "legendonly") hidden.add(name);
+          else hidden.delete(name);
+        });
+      } else return window.dash_clientside.no_update;
+      for (const [key, list] of [["zoom", [...zoom.values()]], ["hidden", [...hidden]]])
+        if (list.length) query.set(key, list.join());
+        else query.delete(key);
+      const search = "?" + query.toString().replaceAll("%2C", ",").replaceAll("%3A", ":");
+      if (search !== location.search) goTo(search, true);
+      return window.dash_clientside.no_update;
+    },
     // Rows of the population that are new, between those that stay; see evolution_news.py.
     rows: function (news, figure) {
       const [own] = figure.data, {meta, yaxis} = figure.layout;
@@ -49,6 +80,9 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
         layout: {...figure.layout, meta: news.shown, yaxis: {...yaxis, ticktext: news.ticktext}},
       };
     },
+    // The genome of a point that was clicked, for the page to show its ancestors.
+    clicked: (click, figure) =>
+      click ? idOf(click.points[0], figure) : window.dash_clientside.no_update,
     copied: function (list) {
       if (!list) return window.dash_clientside.no_update;
       return navigator.clipboard.writeText(list.text).then(

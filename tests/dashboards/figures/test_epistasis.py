@@ -1,14 +1,12 @@
-"""Epistasis as figures, and the page around them."""
+"""Epistasis as figures."""
 
 from __future__ import annotations
 
 import pytest
 
 from dashboards import theme
-from dashboards.epistasis import HEADER, report, rows
 from dashboards.figures.epistasis import draw_effects, draw_grid, draw_pairs
 from speciation.analysis.epistasis import Epistasis, epistasis, factorial
-from tests.dashboards.reading import Page
 from tests.speciation.analysis.test_epistasis import FOUR, H, law, tried
 
 
@@ -34,15 +32,3 @@ def test_effects_that_were_not_shown_are_grey(found):
 def test_pairs_are_coloured_by_verdict(found):
     (dots,) = draw_pairs(found).data
     assert list(dots.marker.color) == [theme.GREEN] + [theme.GREY] * 5
-
-
-def test_the_page_counts_what_works_only_together(found, tmp_path):
-    report(found, "one", "other", tmp_path / "page.html")
-    page = Page((tmp_path / "page.html").read_text(encoding="utf-8"))
-    assert "Epistasis: from one to other" in page.text
-    assert "on 60 seeds" in page.text
-    assert "of 6 pairs" in page.text
-    assert len(page.data) == 3
-    first = rows(found)[0]
-    assert (first[0], first[-1], len(first)) == ("b + c", "only together", len(HEADER))
-    assert first[-2] == "< 0.001"

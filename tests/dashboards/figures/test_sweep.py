@@ -1,4 +1,4 @@
-"""A sweep as figures, and the page around them."""
+"""A sweep as figures."""
 
 from __future__ import annotations
 
@@ -17,10 +17,8 @@ from dashboards.figures.sweep import (
     grid_of,
     step_grid,
 )
-from dashboards.sweep import HEADER, report, rows
 from speciation.analysis.sweep import Swept
 from speciation.trial.trial import LearningClass
-from tests.dashboards.reading import Page
 from tests.dashboards.sweep_made_up import COLUMNS, GENOMES, ROWS, made_up
 
 
@@ -72,14 +70,3 @@ def test_a_correlation_whose_interval_holds_zero_is_grey(found):
     assert list(dots.x) == list(told["rank_correlation"])
     expected = [theme.BLUE if low > 0 else theme.GREY for low in told["low"]]
     assert list(dots.marker.color) == expected
-
-
-def test_the_page_tells_every_cell_and_says_where_nothing_can_be_correlated(found, tmp_path):
-    report(found, "made-up", 32, tmp_path / "page.html")
-    page = Page((tmp_path / "page.html").read_text(encoding="utf-8"))
-    assert f"The same genomes in {len(ROWS) * len(COLUMNS)} settings" in page.text
-    assert len(page.data) == 3
-    assert {len(row) for row in rows(found)} == {len(HEADER)}
-    few = Swept(found.cells, found.classes, found.transfer.iloc[:0])
-    report(few, "made-up", 32, tmp_path / "few.html")
-    assert "needs four genomes" in (tmp_path / "few.html").read_text(encoding="utf-8")

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from dashboards.lab.app import listen, make_app, server_of
 from dashboards.lab.sources import Sources
@@ -24,12 +25,34 @@ def serving(store: Path, library: Path, late: float = 0.0) -> Iterator[str]:
     app = make_app(Sources(store, library), port)
     if late:
         app.server.before_request(lambda: time.sleep(late * (next(asked) % 2)))
-    server = server_of(app, listening)
-    threading.Thread(target=server.run, daemon=True).start()
-    try:
+    with running(server_of(app, listening)):
         yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def running(server: Any) -> Iterator[None]:
+    """A server at work in a thread that has ended when this has.
+
+    Else its end, on sockets that were closed, is laid to the charge of a later test.
+    """
+    over = threading.Event()
+
+    def run() -> None:
+        try:
+            server.run()
+        except OSError:
+            if not over.is_set():
+                raise
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield
     finally:
+        over.set()
         server.close()
+        server.task_dispatcher.shutdown(timeout=5)
+        thread.join(5)
 
 
 def until(page, expression: str, seconds: float = 60.0) -> None:

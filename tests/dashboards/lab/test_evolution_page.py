@@ -85,6 +85,32 @@ def test_a_generation_is_in_the_address_and_back_goes_back(page, finished):
         assert "/evolution" not in page.url  # opening the page left one step behind it
 
 
+def test_what_is_zoomed_and_hidden_is_in_the_address_and_comes_back(page, finished):
+    with serving(finished, finished) as address:
+        page.goto(f"{address}/evolution")
+        until(page, closed(3))
+        page.locator("#fitness .legendtoggle").first.click()
+        until(page, "location.search.includes('hidden=fitness.median')")
+        box = page.locator("#fitness .nsewdrag").first.bounding_box()
+        page.mouse.move(box["x"] + 80, box["y"] + 30)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 400, box["y"] + 120, steps=5)
+        page.mouse.up()
+        until(page, "location.search.includes('zoom=fitness.xaxis:')")
+        looked = f"{PLOT}._fullLayout.xaxis.range.map((own) => own.toPrecision(4)).join()"
+        before = page.evaluate(looked)
+        page.reload()
+        until(page, closed(3))
+        assert page.evaluate(looked) == before
+        assert page.evaluate(f"{PLOT}._fullData[0].visible") == "legendonly"
+        page.locator("#fitness .legendtoggle").first.click()
+        until(page, "!location.search.includes('hidden')")
+        page.locator("#generation [role=slider]").focus()
+        page.keyboard.press("ArrowLeft")
+        until(page, "location.search.includes('generation=2')")
+        assert "zoom=fitness.xaxis:" in page.url
+
+
 def test_an_answer_that_comes_after_somebody_went_back_moves_nobody(page, finished):
     held, searched = [], "location.search.includes('generation=2')"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from dashboards.lab.app import HEADER_BYTES, listen, make_app, server_of
 from dashboards.lab.guard import MOST_BYTES
 from dashboards.lab.sources import Sources
+from tests.dashboards.lab.browser import running
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
@@ -20,10 +20,8 @@ def port(tmp_path_factory) -> Iterator[int]:
     folder = tmp_path_factory.mktemp("lab")
     listening = listen("127.0.0.1", 0)
     own = listening.getsockname()[1]
-    server = server_of(make_app(Sources(folder, folder), own), listening)
-    threading.Thread(target=server.run, daemon=True).start()
-    yield own
-    server.close()
+    with running(server_of(make_app(Sources(folder, folder), own), listening)):
+        yield own
 
 
 def ask(port: int, data: bytes) -> bytes:

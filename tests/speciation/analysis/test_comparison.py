@@ -131,6 +131,15 @@ def test_means_of_so_many_seeds_are_told_apart_in_eight_of_ten_cases():
     assert seeds_for_means(Estimate(5.0, -np.inf, np.inf), 1) is None
 
 
+def test_where_curves_differ_and_means_may_not_advice_says_so():
+    crossing = PairedDifference("a", "b", 999, Estimate(34.0, -13.0, 80.0), 1e-9, 1e-8, 400)
+    clear = PairedDifference("a", "c", 999, Estimate(300.0, 250.0, 350.0), 1e-9, 1e-8, 40)
+    said = advice([crossing, clear])
+    assert said.startswith("All 2 others are told apart from a. The curves of b and a differ")
+    assert "+34 steps on shared seeds (95 % -13 to +80)" in said
+    assert advice([clear]) == "c is told apart from a."
+
+
 def test_where_curves_cross_advice_names_the_seeds_that_means_take_as_well():
     crossing = PairedDifference("a", "b", 40, Estimate(177.0, -50.0, 400.0), 0.8, 1.0, 15_298)
     said = advice([crossing])

@@ -45,6 +45,24 @@ def test_the_best_of_many_equal_arms_is_not_taken_for_the_best():
     assert probability_best(times).max() < unshrunk / 2
 
 
+def test_seeds_that_some_arms_lack_are_no_loss_to_the_others():
+    rng = np.random.default_rng(18)
+    seeds = rng.normal(0, 300, 40)
+    times = np.array([[600], [650], [1500]]) + seeds + rng.normal(0, 100, (3, 40))
+    two = probability_best(times[:2])
+    times[2, 8:] = np.nan  # dropped
+    times[1, 3] = np.nan  # failed by the machine
+    found = probability_best(times)
+    assert found[2] == 0
+    assert found[:2] == pytest.approx(two, abs=0.05)
+
+
+def test_of_arms_without_common_seeds_nobody_is_said_to_be_the_best():
+    times = np.full((2, 10), np.nan)
+    times[0, :6] = times[1, 5:] = 500.0
+    assert np.isnan(probability_best(times)).all()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("between", [100 / np.sqrt(20), 500 / np.sqrt(20)])
 def test_a_leader_is_the_best_about_as_often_as_is_said(between):
