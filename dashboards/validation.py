@@ -158,9 +158,10 @@ def charts_of(found: Validation, store: Store, colour: Mapping[str, str]) -> Ite
             rmst_forest.draw_forest(table, colour),
             "Differences of mean steps from the reference arm, with 95 % intervals.",
             "Differences of the mean of min(T, H) over shared seeds, with 95 % intervals by "
-            "paired bootstrap. Filled squares are told apart from the reference by the "
-            "log-rank test after Holm's correction for all pairs. It compares whole curves, so "
-            "where curves cross it may not tell apart what has different means.",
+            "paired bootstrap, which know only of failures that were seen. Filled squares are "
+            "told apart from the reference by the log-rank test after Holm's correction for "
+            "all pairs. It compares whole curves, so where they cross it may not tell apart "
+            "what has different means.",
         )
     yield Chart(
         "speed",

@@ -22,9 +22,10 @@ from speciation.analysis.pairs import (
     by_shared_seed,
     differences_from,
     pairwise_tests,
+    times_of,
 )
 from speciation.analysis.ranking import Luck, luck_of_seeds, probability_best
-from speciation.analysis.survival import GroupLogRank, Times, log_rank_groups
+from speciation.analysis.survival import GroupLogRank, log_rank_groups
 
 MANY_SEEDS = 1_000_000
 MUCH_SOONER = 3  # times fewer seeds for means than for curves, to be worth a sentence
@@ -42,8 +43,8 @@ class Comparison:
             empty where no trial grokked, or arms share fewer than two seeds.
         luck: Whether equal arms could have produced this; None where ``best`` is empty.
         advice: What more seeds would settle, in a sentence.
-        independent: Whether p-values may be taken as they are: False of groups on different
-            seeds.
+        independent: Whether the p of ``groups`` may be taken as it is: False where an arm has
+            several trials of a seed, which that test takes as independent.
     """
 
     differences: tuple[PairedDifference, ...]
@@ -74,8 +75,7 @@ def compare(arms: Sequence[Arm], reference: str | None = None) -> Comparison | N
         raise ValueError(f"there is no arm {reference!r}; there are {', '.join(names)}")
     means = np.array([arm.capped.mean() for arm in arms])
     first = names.index(reference) if reference is not None else int(means.argmin())
-    times = [Times(arm.capped, arm.grokked) for arm in arms]
-    tests = pairwise_tests(times)
+    tests = pairwise_tests(arms)
     rest = [i for i in range(len(arms)) if i != first]
     differences = differences_from(
         arms[first], [arms[i] for i in rest], [tests.pair(first, i) for i in rest]
@@ -86,18 +86,12 @@ def compare(arms: Sequence[Arm], reference: str | None = None) -> Comparison | N
     return Comparison(
         differences=differences,
         pairs=tests,
-        groups=log_rank_groups(times),
+        groups=log_rank_groups([times_of(arm) for arm in arms]),
         best=dict(zip(names, probability_best(shared).tolist(), strict=True)) if ranked else {},
         luck=luck_of_seeds(shared) if ranked else None,
         advice=advice(differences) if any_grokked else nothing_grokked(arms[first].horizon),
-        independent=_independent(arms),
+        independent=all(arm.size == len(arm.seeds) for arm in arms),
     )
-
-
-def _independent(arms: Sequence[Arm]) -> bool:
-    """Whether no arm has a seed several times, or all have the same seeds."""
-    alone = all(arm.size == len(arm.seeds) for arm in arms)
-    return alone or all(np.array_equal(arm.seeds, arms[0].seeds) for arm in arms)
 
 
 # -- Advice -----------------------------------------------------------------------------------

@@ -3,9 +3,13 @@
 Arms share their seeds, so they are compared seed by seed: part of what makes a trial slow is
 its seed. Of many arms every pair is tested, and p-values are corrected for how many there are.
 
-The log-rank test takes trials as independent. Where arms share their seeds that errs on the
-safe side, since what a seed does to both is no difference; groups of genomes on different seeds
-are told apart too easily (``comparison.Comparison.independent``).
+The log-rank test takes trials as independent. Where arms of one trial a seed share their seeds
+that errs on the safe side, since what a seed does to both is no difference. The genomes of a
+group may be alike on a seed, and then so many trials are worth fewer: such a pair is tested by
+what each seed adds to the statistic, and seeds are what is independent.
+
+Intervals of differences rest on the failures that were seen. Where one arm fails in 3 % and the
+other never, those of 63 seeds hold the truth in 86 % of cases (docs/log.md).
 
 Axes: A arms, s seeds.
 """
@@ -65,6 +69,43 @@ def times_by_seed(arms: Sequence[Arm]) -> Floats:
 # -- Tests ------------------------------------------------------------------------------------
 
 
+def times_of(arm: Arm) -> Times:
+    """An arm as survival analysis has it."""
+    return Times(arm.capped, arm.grokked)
+
+
+def z_by_seed(first: Arm, second: Arm) -> float:
+    """The log-rank statistic over its error from seed to seed (Lee, Wei and Amato 1992).
+
+    Positive where the second arm groks sooner, as ``survival.log_rank`` has it. The statistic
+    is a sum over trials (Lin and Wei 1989); trials of one seed stay together, in both arms.
+    Of few seeds it errs: of 10 it finds what is not there in 4 to 10 % of cases, of 40 in 5 to
+    6 % (docs/log.md).
+    """
+    steps = np.concatenate([first.capped, second.capped])
+    grokked = np.concatenate([first.grokked, second.grokked])
+    own = np.repeat([0.0, 1.0], [first.size, second.size])
+    at, events = np.unique(steps[grokked], return_counts=True)
+    if not len(at):
+        return 0.0
+    risk, risk_second = (
+        len(sample) - np.searchsorted(np.sort(sample), at) for sample in (steps, second.capped)
+    )
+    share, hazard = risk_second / risk, events / risk
+    place = np.searchsorted(at, steps, "right")  # grok times up to that of each trial
+    passed, shared = (_from_zero(np.cumsum(part)) for part in (hazard, hazard * share))
+    excess = shared[place] - own * passed[place]
+    excess[grokked] += (own - share[place - 1])[grokked]
+    _, seed = np.unique(np.concatenate([first.seed, second.seed]), return_inverse=True)
+    by_seed = np.bincount(seed, excess)
+    error = math.sqrt((by_seed**2).sum())
+    return float(by_seed.sum()) / error if error > 0 else 0.0
+
+
+def _from_zero(sums: Floats) -> Floats:
+    return np.concatenate([[0.0], sums])
+
+
 class PairTest(NamedTuple):
     """The log-rank test of one pair.
 
@@ -98,15 +139,19 @@ class PairTests:
         )
 
 
-def pairwise_tests(times: Sequence[Times]) -> PairTests:
+def pairwise_tests(arms: Sequence[Arm]) -> PairTests:
     """Every pair of arms tested, as it is and after Holm (1979).
 
     Holm's procedure holds the least p of m pairs against α / m, the next against α / (m - 1),
     and so on.
     """
-    z = log_rank_pairs(times)
+    z = log_rank_pairs([times_of(arm) for arm in arms])
+    groups = np.array([arm.size > len(arm.seeds) for arm in arms])
+    for i, j in zip(*np.nonzero(np.triu(groups[:, None] | groups, 1)), strict=True):
+        z[i, j] = z_by_seed(arms[i], arms[j])
+        z[j, i] = -z[i, j]
     p = 2 * stats.norm.sf(np.abs(z))
-    upper = np.triu_indices(len(times), 1)
+    upper = np.triu_indices(len(arms), 1)
     adjusted, level = np.ones_like(p), np.full_like(p, ALPHA)
     adjusted[upper] = holm(p[upper])
     smaller = stats.rankdata(p[upper], "min") - 1

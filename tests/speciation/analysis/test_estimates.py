@@ -224,6 +224,29 @@ def test_intervals_of_median_and_ninth_tenth_cover_the_truth():
         assert 0.93 <= np.mean(hits) <= 0.995, name
 
 
+@pytest.mark.slow
+def test_seeds_that_are_hard_in_both_ways_are_in_the_interval_of_a_group():
+    """Twenty genomes on the same 100 seeds: on a hard one they fail, or are slow."""
+
+    def group(rng, seeds):
+        hard = rng.standard_normal((seeds, 1))
+        steps = 600 * np.exp(0.25 * hard + 0.1 * rng.standard_normal((seeds, 20)))
+        steps[rng.random(steps.shape) < stats.norm.cdf(hard - 1)] = np.inf
+        return np.where(steps <= HORIZON, steps, np.inf)
+
+    rng = np.random.default_rng(10)
+    sample = group(rng, 100_000)
+    true = np.minimum(sample, HORIZON).mean()
+    place, arms = np.repeat(np.arange(100), 20), []
+    for _ in range(600):
+        steps = group(rng, 100).ravel()
+        arms.append(Arm("g", place, steps, np.minimum(steps, HORIZON), HORIZON))
+    found = summarise(arms)
+    ert = true / np.isfinite(sample).mean()
+    assert 0.935 <= np.mean([s.rmst.low <= true <= s.rmst.high for s in found]) <= 0.98
+    assert 0.935 <= np.mean([s.ert.low <= ert <= s.ert.high for s in found]) <= 0.98
+
+
 @pytest.mark.long
 def test_the_plain_bootstrap_does_not_know_of_failures_that_have_not_happened():
     """Why the interval of the mean has two parts: see docs/decisions.md."""
