@@ -107,7 +107,8 @@ def number(value: float) -> str:
 
 
 def shrink_rows(found: Validation) -> list[list[str]]:
-    """A row an arm that evolution had tried, under :data:`SHRINK_HEADER`."""
+    """A row an arm that evolution had tried, under :data:`SHRINK_HEADER`; the fastest first."""
+    ranked = sorted(found.shrinkage, key=lambda own: (own.confirmed.rmst.value, own.name))
     return [
         [
             own.name,
@@ -116,7 +117,7 @@ def shrink_rows(found: Validation) -> list[list[str]]:
             f"{own.steps.value:+,.0f} ({own.steps.low:+,.0f} to {own.steps.high:+,.0f})",
             f"{own.selected.seeds:,} and {own.confirmed.seeds:,}",
         ]
-        for own in found.shrinkage[:MOST_ROWS]
+        for own in ranked[:MOST_ROWS]
     ]
 
 
@@ -163,8 +164,8 @@ def sentences(found: Validation) -> list[str]:
     luck = found.comparison.luck if found.comparison else None
     if luck is not None and any(own.seeds > luck.seeds for own in found.summaries):
         said.append(
-            f"the probability of being the best rests on the {luck.seeds:,} seeds that all arms "
-            "have"
+            f"the probability of being the best rests on the {luck.seeds:,} seeds that all "
+            "arms have"
         )
     if found.comparison is not None:
         said += _compared(found.comparison, len(found.arms))
