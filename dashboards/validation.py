@@ -183,16 +183,17 @@ def charts_of(found: Validation, store: Store, colour: Mapping[str, str]) -> Ite
         "Share of seeds on which a trial grokked within the horizon, with Wilson's 95 % "
         "interval; in groups, corrected for trials that share a seed.",
     )
-    table = steps.steps_table(own)
-    yield Chart(
-        "steps",
-        "When they grok",
-        table,
-        steps.draw_steps(table, colour),
-        "Distribution of steps to grok, a histogram an arm.",
-        "Share of all trials of an arm that grokked in each span of steps; those that never "
-        "did are in none.",
-    )
+    if any(arm.grokked.any() for arm in own):
+        table = steps.steps_table(own)
+        yield Chart(
+            "steps",
+            "When they grok",
+            table,
+            steps.draw_steps(table, colour),
+            "Distribution of steps to grok, a histogram an arm.",
+            "Share of all trials of an arm that grokked in each span of steps; those that never "
+            "did are in none.",
+        )
     yield from _learning(found, store, own, colour)
     if found.shrinkage:
         pairs = sorted(found.shrinkage, key=lambda pair: place[pair.name])
@@ -207,9 +208,10 @@ def charts_of(found: Validation, store: Store, colour: Mapping[str, str]) -> Ite
             "saw. Both at one horizon, with 95 % intervals. Only the filled figure is to be "
             "published.",
         )
-    if found.components:
-        names = sorted(found.components, key=lambda name: place.get(name, len(place)))
-        table = components.components_table({name: found.components[name] for name in names})
+    varied = {name: parts for name, parts in found.components.items() if parts.deviation}
+    if varied:
+        names = sorted(varied, key=lambda name: place.get(name, len(place)))
+        table = components.components_table({name: varied[name] for name in names})
         yield Chart(
             "components",
             "What luck is made of",

@@ -123,7 +123,9 @@ def advice(differences: Sequence[PairedDifference]) -> str:
     if not rivals:
         return ""
     if not rest:
-        who = f"All {told:,} others are" if told > 1 else f"{rivals[0].second} is"
+        who = {1: f"{rivals[0].second} is", 2: "Both others are"}.get(
+            told, f"All {told:,} others are"
+        )
         return f"{who} told apart from {rivals[0].first}."
     nearest = min(rest, key=lambda d: abs(d.steps.value))
     said = _advice_on(nearest)

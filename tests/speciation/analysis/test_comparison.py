@@ -87,7 +87,7 @@ def test_advice_is_on_those_that_are_not_told_apart():
     assert "near from best" in found.advice
     clear = compare([arms[0], *arms[2:]], "best")
     assert clear is not None
-    assert clear.advice == "All 2 others are told apart from best."
+    assert clear.advice == "Both others are told apart from best."
 
 
 def test_a_single_shared_seed_says_nothing_of_who_is_best():
