@@ -191,8 +191,8 @@ def charts_of(found: Validation, store: Store, colour: Mapping[str, str]) -> Ite
             table,
             steps.draw_steps(table, colour),
             "Distribution of steps to grok, a histogram an arm.",
-            "Share of all trials of an arm that grokked in each span of steps; those that never "
-            "did are in none.",
+            "Share of all trials of an arm that grokked in each span of steps; those that "
+            "never did are in none.",
         )
     yield from _learning(found, store, own, colour)
     if found.shrinkage:
