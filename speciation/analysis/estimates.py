@@ -316,7 +316,9 @@ def _correlation(arm: Arm, total: Floats, hit: Floats) -> float:
 
 def _joined(one: float, other: float, correlation: float) -> float:
     """How far a limit is from the estimate, where two parts are as far from theirs."""
-    return math.sqrt(one**2 + other**2 + 2 * correlation * one * other)
+    if math.isinf(one) or math.isinf(other):
+        return math.inf
+    return math.sqrt(max(one**2 + other**2 + 2 * correlation * one * other, 0.0))
 
 
 def _rmst(arm: Arm, success: Estimate, mean: Estimate, together: float) -> Estimate:

@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from speciation.analysis.estimates import Arm, success_rate, summarise
@@ -77,6 +79,17 @@ def test_many_seeds_are_drawn_as_counts_to_the_same_interval(monkeypatch):
     other = summarise([own])[0].rmst
     assert other.low == pytest.approx(one.low, abs=0.1 * one.width)
     assert other.high == pytest.approx(one.high, abs=0.1 * one.width)
+
+
+@given(st.lists(st.sampled_from([100.0, 900.0, 2500.0, math.inf]), min_size=4, max_size=12))
+def test_a_value_is_within_its_interval_in_any_group(steps):
+    """Also where one trial grokked, or seeds tell of two parts in full accord."""
+    pairs = np.array(steps[: len(steps) // 2 * 2])
+    seed = np.repeat(np.arange(len(pairs) // 2), 2)
+    for own in (arm(pairs), Arm("g", seed, pairs, np.minimum(pairs, HORIZON), HORIZON)):
+        found = summarise([own])[0]
+        for told in (found.rmst, found.ert):
+            assert told.low <= told.value <= told.high
 
 
 def test_copies_of_a_seed_in_a_group_are_worth_one():
