@@ -998,7 +998,7 @@ def _validate(
     told: dict[str, Any],
 ) -> None:
     from cluster.launch import executor_for, places, stop_signals
-    from cluster.validate import validate
+    from cluster.validate import check, validate
     from cluster.validate_asked import ask
     from cluster.validate_plan import plan
     from cluster.validate_text import document, plan_document, plan_text
@@ -1025,6 +1025,7 @@ def _validate(
         blocks=told["blocks"],
         overrides=overrides,
     )
+    check(asked, until, told["against"])
     planned = plan(asked, place)
     click.echo(plan_text(asked, planned, sooner=until is not None), err=as_json)
     if only_plan:

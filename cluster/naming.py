@@ -65,7 +65,8 @@ def named(word: str, store: Store, config: RunConfig) -> Named:
         ids = admitted(config, store)
         if not ids:
             raise NamingError(
-                f"the Hall of Fame of {store.uri} is empty for this task and model"
+                f"the Hall of Fame of {store.uri} is empty for this task and model; it holds "
+                "champions of runs, and genomes/hall_of_fame those that come with the project"
             )
         return Named(_of_ids(ids, store), HALL_OF_FAME)
     if word.startswith(RUN_PREFIX):

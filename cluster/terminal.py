@@ -32,7 +32,9 @@ def where_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--slots", type=int, metavar="N", help="Trials at once on each device."
             ),
-            click.option("--json", "as_json", is_flag=True, help="One JSON object a line."),
+            click.option(
+                "--json", "as_json", is_flag=True, help="JSON in place of text, for programs."
+            ),
         )
     ):
         command = option(command)

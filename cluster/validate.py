@@ -72,17 +72,12 @@ def validate(
         stop: Asked about twice a second; what has finished by then is stored.
 
     Raises:
-        ValidateError: No arm of the reference's name.
+        ValidateError: See :func:`check`.
         RunError: No trial can be finished.
         ExecutorError: There is nowhere to train.
         StoreError: The store cannot be read or written.
     """
-    if reference is not None and reference not in asked.arms:
-        known = ", ".join(islice(asked.arms, MOST_NAMED))
-        more = ", …" if len(asked.arms) > MOST_NAMED else ""
-        raise ValidateError(f"--against is {reference!r}, but the arms are {known}{more}")
-    if isinstance(until, Separated) and len(asked.arms) < 2:
-        raise ValidateError("--until separated compares genomes; name at least two of them")
+    check(asked, until, reference)
     begun = begun or plan(asked, store)
     register(asked, store)
     phase = [""]
@@ -126,6 +121,20 @@ def validate(
         }
         found = replace(found, always_valid=valid)
     return Outcomes(found, begun, _trained(trainer), tuple(said))
+
+
+def check(asked: Asked, until: Rule | None, reference: str | None) -> None:
+    """Check that arms can be compared as is wanted.
+
+    Raises:
+        ValidateError: No arm of the reference's name, or only one to be told apart.
+    """
+    if reference is not None and reference not in asked.arms:
+        known = ", ".join(islice(asked.arms, MOST_NAMED))
+        more = ", …" if len(asked.arms) > MOST_NAMED else ""
+        raise ValidateError(f"--against is {reference!r}, but the arms are {known}{more}")
+    if isinstance(until, Separated) and len(asked.arms) < 2:
+        raise ValidateError("--until separated compares genomes; name at least two of them")
 
 
 def _trained(trainer: Trainer | None) -> int:

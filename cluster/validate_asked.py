@@ -114,6 +114,8 @@ def ask(
         raise ValidateError("--components must be 0 or at least 2 blocks, got 1")
     if start < 0:
         raise ValidateError(f"--skip must be at least 0, got {start}")
+    if any(word.endswith(".csv") for word in words):
+        raise ValidateError("a CSV of published figures is judged alone; name it by itself")
     config = _experiment([*words, *_members(groups)], store, dict(overrides or {}))
     found = [named(word, store, config) for word in words]
     defined = [_defined(text, store, config) for text in groups]

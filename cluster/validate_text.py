@@ -107,7 +107,8 @@ def number(value: float) -> str:
 
 
 def shrink_rows(found: Validation) -> list[list[str]]:
-    """A row an arm that evolution had tried, under :data:`SHRINK_HEADER`."""
+    """A row an arm that evolution had tried, under :data:`SHRINK_HEADER`; the fastest first."""
+    ranked = sorted(found.shrinkage, key=lambda own: (own.confirmed.rmst.value, own.name))
     return [
         [
             own.name,
@@ -116,7 +117,7 @@ def shrink_rows(found: Validation) -> list[list[str]]:
             f"{own.steps.value:+,.0f} ({own.steps.low:+,.0f} to {own.steps.high:+,.0f})",
             f"{own.selected.seeds:,} and {own.confirmed.seeds:,}",
         ]
-        for own in found.shrinkage[:MOST_ROWS]
+        for own in ranked[:MOST_ROWS]
     ]
 
 
@@ -160,6 +161,12 @@ def sentences(found: Validation) -> list[str]:
             "of everything else and of figures, are those of a number of seeds that is fixed "
             "beforehand, and too sure after a rule that stopped sooner"
         )
+    luck = found.comparison.luck if found.comparison else None
+    if luck is not None and any(own.seeds > luck.seeds for own in found.summaries):
+        said.append(
+            f"whether luck alone could be behind the best is asked of the {luck.seeds:,} seeds "
+            "that all arms have"
+        )
     if found.comparison is not None:
         said += _compared(found.comparison, len(found.arms))
     return said
@@ -175,8 +182,8 @@ def _compared(comparison: Comparison, arms: int) -> list[str]:
         )
         if not comparison.independent:
             said.append(
-                "groups of genomes were tried on different seeds here, so p-values of the "
-                "log-rank test, which takes trials as independent, are too small"
+                "groups of genomes have several trials of a seed, which that test takes as "
+                "independent, so its p may be too small; pairs are tested seed by seed"
             )
     if luck is not None:
         verdict = "luck alone would do" if luck.plausible else "more than luck"

@@ -31,7 +31,7 @@ button:focus-visible,input:focus-visible{outline:2px solid var(--accent);outline
   flex-basis:100%;color:var(--muted)}
 .said{max-width:42rem;padding-left:1.1rem;font-size:.9375rem}
 .many td,.many th{white-space:nowrap;padding-right:1.1rem}
-.scroll:has(>.many){max-height:36rem;overflow:auto}
+.scroll:has(>.many){max-height:38rem;overflow:auto}
 .many thead th{position:sticky;top:0;background:var(--paper)}
 @media print{.panel,.switches{display:none}.scroll:has(>.many){max-height:none}}
 """

@@ -158,9 +158,10 @@ def charts_of(found: Validation, store: Store, colour: Mapping[str, str]) -> Ite
             rmst_forest.draw_forest(table, colour),
             "Differences of mean steps from the reference arm, with 95 % intervals.",
             "Differences of the mean of min(T, H) over shared seeds, with 95 % intervals by "
-            "paired bootstrap. Filled squares are told apart from the reference by the "
-            "log-rank test after Holm's correction for all pairs. It compares whole curves, so "
-            "where curves cross it may not tell apart what has different means.",
+            "paired bootstrap, which know only of failures that were seen. Filled squares are "
+            "told apart from the reference by the log-rank test after Holm's correction for "
+            "all pairs. It compares whole curves, so where they cross it may not tell apart "
+            "what has different means.",
         )
     yield Chart(
         "speed",
@@ -182,16 +183,17 @@ def charts_of(found: Validation, store: Store, colour: Mapping[str, str]) -> Ite
         "Share of seeds on which a trial grokked within the horizon, with Wilson's 95 % "
         "interval; in groups, corrected for trials that share a seed.",
     )
-    table = steps.steps_table(own)
-    yield Chart(
-        "steps",
-        "When they grok",
-        table,
-        steps.draw_steps(table, colour),
-        "Distribution of steps to grok, a histogram an arm.",
-        "Share of all trials of an arm that grokked in each span of steps; those that never "
-        "did are in none.",
-    )
+    if any(arm.grokked.any() for arm in own):
+        table = steps.steps_table(own)
+        yield Chart(
+            "steps",
+            "When they grok",
+            table,
+            steps.draw_steps(table, colour),
+            "Distribution of steps to grok, a histogram an arm.",
+            "Share of all trials of an arm that grokked in each span of steps; those that "
+            "never did are in none.",
+        )
     yield from _learning(found, store, own, colour)
     if found.shrinkage:
         pairs = sorted(found.shrinkage, key=lambda pair: place[pair.name])
@@ -206,9 +208,10 @@ def charts_of(found: Validation, store: Store, colour: Mapping[str, str]) -> Ite
             "saw. Both at one horizon, with 95 % intervals. Only the filled figure is to be "
             "published.",
         )
-    if found.components:
-        names = sorted(found.components, key=lambda name: place.get(name, len(place)))
-        table = components.components_table({name: found.components[name] for name in names})
+    varied = {name: parts for name, parts in found.components.items() if parts.deviation}
+    if varied:
+        names = sorted(varied, key=lambda name: place.get(name, len(place)))
+        table = components.components_table({name: varied[name] for name in names})
         yield Chart(
             "components",
             "What luck is made of",

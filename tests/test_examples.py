@@ -34,11 +34,11 @@ def test_the_shipped_store_is_whole():
 
 
 def test_the_published_ranking_is_compatible_with_luck():
-    """The figure that the science cites: 0.21, of 68 genomes."""
+    """0.21 if the spread of the 68 figures were known; it is taken from them: Grubbs's 0.18."""
     found = validation.published(EXAMPLES / "neural_speciation_hall_of_fame.csv")
     assert len(found.table) == 68
     assert found.luck.plausible
-    assert found.luck.p == pytest.approx(0.21, abs=0.005)
+    assert found.luck.p == pytest.approx(0.176, abs=0.005)
     assert found.variation < 0.13
 
 

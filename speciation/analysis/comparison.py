@@ -23,9 +23,10 @@ from speciation.analysis.pairs import (
     differences_from,
     pairwise_tests,
     times_by_seed,
+    times_of,
 )
 from speciation.analysis.ranking import Luck, luck_of_seeds, probability_best
-from speciation.analysis.survival import GroupLogRank, Times, log_rank_groups
+from speciation.analysis.survival import GroupLogRank, log_rank_groups
 
 MANY_SEEDS = 1_000_000
 MUCH_SOONER = 3  # times fewer seeds for means than for curves, to be worth a sentence
@@ -45,8 +46,8 @@ class Comparison:
         luck: Whether equal arms could have produced this; None where no trial
             grokked, or all share fewer than two seeds.
         advice: What more seeds would settle, in a sentence.
-        independent: Whether p-values may be taken as they are: False of groups on different
-            seeds.
+        independent: Whether the p of ``groups`` may be taken as it is: False where an arm has
+            several trials of a seed, which that test takes as independent.
     """
 
     differences: tuple[PairedDifference, ...]
@@ -77,8 +78,7 @@ def compare(arms: Sequence[Arm], reference: str | None = None) -> Comparison | N
         raise ValueError(f"there is no arm {reference!r}; there are {', '.join(names)}")
     means = np.array([arm.capped.mean() for arm in arms])
     first = names.index(reference) if reference is not None else int(means.argmin())
-    times = [Times(arm.capped, arm.grokked) for arm in arms]
-    tests = pairwise_tests(times)
+    tests = pairwise_tests(arms)
     rest = [i for i in range(len(arms)) if i != first]
     differences = differences_from(
         arms[first], [arms[i] for i in rest], [tests.pair(first, i) for i in rest]
@@ -87,11 +87,11 @@ def compare(arms: Sequence[Arm], reference: str | None = None) -> Comparison | N
     return Comparison(
         differences=differences,
         pairs=tests,
-        groups=log_rank_groups(times),
+        groups=log_rank_groups([times_of(arm) for arm in arms]),
         best=_best(arms) if any_grokked else {},
         luck=_luck(arms) if any_grokked else None,
         advice=advice(differences) if any_grokked else nothing_grokked(arms[first].horizon),
-        independent=_independent(arms),
+        independent=all(arm.size == len(arm.seeds) for arm in arms),
     )
 
 
@@ -105,12 +105,6 @@ def _best(arms: Sequence[Arm]) -> dict[str, float]:
 def _luck(arms: Sequence[Arm]) -> Luck | None:
     shared = by_shared_seed(arms)
     return luck_of_seeds(shared) if shared.shape[1] > 1 else None
-
-
-def _independent(arms: Sequence[Arm]) -> bool:
-    """Whether no arm has a seed several times, or all have the same seeds."""
-    alone = all(arm.size == len(arm.seeds) for arm in arms)
-    return alone or all(np.array_equal(arm.seeds, arms[0].seeds) for arm in arms)
 
 
 # -- Advice -----------------------------------------------------------------------------------
@@ -142,7 +136,9 @@ def advice(differences: Sequence[PairedDifference]) -> str:
     if not rivals:
         return ""
     if not rest:
-        who = f"All {told:,} others are" if told > 1 else f"{rivals[0].second} is"
+        who = {1: f"{rivals[0].second} is", 2: "Both others are"}.get(
+            told, f"All {told:,} others are"
+        )
         return f"{who} told apart from {rivals[0].first}.{_open_means(rivals)}"
     nearest = min(rest, key=lambda d: abs(d.steps.value))
     said = _advice_on(nearest)

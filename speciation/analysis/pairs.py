@@ -3,9 +3,13 @@
 Arms share their seeds, so they are compared seed by seed: part of what makes a trial slow is
 its seed. Of many arms every pair is tested, and p-values are corrected for how many there are.
 
-The log-rank test takes trials as independent. Where arms share their seeds that errs on the
-safe side, since what a seed does to both is no difference; groups of genomes on different seeds
-are told apart too easily (``comparison.Comparison.independent``).
+The log-rank test takes trials as independent. Where arms of one trial a seed share their seeds
+that errs on the safe side, since what a seed does to both is no difference. The genomes of a
+group may be alike on a seed, and then so many trials are worth fewer: such a pair is tested by
+what each seed adds to the statistic, and seeds are what is independent.
+
+Intervals of differences rest on the failures that were seen. Where one arm fails in 3 % and the
+other never, those of 63 seeds hold the truth in 86 % of cases (docs/log.md).
 
 Axes: A arms, s seeds.
 """
@@ -22,7 +26,7 @@ import pandas as pd
 from scipy import stats
 
 from speciation.analysis.equivalence import holm
-from speciation.analysis.estimates import Arm, Estimate
+from speciation.analysis.estimates import Arm, Estimate, Integers
 from speciation.analysis.survival import (
     CONFIDENCE,
     Floats,
@@ -65,6 +69,69 @@ def times_by_seed(arms: Sequence[Arm]) -> Floats:
 # -- Tests ------------------------------------------------------------------------------------
 
 
+def times_of(arm: Arm) -> Times:
+    """An arm as survival analysis has it."""
+    return Times(arm.capped, arm.grokked)
+
+
+class _Placed(NamedTuple):
+    """An arm among the grok times of all arms, ``(K,)``.
+
+    Args:
+        seed: Which of all seeds each trial has, ``(n,)``.
+        cell: How many grok times there were up to its end, and K + 1 more if it grokked.
+        risk: Trials that had not ended before each grok time, ``(K,)``.
+        events: Trials that grokked then.
+    """
+
+    seed: Integers
+    cell: Integers
+    risk: Floats
+    events: Floats
+
+
+def z_by_seed(arms: Sequence[Arm]) -> Floats:
+    """Log-rank statistics over their error from seed to seed, ``(A, A)``.
+
+    Entry (i, j) is positive where arm j groks sooner, as in ``survival.log_rank_pairs``. The
+    statistic is a sum over trials (Lin and Wei 1989), and trials of one seed stay together, in
+    both arms (Lee, Wei and Amato 1992). Of 10 seeds it finds what is not there in 4 to 10 % of
+    cases, of 40 in 5 to 7 % (docs/log.md).
+    """
+    seeds = np.unique(np.concatenate([arm.seeds for arm in arms]))
+    at = np.unique(np.concatenate([arm.steps[arm.grokked] for arm in arms]))
+    placed = [_placed(arm, seeds, at) for arm in arms]
+    z = np.zeros((len(arms), len(arms)))
+    for i, j in zip(*np.triu_indices(len(arms), 1), strict=True):
+        by_seed = _excess_by_seed(placed[i], placed[j], len(seeds))
+        error = math.sqrt(float(by_seed @ by_seed))
+        z[i, j] = float(by_seed.sum()) / error if error > 0 else 0.0
+    return z - z.T
+
+
+def _placed(arm: Arm, seeds: Integers, at: Floats) -> _Placed:
+    ended = np.searchsorted(at, arm.capped, "right")
+    risk = arm.size - np.searchsorted(np.sort(arm.capped), at)
+    events = np.bincount(ended[arm.grokked], minlength=len(at) + 1)[1:]
+    cell = ended + (len(at) + 1) * arm.grokked
+    return _Placed(
+        np.searchsorted(seeds, arm.seed), cell, risk.astype(float), events.astype(float)
+    )
+
+
+def _excess_by_seed(first: _Placed, second: _Placed, seeds: int) -> Floats:
+    """What the trials of each seed add to the statistic of two arms, ``(s,)``."""
+    risk = np.maximum(first.risk + second.risk, 1)
+    share, hazard = second.risk / risk, (first.events + second.events) / risk
+    passed, shared = (np.cumsum(np.append(0.0, own)) for own in (hazard, hazard * share))
+    total = np.zeros(seeds)
+    for own, arm in enumerate((first, second)):
+        until = shared - own * passed
+        added = np.concatenate([until, until + np.append(0.0, own - share)])
+        total += np.bincount(arm.seed, added[arm.cell], seeds)
+    return total
+
+
 class PairTest(NamedTuple):
     """The log-rank test of one pair.
 
@@ -98,15 +165,18 @@ class PairTests:
         )
 
 
-def pairwise_tests(times: Sequence[Times]) -> PairTests:
+def pairwise_tests(arms: Sequence[Arm]) -> PairTests:
     """Every pair of arms tested, as it is and after Holm (1979).
 
     Holm's procedure holds the least p of m pairs against α / m, the next against α / (m - 1),
     and so on.
     """
-    z = log_rank_pairs(times)
+    z = log_rank_pairs([times_of(arm) for arm in arms])
+    groups = np.array([arm.size > len(arm.seeds) for arm in arms])
+    if groups.any():
+        z = np.where(groups[:, None] | groups, z_by_seed(arms), z)
     p = 2 * stats.norm.sf(np.abs(z))
-    upper = np.triu_indices(len(times), 1)
+    upper = np.triu_indices(len(arms), 1)
     adjusted, level = np.ones_like(p), np.full_like(p, ALPHA)
     adjusted[upper] = holm(p[upper])
     smaller = stats.rankdata(p[upper], "min") - 1

@@ -12,13 +12,14 @@ Axes: A arms, s shared seeds, B replicates, K guesses of how much arms share.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy import stats
 
-from speciation.analysis.survival import CONFIDENCE, Floats, resampled
+from speciation.analysis.survival import CONFIDENCE, Floats, resampled, widening
 from speciation.seeds import Purpose, generator
 
 ALPHA = 1 - CONFIDENCE
@@ -61,7 +62,8 @@ def probability_best(times: Floats) -> Floats:
     arm's error variance v and of τ² the first is known from its seeds; of the second, all
     values count by how likely they make these means, the share of error, v / (v + τ²) of a
     typical arm, being uniform beforehand (Daniels 1999). Seeds that are drawn with replacement
-    show what the means might be; each draw is then moved towards the common mean.
+    show what the means might be, widened as Student's law is wider where seeds are few
+    (Hesterberg 2015); each draw is then moved towards the common mean.
 
     Where arms differ widely τ² is large, and the best of a few that are close is corrected
     little.
@@ -75,17 +77,17 @@ def probability_best(times: Floats) -> Floats:
     """
     if not _joined(times):
         return np.full(len(times), np.nan)
-    means, variances, drawn = _beside_the_others(times)
+    means, variances, errors = _beside_the_others(times)
     if not variances.any():
         return _share_of_least(means[:, None])
     guesses = (np.arange(_GUESSES) + 0.5) / _GUESSES
     between = (variances.mean() * (1 - guesses) / guesses)[:, None]
     centre, weight = _how_likely(means, variances + between)
-    cells = (np.arange(drawn.shape[1]) + 0.5) / drawn.shape[1]
+    cells = (np.arange(errors.shape[1]) + 0.5) / errors.shape[1]
     at = np.searchsorted(weight.cumsum() / weight.sum(), cells)
     own = (between / (variances + between))[at].T
     pooled = own * means[:, None] + (1 - own) * centre[at]
-    return _share_of_least(pooled + np.sqrt(own) * (drawn - means[:, None]))
+    return _share_of_least(pooled + np.sqrt(own) * errors)
 
 
 def _joined(times: Floats) -> bool:
@@ -95,7 +97,7 @@ def _joined(times: Floats) -> bool:
 
 
 def _beside_the_others(times: Floats) -> tuple[Floats, Floats, Floats]:
-    """Means less what a seed does to all arms, ``(A,)``, variances, and resamples, ``(A, B)``.
+    """Means less what a seed does to all arms, ``(A,)``, variances, and errors, ``(A, B)``.
 
     What a seed does is its mean over arms, each less its own distance from the arm that was
     tried most. What is left of A arms has (A - 1) / A of the variance, which is put back.
@@ -108,7 +110,8 @@ def _beside_the_others(times: Floats) -> tuple[Floats, Floats, Floats]:
     variances = np.nanvar(own, axis=1, ddof=1) / seeds * len(own) / (len(own) - 1)
     off = np.where(there, own - means[:, None], 0.0)
     total, count = np.split(resampled(np.concatenate([off, there])), 2)
-    return means, variances, means[:, None] + total / np.maximum(count, 1)
+    wider = np.array([widening(int(n)) for n in seeds])[:, None]
+    return means, variances, wider * total / np.maximum(count, 1)
 
 
 def _how_likely(means: Floats, variances: Floats) -> tuple[Floats, Floats]:
@@ -178,19 +181,33 @@ def _least_of_shuffled(times: Floats) -> Floats:
 def luck_of_figures(steps: Floats) -> Luck:
     """The same where each arm has a single figure, and nothing is known of its spread.
 
-    The figures are taken as draws from one normal distribution with their own mean and
-    standard deviation: ``p = 1 - (1 - Φ((best - mean) / sd))^A``.
+    The figures are taken as draws from one normal distribution. How far the best is from their
+    mean, in standard deviations, is held against what is usual (Grubbs 1950): both are
+    estimated from these figures, the best among them, so a few can say little.
 
     Args:
         steps: One figure an arm, ``(A,)``, A of at least 2.
     """
     arms, mean, spread = len(steps), float(steps.mean()), float(steps.std(ddof=1))
     best = float(steps.min())
-    alone = float(stats.norm.cdf((best - mean) / spread)) if spread else 1.0
+    alone = _as_far_out((mean - best) / spread, arms) if spread and arms > 2 else 1.0
     expected = mean + spread * _expected_least(arms)
     return Luck(best, expected, float(-np.expm1(arms * np.log1p(-min(alone, 1 - 1e-16)))), 1)
 
 
+def _as_far_out(distance: float, count: int) -> float:
+    """How probable it is that one of so many normal numbers is so far below their mean.
+
+    Args:
+        distance: In standard deviations of these numbers, itself among them.
+        count: Of numbers, at least 3.
+    """
+    room = max((count - 1) ** 2 - count * distance**2, 1e-12)
+    t = distance * np.sqrt(count * (count - 2) / room)
+    return float(stats.t.sf(t, count - 2))
+
+
+@lru_cache(maxsize=64)
 def _expected_least(count: int) -> float:
     """The mean of the least of so many standard normal numbers, by its integral."""
     grid: NDArray[np.float64] = np.linspace(-10.0, 10.0, 20_001)

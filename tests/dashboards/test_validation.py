@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -158,6 +159,20 @@ def test_arms_stand_fastest_first_in_every_figure(made):
     for name in ("grokked-by-step", "speed", "success", "components"):
         seen = list(dict.fromkeys(charts[name].numbers["arm"]))
         assert seen == [own for own in order if own in seen], name
+
+
+def test_where_nothing_grokked_and_nothing_varied_no_frame_stands_empty(made):
+    found, store, _, _ = made
+    none = [
+        replace(own, steps=np.full(own.size, np.inf), spent=np.full(own.size, found.horizon))
+        for own in found.arms
+    ]
+    same = {name: replace(own, deviation=0.0) for name, own in found.components.items()}
+    order = traces.colours([own.name for own in found.arms])
+    still = replace(found, arms=tuple(none), components=same)
+    names = {chart.name for chart in charts_of(still, store, order)}
+    assert not names & {"steps", "components"}
+    assert {"grokked-by-step", "speed", "success"} <= names
 
 
 # -- Numbers ----------------------------------------------------------------------------------

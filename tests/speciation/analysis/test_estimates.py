@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from speciation.analysis.estimates import Arm, success_rate, summarise
@@ -77,6 +79,17 @@ def test_many_seeds_are_drawn_as_counts_to_the_same_interval(monkeypatch):
     other = summarise([own])[0].rmst
     assert other.low == pytest.approx(one.low, abs=0.1 * one.width)
     assert other.high == pytest.approx(one.high, abs=0.1 * one.width)
+
+
+@given(st.lists(st.sampled_from([100.0, 900.0, 2500.0, math.inf]), min_size=4, max_size=12))
+def test_a_value_is_within_its_interval_in_any_group(steps):
+    """Also where one trial grokked, or seeds tell of two parts in full accord."""
+    pairs = np.array(steps[: len(steps) // 2 * 2])
+    seed = np.repeat(np.arange(len(pairs) // 2), 2)
+    for own in (arm(pairs), Arm("g", seed, pairs, np.minimum(pairs, HORIZON), HORIZON)):
+        found = summarise([own])[0]
+        for told in (found.rmst, found.ert):
+            assert told.low <= told.value <= told.high
 
 
 def test_copies_of_a_seed_in_a_group_are_worth_one():
@@ -222,6 +235,29 @@ def test_intervals_of_median_and_ninth_tenth_cover_the_truth():
     for name, value in zip(("median", "q90"), true, strict=True):
         hits = [getattr(s, name).low <= value <= getattr(s, name).high for s in found]
         assert 0.93 <= np.mean(hits) <= 0.995, name
+
+
+@pytest.mark.slow
+def test_seeds_that_are_hard_in_both_ways_are_in_the_interval_of_a_group():
+    """Twenty genomes on the same 100 seeds: on a hard one they fail, or are slow."""
+
+    def group(rng, seeds):
+        hard = rng.standard_normal((seeds, 1))
+        steps = 600 * np.exp(0.25 * hard + 0.1 * rng.standard_normal((seeds, 20)))
+        steps[rng.random(steps.shape) < stats.norm.cdf(hard - 1)] = np.inf
+        return np.where(steps <= HORIZON, steps, np.inf)
+
+    rng = np.random.default_rng(10)
+    sample = group(rng, 100_000)
+    true = np.minimum(sample, HORIZON).mean()
+    place, arms = np.repeat(np.arange(100), 20), []
+    for _ in range(600):
+        steps = group(rng, 100).ravel()
+        arms.append(Arm("g", place, steps, np.minimum(steps, HORIZON), HORIZON))
+    found = summarise(arms)
+    ert = true / np.isfinite(sample).mean()
+    assert 0.935 <= np.mean([s.rmst.low <= true <= s.rmst.high for s in found]) <= 0.98
+    assert 0.935 <= np.mean([s.ert.low <= ert <= s.ert.high for s in found]) <= 0.98
 
 
 @pytest.mark.long

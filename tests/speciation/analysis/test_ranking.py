@@ -78,6 +78,19 @@ def test_a_leader_is_the_best_about_as_often_as_is_said(between):
     assert np.mean(said) == pytest.approx(np.mean(held), abs=0.08)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("arms", "seeds"), [(2, 2), (2, 5), (5, 3), (10, 10)])
+def test_of_few_seeds_a_leader_is_not_said_to_be_surer_than_it_is(arms, seeds):
+    rng, said, held = np.random.default_rng(18), [], []
+    for _ in range(400):
+        true = rng.normal(600, 100 / np.sqrt(seeds), arms)
+        times = true[:, None] + rng.normal(0, 60, seeds) + rng.normal(0, 100, (arms, seeds))
+        p = probability_best(times)
+        said.append(p.max())
+        held.append(p.argmax() == true.argmin())
+    assert np.mean(said) <= np.mean(held) + 0.06
+
+
 def test_equal_arms_are_luck_and_a_better_one_is_not():
     rng = np.random.default_rng(4)
     equal = np.minimum(draw(rng, (20, 30)), HORIZON)
@@ -117,6 +130,16 @@ def test_one_figure_each_is_judged_by_its_own_spread():
     assert 0.35 < np.mean(p) < 0.65
     found = luck_of_figures(np.array([*np.linspace(1790, 1810, 67), 900.0]))
     assert not found.plausible
+
+
+@pytest.mark.parametrize("count", [3, 5, 20])
+def test_luck_of_a_few_figures_is_as_rare_as_is_said(count):
+    """Held against themselves: the best of 5 is never 1.8 standard deviations off."""
+    rng = np.random.default_rng(7)
+    p = np.array([luck_of_figures(rng.normal(1800, 150, count)).p for _ in range(1000)])
+    assert (p < 0.05).mean() == pytest.approx(0.05, abs=0.02)
+    assert not luck_of_figures(np.array([100.0, *np.linspace(990, 1010, count - 1)])).plausible
+    assert luck_of_figures(np.array([100.0, 1000.0])).p == 1  # of two, one is always the best
 
 
 @pytest.mark.parametrize(
