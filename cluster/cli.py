@@ -710,12 +710,12 @@ def dispatch(store: str, address: str | None, as_json: bool) -> None:
 
     Example:  [bold cyan]speciation dispatch --store s3://bucket/results --address head:6379[/]
     """
-    from cluster.launch import existing_store, lasting_place, ray_jobs
+    from cluster.launch import begun, existing_store, lasting_place, ray_jobs
     from cluster.shipping import pack
 
     place = existing_store(lasting_place(store)).uri
     parcel, cluster = pack(), ray_jobs(address)
-    own, started = cluster.ensure_dispatcher(place, parcel)
+    own, started = begun(cluster, place, parcel)
     if as_json:
         uploaded = parcel.summary() if started else None
         print_json({"dispatcher": own, "started": started, "uploaded": uploaded})

@@ -81,7 +81,7 @@ class RayJobs:
         """What Ray says of every job that it knows, by submission id."""
         with self._understood():
             return {
-                job.submission_id: Seen(str(job.status), _first_line(job.message))
+                job.submission_id: Seen(str(job.status), _reason(job.message))
                 for job in self._client.list_jobs()
                 if job.submission_id
             }
@@ -299,6 +299,11 @@ def _is_ours(ip: str) -> bool:
         except OSError:
             return False
     return True
+
+
+def _reason(message: str | None) -> str:
+    """Why a job ended. What it said last follows in Ray's words, and is in its log."""
+    return _first_line(message).partition(", last available logs")[0]
 
 
 def _first_line(text: str | None) -> str:

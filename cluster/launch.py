@@ -9,6 +9,7 @@ import math
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from os.path import isdir
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from cluster.config import RunConfig
 from cluster.doctor import has_extra, install_hint
 from cluster.executor import Executor, ExecutorError, engine_plan
+from cluster.heartbeat import write_beat
 from cluster.plan import closed_generations
 from cluster.pulse import Pulse, PulseKeeper, write_pulse
 from cluster.ray_address import wanted_address
@@ -156,14 +158,24 @@ def ray_jobs(address: str | None) -> RayJobs:
     return RayJobs(address)
 
 
+def begun(cluster: RayJobs, store: str, parcel: Parcel) -> tuple[str, bool]:
+    """Have a dispatcher work on a queue; see ``RayJobs.ensure_dispatcher``.
+
+    Until it speaks for itself, some seconds from now, it is said here that somebody is at work.
+    """
+    dispatcher = cluster.ensure_dispatcher(store, parcel)
+    write_beat(open_files(store), time.time())
+    return dispatcher
+
+
 def dispatched(cluster: RayJobs, job: Job, store: str, parcel: Parcel) -> tuple[str, bool]:
-    """Have a dispatcher begin a job that is queued; see ``RayJobs.ensure_dispatcher``.
+    """Have a dispatcher begin a job that is queued; see :func:`begun`.
 
     Raises:
         ExecutorError: There is none; the job is queued all the same, and that is said.
     """
     try:
-        return cluster.ensure_dispatcher(store, parcel)
+        return begun(cluster, store, parcel)
     except ExecutorError as error:
         raise ExecutorError(
             f"job {job.id} is queued, but nothing begins it yet: {error}; once that is mended: "

@@ -16,6 +16,7 @@ from rich.text import Text
 from cluster.job_queue import Job, State
 from cluster.overview import RunView, wanted_generations
 from cluster.progress_text import duration_text, fitness_text, rate_text
+from cluster.pulse import Pulse
 from cluster.summary import Measured, plain
 
 ACCENT, GOOD, FAINT, ALARM = "cyan", "green", "bright_black", "yellow"
@@ -226,11 +227,17 @@ def _words(view: RunView, now: float) -> dict[str, Text | str]:
         if pulse.store_is_full:
             rows["note"] = Text("the store is full: no new trials are begun", style=ALARM)
     elif view.state == "running":
-        heard = "never" if pulse is None else f"{duration_text(now - pulse.at)} ago"
-        rows["note"] = Text(f"not heard of lately; last: {heard}", style=ALARM)
+        rows["note"] = _silence(pulse, now)
     if view.job is not None and view.job.reason:
         rows["note"] = Text(view.job.reason, style=ALARM)
     return rows
+
+
+def _silence(pulse: Pulse | None, now: float) -> Text:
+    """What to say of a run that should be heard of and is not."""
+    if pulse is None:  # as of every run in its first seconds
+        return Text("not heard of yet")
+    return Text(f"not heard of lately; last: {duration_text(now - pulse.at)} ago", style=ALARM)
 
 
 def _bar(done: float, total: int, style: str) -> ProgressBar:

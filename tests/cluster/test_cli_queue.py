@@ -107,6 +107,16 @@ def test_a_job_that_no_dispatcher_begins_is_said_to_be_queued(
     assert f"speciation dispatch --store {queue.store.uri}" in said.err
 
 
+@pytest.mark.parametrize("word", ["submit", "dispatch"])
+def test_a_queue_whose_dispatcher_is_starting_is_not_said_to_be_abandoned(
+    call, cluster, queue, word
+):
+    queue.submit(config(name="mine"))
+    assert "nobody works on this queue" in call("jobs").out
+    call(*(("submit", "run.yaml") if word == "submit" else ("dispatch",)))
+    assert "nobody works on this queue" not in call("jobs").out
+
+
 def test_submitting_again_asks_for_nothing_new(call, cluster, queue):
     first = json.loads(call("submit", "run.yaml", "--json").out)
     again = json.loads(call("submit", "run.yaml", "--json").out)

@@ -113,6 +113,7 @@ def test_a_driver_that_is_killed_is_begun_again_and_goes_on(site):
     os.kill(driver_of(own), signal.SIGKILL)
     job = site.until(own, "succeeded")
     assert [attempt["ended"] for attempt in job["attempts"]] == ["lost", "succeeded"]
+    assert job["attempts"][0]["reason"] == "Job entrypoint command failed with exit code 137"
     trials = trials_frame(Store(site.store))
     assert job["generation"] == 12
     assert not trials["trial_id"].duplicated().any()

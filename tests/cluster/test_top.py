@@ -166,6 +166,15 @@ def test_a_run_that_fell_silent_says_so(queue):
     assert "not heard of lately; last: 5 min 00 s ago" in text
 
 
+def test_a_run_that_has_just_begun_gives_no_alarm(queue):
+    job, _ = queue.submit(config(name="new"))
+    queue.begin(job, 1)
+    views = overview(queue.store, queue.jobs())
+    text = drawn(screen(views, queue.jobs(), "here", NOW))
+    assert "not heard of yet" in text
+    assert "lately" not in text
+
+
 def test_the_table_of_jobs_has_a_row_a_job(queue):
     mine, _ = queue.submit(config(), priority=4)
     other, _ = queue.submit(config(name="other"))
