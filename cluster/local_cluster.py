@@ -28,6 +28,7 @@ from cluster.ray_address import ensure_token, own_token
 STATE = Path(".ray") / "speciation-cluster.json"  # in the home folder
 START_SECONDS = 120.0
 STOP_SECONDS = 10.0
+FOLDER = "--session-dir="  # by which a head is told the folder of its session
 NO_PORT = "65536"  # none: Ray says in its log that it cannot serve there, and goes on
 
 # No metrics page: Prometheus shows no token, so Ray asks for none there.
@@ -107,7 +108,7 @@ def start(
         f"--ray-client-server-port={_free_port()}",
     ]
     _ray([*head, *_resources(cpus, gpus)], environment)
-    folder, address = _session(environment), f"{_own_ip()}:{port}"
+    folder, address = _session(port), f"{_own_ip()}:{port}"
     try:
         for number in range(1, nodes):
             tell(f"starting node {number + 1} of {nodes} …")
@@ -205,10 +206,21 @@ def _ray(words: Sequence[str], environment: Mapping[str, str]) -> None:
         raise ExecutorError(f"Ray cannot be started here: {lines[-1][:300] if lines else ''}")
 
 
-def _session(environment: Mapping[str, str]) -> str:
-    """The session folder of the head that was just started."""
-    root = Path(environment.get("RAY_TMPDIR", "/tmp")) / "ray" / "session_latest"
-    return os.path.realpath(root)
+def _session(port: int) -> str:
+    """The session folder of the head that was just started.
+
+    The head says it itself. Ray's link to its latest session may be another's by now, who would
+    be asked, and ended, in place of this one.
+
+    Raises:
+        ExecutorError: No head is at that port.
+    """
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended
+            words = (process / "cmdline").read_text(errors="replace").split("\0")
+            if f"--gcs_server_port={port}" in words:
+                return next(w for w in words if w.startswith(FOLDER)).removeprefix(FOLDER)
+    raise ExecutorError(f"Ray was started, but its head is not at port {port}")
 
 
 def _metrics_pages(proof: Proof) -> tuple[str, ...]:

@@ -49,7 +49,7 @@ def ray(monkeypatch, tmp_path) -> Ray:
     fake = Ray()
     monkeypatch.setattr(local_cluster, "_ray", fake.run)
     monkeypatch.setattr(local_cluster, "_end", fake.end)
-    monkeypatch.setattr(local_cluster, "_session", lambda environment: "/tmp/ray/session_x")
+    monkeypatch.setattr(local_cluster, "_session", lambda port: "/tmp/ray/session_x")
     monkeypatch.setattr(local_cluster, "prove", lambda session: fake.proof)
     monkeypatch.setattr(Listener, "is_metrics_page", lambda self: self == PAGE)
     return fake
@@ -170,3 +170,14 @@ def test_where_it_is_is_remembered_for_the_next_command(ray):
     started = begin()
     told = json.loads((Path.home() / STATE).read_text())
     assert told == {"session": started.session, "address": started.address}
+
+
+def test_a_head_is_told_by_its_port_and_not_by_who_started_last():
+    port = free_port()
+    told = [f"--gcs_server_port={port}", "--session-dir=/tmp/ray/session_mine"]
+    sleeper = [sys.executable, "-c", "input()", *told]
+    with subprocess.Popen(sleeper, stdin=subprocess.PIPE) as head:
+        assert local_cluster._session(port) == "/tmp/ray/session_mine"
+        head.communicate(b"\n")
+    with pytest.raises(ExecutorError, match=f"its head is not at port {port}"):
+        local_cluster._session(port)
