@@ -133,7 +133,7 @@ class _Driver:
         )
         self._generations = config.evolution.generations
         self._plans: dict[int, Plan] = {}  # of open generations
-        self._beyond = False  # all that the store has planned
+        self._stored: frozenset[int] = frozenset()  # planned before this process
         self._tried: dict[int, Tried] = {}  # in steady state, whose genomes may be parents
         self._last: Judged | None = None
         self._spent = 0  # trial-steps of closed generations
@@ -176,6 +176,7 @@ class _Driver:
 
     def _replay(self) -> int:
         """How many generations are closed. What a damaged part took is made again."""
+        self._stored = generations_in("plans", self._run, self._store)
         closed = closed_generations(self._run, self._store)
         while closed and judged(self._config, self._store, closed - 1) is None:
             closed -= 1
@@ -200,12 +201,9 @@ class _Driver:
     def _plan(self, generation: int) -> Plan:
         """What was planned is what is done; what was not is planned now."""
         plan = None
-        if not self._beyond and generation in generations_in("plans", self._run, self._store):
+        if generation in self._stored:
             plan = stored_plan(self._config, self._store, generation)
-        if plan is None:
-            plan = self._new_plan(generation)
-            self._beyond = True  # they are planned in order: none that follows is stored
-        return plan
+        return plan or self._new_plan(generation)
 
     def _new_plan(self, generation: int) -> Plan:
         parents = self._parents(generation)
@@ -243,7 +241,7 @@ class _Driver:
 
     def _heal(self, closed: int) -> None:
         """Plans, genomes and trials of closed generations that the store has lost."""
-        lost = set(range(closed)) - generations_in("plans", self._run, self._store)
+        lost = set(range(closed)) - self._stored
         lost |= set(generations_without_genomes(self._run, self._store)) & set(range(closed))
         lost |= set(incomplete_generations(self._run, self._store)) & set(range(closed))
         for generation in sorted(lost):  # a plan may depend on trials of those before

@@ -11,8 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
+from cluster import plan as planning
 from cluster.campaign import Finished
 from cluster.config import ConfigError, RunConfig
 from cluster.driver import run
@@ -324,6 +326,30 @@ def test_a_damaged_part_is_made_again(finished, tmp_path, table):
     if table == "curves":
         return  # a trial whose row is there is not trained again for its curve
     assert_same_tables(finished, tmp_path)
+
+
+def test_what_was_planned_is_done_although_an_older_plan_is_lost(copied, monkeypatch):
+    part_of(copied, "plans", 0).unlink()
+    part_of(copied, "generations", 2).unlink()  # so that it is open, and planned
+    made = []
+
+    def new_plan(config: RunConfig, store: Store, generation: int, parents: Any) -> Any:
+        made.append(generation)
+        return planning.new_plan(config, store, generation, parents)
+
+    monkeypatch.setattr("cluster.driver.new_plan", new_plan)
+    carry_out(config(), copied)
+    assert made == [0]
+
+
+def part_of(store: Path, table: str, generation: int) -> Path:
+    """The only part of a table that speaks of a generation, and of no other."""
+    [part] = [
+        path
+        for path in (store / table).glob("*.parquet")
+        if set(pq.read_table(path)["generation"].to_pylist()) == {generation}
+    ]
+    return part
 
 
 # -- Stopped ------------------------------------------------------------------------------
