@@ -36,6 +36,7 @@ METHODS = (
 )
 SAYS_NO = ("UNAUTHENTICATED", "PERMISSION_DENIED")
 NOT_THERE = ("UNIMPLEMENTED", "UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED")
+LOOPBACK = "127.0.0.1"
 _LISTEN = "0A"  # in /proc/net/tcp
 
 
@@ -46,9 +47,10 @@ class Listener:
     host: str
     port: int
     process: int
+    everywhere: bool = False  # at all addresses of this machine, not at ``host`` alone
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        return f"{'*' if self.everywhere else self.host}:{self.port}"
 
     def is_metrics_page(self) -> bool:
         """Whether it serves numbers for Prometheus, whatever it is asked, and nothing else."""
@@ -139,15 +141,16 @@ def _speaks_into(session: str, process: Path) -> bool:
 def listeners(pids: Iterable[int]) -> list[Listener]:
     """Sockets that these processes listen on, each host and port once."""
     owner = {inode: pid for pid in sorted(pids) for inode in _sockets(pid)}
-    found: dict[tuple[str, int], int] = {}
+    found: dict[tuple[str, int], Listener] = {}
     for table in ("tcp", "tcp6"):
         with contextlib.suppress(OSError):
             for line in Path("/proc/net", table).read_text().splitlines()[1:]:
                 words = line.split()
                 if words[3] == _LISTEN and words[9] in owner:
                     host, port = _place(words[1])
-                    found[host, port] = owner[words[9]]
-    return sorted(Listener(host, port, pid) for (host, port), pid in found.items())
+                    who = Listener(host or LOOPBACK, port, owner[words[9]], not host)
+                    found[who.host, port] = who
+    return sorted(found.values())
 
 
 def _sockets(pid: int) -> set[str]:
@@ -162,7 +165,7 @@ def _sockets(pid: int) -> set[str]:
 
 
 def _place(text: str) -> tuple[str, int]:
-    """Host and port of a line of /proc/net; where all addresses are meant, loopback."""
+    """Host and port of a line of /proc/net; no host where all addresses are meant."""
     address, port = text.split(":")
     # Four bytes at a time, each four in this machine's order.
     words = [address[i : i + 8] for i in range(0, len(address), 8)]
@@ -170,7 +173,7 @@ def _place(text: str) -> tuple[str, int]:
     if len(data) == 16 and data[:12] != bytes(10) + b"\xff\xff" and any(data):
         return str(ipaddress.IPv6Address(data)), int(port, 16)
     host = ".".join(map(str, data[-4:]))
-    return ("127.0.0.1" if host == "0.0.0.0" else host), int(port, 16)
+    return ("" if host == "0.0.0.0" else host), int(port, 16)
 
 
 # -- What answers -------------------------------------------------------------------------

@@ -51,6 +51,16 @@ def test_sockets_of_a_process_are_found_without_knowing_their_ports(serve):
     assert {who.port for who in listeners([os.getpid()])} - mine == {port}
 
 
+@pytest.mark.parametrize(("host", "said"), [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "*")])
+def test_who_listens_at_every_address_is_not_said_to_be_on_loopback_alone(host, said):
+    with socket.socket() as plain:
+        plain.bind((host, 0))
+        plain.listen()
+        port = plain.getsockname()[1]
+        [who] = [who for who in listeners([os.getpid()]) if who.port == port]
+        assert (who.host, str(who)) == ("127.0.0.1", f"{said}:{port}")
+
+
 def test_a_session_is_whoever_was_told_its_folder_and_all_that_it_began(tmp_path):
     code = (
         "import subprocess, sys; c = subprocess.Popen([sys.executable, '-c', 'input()']); "
@@ -167,9 +177,9 @@ def test_who_answers_is_named_with_the_question():
     ("text", "place"),
     [
         ("0100007F:18EB", ("127.0.0.1", 6379)),
-        ("00000000:0050", ("127.0.0.1", 80)),
+        ("00000000:0050", ("", 80)),
         ("020200C0:2049", ("192.0.2.2", 8265)),
-        ("00000000000000000000000000000000:18EB", ("127.0.0.1", 6379)),
+        ("00000000000000000000000000000000:18EB", ("", 6379)),
         ("0000000000000000FFFF0000020200C0:18EB", ("192.0.2.2", 6379)),
         ("00000000000000000000000001000000:18EB", ("::1", 6379)),
         ("B80D0120000000000000000001000000:18EB", ("2001:db8::1", 6379)),
