@@ -106,7 +106,7 @@ def agree(run, found, state64, run64):
     [
         pytest.param(SMALL, SHAPE, id="small"),
         pytest.param(dataclasses.replace(SMALL, symmetric=True), SHAPE, id="symmetric"),
-        pytest.param(Task(), ModelShape(), id="usual"),
+        pytest.param(Task(), ModelShape(), id="usual", marks=pytest.mark.slow),
     ],
 )
 def test_a_trial_begins_as_numpy_writes_it(fused, device, task, shape):
