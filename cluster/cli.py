@@ -29,6 +29,7 @@ from cluster.terminal import (
     bars,
     complain,
     console,
+    page_folder,
     print_json,
     say,
     show_table,
@@ -1032,7 +1033,7 @@ def _validate(
         if as_json:
             print_json(plan_document(planned))
         return
-    folder = out or Path(place.uri if "://" not in place.uri else ".") / "validation"
+    folder = page_folder(out, place, "validation")
     folder.mkdir(parents=True, exist_ok=True)  # or it would be missed only after the training
     missing = planned.to_train
     engine = executor_for(asked.config, trials=missing) if missing else nullcontext(None)

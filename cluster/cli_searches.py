@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from cluster.terminal import bars, print_json, say, show_table, where_options
+from cluster.terminal import (
+    bars,
+    page_folder,
+    page_options,
+    print_json,
+    say,
+    setting_options,
+    show_table,
+    where_options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -49,10 +58,7 @@ DEFAULT_STORE = "results"
     metavar="K/N",
     help="Only the K-th of N parts of the repeats: for N processes on N GPUs.",
 )
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of page and tables."
-)
-@click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
+@page_options
 @where_options
 def compare(
     comparison: str,
@@ -109,13 +115,8 @@ def compare(
     metavar="N",
     help="Of each combination.",
 )
-@click.option("--track", metavar="NAME", help="The task and its horizon, by name.")
-@click.option("--horizon", type=int, metavar="STEPS", help="In place of the track's.")
-@click.option("--precision", help="Of training; that of the presets by default.")
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of page and tables."
-)
-@click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
+@setting_options
+@page_options
 @where_options
 def epistasis(
     first: str,
@@ -155,17 +156,14 @@ def epistasis(
     genomes = design.genomes(one, other)
     rows = _panel(asked.config, genomes, seeds, place, as_json, "combinations")
     found = judge(design, steps_matrix(rows, genomes), asked.config.the_horizon())
-    folder = out or Path(place.uri if "://" not in place.uri else ".") / "epistasis"
+    folder = page_folder(out, place, "epistasis")
     _show_epistasis(found, first, second, folder, as_json, show)
 
 
 @click.command()
 @click.argument("source", metavar="FILE|NAME")
 @click.option("--seeds", type=int, metavar="N", help="Of each genome in each setting.")
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of page and tables."
-)
-@click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
+@page_options
 @where_options
 def sweep(
     source: str, seeds: int | None, out: Path | None, show: bool, as_json: bool, **told: Any
@@ -197,7 +195,7 @@ def sweep(
         )
         of = {"row": own.row, "column": own.column, "setting": own.name}
         parts.append((of, *cell_table(trials, display, own.config.the_horizon())))
-    folder = out or Path(place.uri if "://" not in place.uri else ".") / "sweeps" / plan.name
+    folder = page_folder(out, place, "sweeps", plan.name)
     _show_sweep(swept(parts), plan.name, plan.seeds, folder, as_json, show)
 
 
@@ -226,13 +224,8 @@ def sweep(
     metavar="NAME=GENOME,…",
     help="Genomes that are kin; by default, the store's species tell.",
 )
-@click.option("--track", metavar="NAME", help="The task and its horizon, by name.")
-@click.option("--horizon", type=int, metavar="STEPS", help="In place of the track's.")
-@click.option("--precision", help="Of training; that of the presets by default.")
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of page and tables."
-)
-@click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
+@setting_options
+@page_options
 @where_options
 def crosses(
     genomes: tuple[str, ...],
@@ -268,7 +261,7 @@ def crosses(
     every = list((asked.genomes | bred).values())
     rows = _panel(asked.config, every, seeds, place, as_json, "parents and children")
     found = judge(crossed, names_of(asked), rows, asked.config.the_horizon())
-    folder = out or Path(place.uri if "://" not in place.uri else ".") / "crosses"
+    folder = page_folder(out, place, "crosses")
     about = experiment(asked, rows)
     _show_crosses(found, isolation(found.pairs, *kin), about, folder, as_json, show)
 

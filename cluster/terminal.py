@@ -14,6 +14,8 @@ import rich_click as click
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from speciation.tables.store import Store
+
 DEVICES = click.Choice(["auto", "cpu", "cuda"])
 
 
@@ -39,6 +41,39 @@ def where_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What genomes are tried on, where a command names no file that says so."""
+    for option in reversed(
+        (
+            click.option("--track", metavar="NAME", help="The task and its horizon, by name."),
+            click.option(
+                "--horizon", type=int, metavar="STEPS", help="In place of the track's."
+            ),
+            click.option("--precision", help="Of training; that of the presets by default."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def page_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Where a command's page goes, and whether it is shown."""
+    folder = click.Path(file_okay=False, path_type=Path)
+    for option in reversed(
+        (
+            click.option("--out", type=folder, help="Folder of page and tables."),
+            click.option("--open", "show", is_flag=True, help="Open the page in a browser."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def page_folder(out: Path | None, place: Store, *names: str) -> Path:
+    """Where a page goes: as told, or below a store's folder; a bucket's page goes here."""
+    return out or Path(place.uri if "://" not in place.uri else ".", *names)
 
 
 def console() -> Console:
