@@ -8,7 +8,6 @@ from torch import Tensor
 
 from speciation.engine.backends import bound
 
-
 EXACTLY = {"fullgraph": True, "dynamic": False}
 
 
