@@ -29,7 +29,8 @@ from speciation.trial.trial import Trial
 
 SOURCE = files("speciation.engine").joinpath("fused.cu")
 WARPS = 8  # of a trial: a constant, since it decides the order of sums
-ROOM = 227 * 1024  # bytes of a block's shared memory; it decides the order of sums, too
+ROOM = 227 * 1024  # bytes of a block's shared memory: a constant, since it decides that, too
+_LAST_PLACE = (1 << 16) - 1
 _TENSORS = (
     *("weight", "mean", "square", "recipe"),
     *("step", "loss_mean", "loss_variance", "decaying", "decay"),
@@ -83,6 +84,11 @@ def _unfit(run: Program, precision: str) -> str | None:
             "the fused kernel of a GPU takes d_model up to 128 and d_ff in steps of 16, and up "
             f"to 16 heads, not d_model {shape.d_model}, d_ff {shape.d_ff}, {shape.heads} heads"
         )
+    if (last := _offsets(run.plan).max()) > _LAST_PLACE:
+        return (
+            f"the fused kernel of a GPU has {_LAST_PLACE + 1:,} places for fours of weights; "
+            f"d_model {shape.d_model} with d_ff {shape.d_ff} needs {last + 1:,}"
+        )
     if run.plan.elements > 255:
         return f"the fused kernel takes up to 255 elements, not {run.plan.elements}"
     return None
@@ -95,12 +101,16 @@ def pairs(run: Program) -> Tensor:
 
 
 def places(plan: Layout) -> NDArray[np.int16]:
-    """Where each four of the flat weights go in the kernel's memory, ``(P / 4,)`` in 16 bits.
+    """Where fours of the flat weights go in the kernel's memory, ``(P / 4,)``, in 16 bits.
 
     A quarter of an offset: in float16s among the factors, or behind these in float32s among the
-    rest, of which a wide model leaves the last where they are. The order is that of the constants
-    in ``fused.cu``.
+    rest, of which a wide model leaves the last where they are.
     """
+    return _offsets(plan).astype(np.uint16).view(np.int16)
+
+
+def _offsets(plan: Layout) -> NDArray[np.int64]:
+    """The places as they are, in the order of the constants in ``fused.cu``."""
     factors = ("0.out", "0.up", "0.down", "unembed", "0.value")
     last = ("tokens", "0.query", "0.key")
     by_name = {weight.name: weight for weight in plan.weights}
@@ -109,7 +119,7 @@ def places(plan: Layout) -> NDArray[np.int16]:
     at = 0
     for name in factors:
         rows, columns = by_name[name].shape
-        stride = columns + (24 if name == "0.value" else 8)  # beside values, a score for each head
+        stride = columns + (24 if name == "0.value" else 8)  # 16 scores stand beside the values
         own = at + np.arange(rows)[:, None] * stride + np.arange(0, columns, 4)
         where[name] = own.ravel() // 4
         at += rows * stride
@@ -117,8 +127,7 @@ def places(plan: Layout) -> NDArray[np.int16]:
         size = by_name[name].size
         where[name] = (at + np.arange(0, size, 4)) // 4
         at += size
-    in_order = np.concatenate([where[weight.name] for weight in plan.weights])
-    return in_order.astype(np.uint16).view(np.int16)
+    return np.concatenate([where[weight.name] for weight in plan.weights])
 
 
 def struct(state: State, extra: tuple[Tensor, Tensor]) -> StateStruct:
