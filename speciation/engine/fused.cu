@@ -126,7 +126,7 @@ constexpr Buffer buffer_beside(int at_once) {
 constexpr bool WIDE = BESIDE + 4 * buffer_beside(1).floats > ROOM;
 
 constexpr int chunk_of(int most) { return F % most ? chunk_of(most - 16) : most; }
-constexpr int CHUNK = WIDE ? chunk_of(F < 64 ? F : 64) : F;  // of hidden activations
+constexpr int CHUNK = WIDE ? chunk_of(F > 96 ? 64 : F) : F;  // of hidden activations
 constexpr Tile T = tile_of(WIDE, CHUNK);
 constexpr int STAGE_ROWS = WIDE ? ROWS : 16 * TABLE_TILES, T_VALUES = values_of(STAGE_ROWS);
 constexpr Buffer buffer(int at_once) {
@@ -156,6 +156,7 @@ constexpr int DTABLE_INSIDE =
 constexpr int TRAIN_BYTES = 4 * (SHARED_FLOATS + DTABLE_INSIDE + BUFFER_FLOATS + MEETING) +
                             (WIDE ? 0 : P / 2),
               JUDGE_BYTES = 4 * (SHARED_FLOATS + fours(TRAIN) + MEMBERS + COUNTS);
+constexpr int BUCKETS = 4096, BEGIN_BYTES = 4 * (BUCKETS + THREADS);  // to draw an order in
 // And of a block in global memory, in floats.
 constexpr int O_TABLE = WIDE ? fours(P) : 0, O_DTABLE = O_TABLE + TABLE_FLOATS - TABLE_INSIDE,
               O_HALVES = O_DTABLE + DTABLE_FLOATS - DTABLE_INSIDE,
@@ -163,6 +164,7 @@ constexpr int O_TABLE = WIDE ? fours(P) : 0, O_DTABLE = O_TABLE + TABLE_FLOATS -
 
 static_assert(D % 16 == 0 && F % 16 == 0 && V % 16 == 0, "tensor cores take sixteens");
 static_assert(THREADS / 8 <= D || D % 4 == 0, "unfold: a warp's lanes leave a row together");
+static_assert(BUCKETS % THREADS == 0, "as many buckets for every thread");
 static_assert(D <= 128 && H <= 16, "bits of draw_kept, columns of DS");
 static_assert(WARPS > 1 && N < 256, "the sums over positions, the bytes of an Example");
 
@@ -405,7 +407,11 @@ __device__ __forceinline__ float4 four(const float *at) {
 template <int X, int Y>
 struct Gradient {
     static constexpr int MT = X / 16, NT = Y / 8;
-    static constexpr int EACH = 2 * above(MT * NT, 2 * WARPS);  // a group's columns of tiles
+    // A group's columns of tiles: all groups are of one turn, if that is possible.
+    static constexpr int each_of(int least) {
+        return least < NT && MT * above(NT, least) > WARPS ? each_of(least + 2) : least;
+    }
+    static constexpr int EVENLY = 2 * above(MT * NT, 2 * WARPS), EACH = WIDE ? each_of(EVENLY) : EVENLY;
     static constexpr int ACROSS = above(NT, EACH), GROUPS = MT * ACROSS;
     static constexpr int TURNS = above(GROUPS, WARPS), BT = above(NT, 16);
     static constexpr int PARTS = !WIDE && 2 * GROUPS <= WARPS ? 2 : 1;  // of rows, if warps are left
@@ -1522,10 +1528,8 @@ __device__ __forceinline__ float differentiate(const Memory &m, const Training &
         clear(branch);
 #pragma unroll 1
         for (int first = 0; first < F; first += CHUNK) {
-            if (WIDE) {
-                activate(p.hidden, p.shifted, m, first);
-                share<CHUNK / 8>(tile + T.hidden, p.hidden, mine);
-            }
+            if (CHUNK < F) activate(p.hidden, p.shifted, m, first);  // again
+            if (WIDE) share<CHUNK / 8>(tile + T.hidden, p.hidden, mine);
             float dh[CHUNK / 8][4];
             clear(dh);
             product<Down, true>(dh, into, m, first);
@@ -1851,6 +1855,13 @@ __device__ __forceinline__ void adamw(const Memory &m, const Training &own, cons
     const float inverse2 = -1.f / expm1f(count * genes.log_beta2);
     const float size = -learning_rate / expm1f(count * genes.log_beta1);
     const float shrink = 1.f - learning_rate * genes.weight_decay;
+    u32 where[B.at_once];  // the line goes, in a wide model: they come from far
+    auto locate = [&](int line) {
+#pragma unroll
+        for (int k = 0; k < B.at_once; k++)
+            where[k] = own.places[min(Queue::from(line, k), P - 4) / 4];
+    };
+    if (WIDE) locate(0);
 #pragma unroll 1
     for (int line = 0; line < Queue::LINES; line++) {
         wait_for_group<B.lines - 1>();
@@ -1881,8 +1892,9 @@ __device__ __forceinline__ void adamw(const Memory &m, const Training &own, cons
             __stcg(reinterpret_cast<float4 *>(s.weight + first + at), {w[0], w[1], w[2], w[3]});
             __stcg(reinterpret_cast<float4 *>(s.mean + first + at), {a[0], a[1], a[2], a[3]});
             __stcg(reinterpret_cast<float4 *>(s.square + first + at), {v[0], v[1], v[2], v[3]});
-            place(m, own.places[at / 4], w);
+            place(m, WIDE ? where[k] : own.places[at / 4], w);
         }
+        if (WIDE) locate(line + 1);
         queue.ask(line + B.lines);
     }
     __syncthreads();
@@ -1900,9 +1912,6 @@ struct Entry {  // a trial that begins; admission.py
     u32 init[2], split[2], training[4];  // key words
     float scale[ROLES], recipe[sizeof(Genes) / 4];
 };
-
-constexpr int BUCKETS = 4096, BEGIN_BYTES = 4 * (BUCKETS + THREADS);
-static_assert(BUCKETS % THREADS == 0, "as many buckets for every thread");
 
 __device__ __forceinline__ double uniform(u32 word) { return (word + 0.5) / 4294967296.0; }
 

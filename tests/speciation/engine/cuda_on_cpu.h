@@ -39,7 +39,8 @@ struct Entry;
 struct Weight;
 extern "C" void begin(State s, const Entry *entries, const int *orders, const Weight *weights,
                       int count);
-alignas(16) static unsigned char shared_memory[TRAIN_BYTES > JUDGE_BYTES ? TRAIN_BYTES : JUDGE_BYTES];
+alignas(16) static unsigned char
+    shared_memory[larger(larger(TRAIN_BYTES, JUDGE_BYTES), BEGIN_BYTES)];
 
 namespace fibers {
 
