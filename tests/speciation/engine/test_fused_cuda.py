@@ -202,6 +202,21 @@ def test_a_wide_model_is_trained_as_the_usual_one(folder, shape, real):
     assert torch.allclose(seen, training.evaluate(run64, exact), rtol=2e-3, atol=2e-3)
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("width", [32, 48, 64, 96, 128])
+def test_copies_of_a_trial_stay_equal_to_the_last_bit(width):
+    """Whatever runs beside it and when: a race between threads would part them."""
+    shape = ModelShape(d_model=width, d_ff=2 * width)
+    trial = with_genes(*random_trials(1, task=Task(), model=shape), dropout=0.2)
+    run, state = loaded([trial] * 300, torch.float32, "cuda")
+    kernel = fused_cuda.FusedCuda(run, state)
+    for _ in range(2):
+        seen = kernel.run(25, range(300))
+    for of_copies in (state.weight, state.mean, state.square, seen):
+        assert of_copies.isfinite().all()
+        assert (of_copies == of_copies[:1]).all()
+
+
 @pytest.mark.slow
 def test_every_shape_has_room_on_a_gpu(tmp_path):
     """By the constants of the source, compiled alone; compute capability 9.0."""
