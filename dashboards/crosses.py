@@ -164,7 +164,7 @@ def _pairs(found: Crosses, told: Isolation) -> Html:
             "breakdown",
             "Breakdown of every two genomes as a grid of colours.",
             "Steps that children need beyond the mean of their parents: red is slower, blue "
-            "faster. A dot marks crosses that are told apart from none.",
+            "faster. A dot marks crosses that are told apart from zero.",
         ),
         tag(
             "details",
@@ -192,7 +192,7 @@ def _distances(found: Crosses, told: Isolation) -> Html:
             draw_by_distance(found, told.group_of),
             "distance",
             "Breakdown of every cross against the distance of its parents.",
-            "Each cross with its 95 % interval; hollow where it is not told apart from none. "
+            "Each cross with its 95 % interval; hollow where it is not told apart from zero. "
             "Genomes of two groups are mostly further apart, so neither question below is "
             "asked apart from the other.",
         ),
