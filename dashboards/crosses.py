@@ -163,7 +163,7 @@ def _pairs(found: Crosses, told: Isolation) -> Html:
             draw_breakdown(found, told.group_of),
             "breakdown",
             "Breakdown of every two genomes as a grid of colours.",
-            "Steps that children need beyond the mean of their parents: red is slower, blue "
+            "Steps that children need beyond the mean of their parents: orange is slower, blue "
             "faster. A dot marks crosses that are told apart from zero.",
         ),
         tag(
