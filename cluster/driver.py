@@ -345,6 +345,7 @@ class _Driver:
                 seconds=now - self._began,
                 eta_seconds=self._eta(campaign, work),
                 store_is_full=self._trainer.store_is_full,
+                waiting=self._executor.waiting,
                 outcomes=dict(self._trainer.tally.outcomes),
             )
         )

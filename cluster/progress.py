@@ -22,6 +22,7 @@ from rich.text import Text
 
 from cluster.config import DEFAULT_TRACK, RunConfig
 from cluster.progress_text import (
+    NO_ROOM,
     JsonReporter,
     LineReporter,
     Pace,
@@ -31,6 +32,7 @@ from cluster.progress_text import (
     fitness_unit,
     rate_text,
     share_text,
+    waits_for_room,
 )
 from cluster.summary import Champion, Figures, GenerationSummary, RunSummary, Snapshot
 
@@ -185,6 +187,8 @@ class LiveReporter(Reporter):
             else "confirming the champion on new seeds",
             "pace": f"{rate_text(trials)} trials/s · {rate_text(steps)} steps/s"
             if now.capacity
+            else NO_ROOM
+            if waits_for_room(now)
             else "engines are starting …",
             "time": time,
         }

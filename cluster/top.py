@@ -15,7 +15,7 @@ from rich.text import Text
 
 from cluster.job_queue import Job, State
 from cluster.overview import RunView, wanted_generations
-from cluster.progress_text import duration_text, fitness_text, rate_text
+from cluster.progress_text import NO_ROOM, duration_text, fitness_text, rate_text
 from cluster.pulse import Pulse
 from cluster.summary import Measured, plain
 
@@ -224,6 +224,8 @@ def _words(view: RunView, now: float) -> dict[str, Text | str]:
         )
         if pulse.eta_seconds is not None:
             rows["time"] = f"about {duration_text(pulse.eta_seconds)} to go"
+        if pulse.waiting and not pulse.capacity:
+            rows["note"] = Text(NO_ROOM)
         if pulse.store_is_full:
             rows["note"] = Text("the store is full: no new trials are begun", style=ALARM)
     elif view.state == "running":

@@ -38,7 +38,7 @@ class ChaosExecutor:
         slots: Of an actor.
     """
 
-    trial_steps = 0
+    trial_steps = waiting = 0
 
     def __init__(
         self,

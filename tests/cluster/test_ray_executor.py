@@ -15,9 +15,12 @@ ray = pytest.importorskip("ray", reason="the executor on Ray needs ray")
 
 from cluster import ray_address  # noqa: E402
 from cluster.campaign import ActorLost, Finished  # noqa: E402
+from cluster.driver import run  # noqa: E402
 from cluster.executor import Executor, ExecutorError  # noqa: E402
-from cluster.ray_executor import MAX_FAILED_STARTS, Crew, RayExecutor, _Pace  # noqa: E402
+from cluster.ray_executor import MAX_FAILED_STARTS, Crew, RayExecutor  # noqa: E402
 from cluster.roster import Roster  # noqa: E402
+from speciation.tables.store import Store  # noqa: E402
+from tests.cluster.runs import config  # noqa: E402
 from tests.cluster.synthetic import PLAN, Behaviour, trial, trials  # noqa: E402
 from tests.contracts.executor import ExecutorContract, collect, until  # noqa: E402
 
@@ -137,16 +140,6 @@ def test_an_actor_that_hangs_is_given_up(make, monkeypatch):
     assert "no answer for" in events[-1].reason
 
 
-def test_calls_are_overdue_when_they_take_much_longer_than_calls_did():
-    pace = _Pace()
-    assert pace.deadline(first=True) == 900
-    pace.seconds.extend([1.0] * 99 + [1000.0])
-    assert pace.deadline(first=False) == 30
-    pace.seconds.extend([20.0] * 256)
-    assert pace.deadline(first=False) == 60
-    assert pace.deadline(first=True) == 900
-
-
 def _raises(plan: object) -> object:
     raise ValueError("device 'cuda' is not there")
 
@@ -167,6 +160,60 @@ def test_a_reply_with_many_results_arrives(make):
     executor = make(Behaviour(slots=3000), most_actors=1)
     executor.submit(trials(3000, horizon=25))
     assert len(collect(executor, 3000)) == 3000
+
+
+# -- GPUs on which no engine ever gets ready, or that somebody else has ---------------------
+
+HUNG = 5.0  # seconds that are too long for a start in these tests
+
+
+@pytest.fixture
+def impatient(monkeypatch) -> None:
+    monkeypatch.setattr("cluster.ray_executor.FIRST_START", HUNG)
+    monkeypatch.setattr("cluster.ray_executor.LEAST_START", HUNG)
+
+
+@pytest.mark.slow
+def test_a_gpu_that_hangs_at_every_start_is_given_up_and_blames_no_genome(
+    make, impatient, tmp_path
+):
+    behaviour = Behaviour(slots=4, seconds=0.02, sick=frozenset({"1"}))
+    executor = make(behaviour, device="auto")
+    said = run(
+        config(evolution={"generations": 1000}),
+        Store(tmp_path),
+        executor,
+        stop=lambda: bool(len(executor._given_up)),
+    )
+    assert said.stopped
+    assert said.faults == {"actor hung while starting": MAX_FAILED_STARTS}
+    assert said.finished > 0
+    assert said.failed == 0
+
+
+@pytest.mark.slow
+def test_where_every_gpu_hangs_the_end_is_one_sentence(make, impatient):
+    executor = make(Behaviour(sick=frozenset({"0", "1"})), device="auto")
+    executor.submit(trials(4))
+    with pytest.raises(ExecutorError, match=r"^no engine .* was still starting after \d+ s$"):
+        until(executor, lambda _: False)
+
+
+@pytest.mark.slow
+def test_an_actor_that_no_machine_has_room_for_is_waited_for_and_that_is_said(
+    make, impatient, monkeypatch
+):
+    monkeypatch.setattr("cluster.ray_executor.WAITING_SECONDS", 0.5)
+    others = ray.remote(num_gpus=2)(Roster).remote()
+    ray.get(others.add.remote([]))
+    executor = make(Behaviour(), device="auto", most_actors=1)
+    executor.submit(trials(2))
+    began = time.monotonic()
+    events = until(executor, lambda _: time.monotonic() - began > 3 * HUNG)
+    assert (events, executor.waiting, executor.capacity) == ([], 1, 0)
+    ray.kill(others)
+    collect(executor, 2)
+    assert executor.waiting == 0
 
 
 # -- Addresses, without any Ray -----------------------------------------------------------
