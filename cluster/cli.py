@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -535,6 +536,7 @@ def submit(
         places,
         ray_jobs,
     )
+    from cluster.own_cluster import named
     from cluster.shipping import pack
     from speciation.tables.store import Store
 
@@ -556,8 +558,7 @@ def submit(
     queue = JobQueue(Store(place), time.time)
     job, new = queue.submit(plan, priority, devices)
     with _saying(as_json) as tell:
-        tell("starting the dispatcher …")
-        dispatcher, started = dispatched(cluster, job, place, parcel)
+        dispatcher, started = dispatched(cluster, job, place, parcel, tell)
     uploaded = parcel.summary() if started else None
     if as_json:
         print_json(
@@ -568,6 +569,7 @@ def submit(
                 "new": new,
                 "store": place,
                 "dispatcher": dispatcher,
+                "cluster": cluster.cluster,
                 "dashboard": cluster.url,
                 "uploaded": uploaded,
             }
@@ -581,6 +583,7 @@ def submit(
     say(f"results   {place}")
     if "://" not in place and not cluster.is_here():
         say(f"note      the cluster must see {place} at the same path; a bucket is seen by all")
+    say(f"cluster   {named(cluster.cluster)}")
     say(f"dashboard {cluster.url}")
     where = "" if place == str(Path(DEFAULT_STORE).absolute()) else f" --store {place}"
     again = f"; to run it again: speciation retry {job.id}{where}"
@@ -712,16 +715,19 @@ def dispatch(store: str, address: str | None, as_json: bool) -> None:
     Example:  [bold cyan]speciation dispatch --store s3://bucket/results --address head:6379[/]
     """
     from cluster.launch import begun, existing_store, lasting_place, ray_jobs
+    from cluster.own_cluster import named
     from cluster.shipping import pack
 
     place = existing_store(lasting_place(store)).uri
     parcel, cluster = pack(), ray_jobs(address)
-    own, started = begun(cluster, place, parcel)
+    with _saying(as_json) as tell:
+        own, started = begun(cluster, place, parcel, tell)
     if as_json:
         uploaded = parcel.summary() if started else None
-        print_json({"dispatcher": own, "started": started, "uploaded": uploaded})
+        told = {"dispatcher": own, "started": started, "uploaded": uploaded}
+        print_json(told | {"cluster": cluster.cluster})
         return
-    say(f"{own} works on the queue of {place}")
+    say(f"{own} works on the queue of {place}, at {named(cluster.cluster)}")
     if started:
         say(f"uploaded {parcel.summary()}")
 
@@ -1036,7 +1042,11 @@ def _validate(
     folder = page_folder(out, place, "validation")
     folder.mkdir(parents=True, exist_ok=True)  # or it would be missed only after the training
     missing = planned.to_train
-    engine = executor_for(asked.config, trials=missing) if missing else nullcontext(None)
+    engine = (
+        executor_for(asked.config, trials=missing, tell=partial(click.echo, err=as_json))
+        if missing
+        else nullcontext(None)
+    )
     with stop_signals() as stop, bars(as_json) as tell, engine as executor:
         done = validate(
             asked,
@@ -1171,7 +1181,8 @@ def _carry_out(config: RunConfig, reporter: Reporter, devices: float = math.inf)
     from speciation.tables.store import Store
 
     place = Store(config.store)
-    with stop_signals() as stop, executor_for(config, devices) as executor:
+    engine = executor_for(config, devices, tell=reporter.note)
+    with stop_signals() as stop, engine as executor:
         pulse = pulse_keeper(config)
 
         def report(progress: Progress) -> None:

@@ -19,7 +19,7 @@ from cluster.closed import Listener, answer, prove
 from cluster.config import RunConfig
 from cluster.engine_host import engine_bytes, planned_spec
 from cluster.executor import ExecutorError, engine_plan
-from cluster.local_cluster import session
+from cluster.own_cluster import own_cluster
 from cluster.provenance import version_of
 from cluster.ray_address import TOKEN_FILE, probe, wanted_address
 from speciation.tables.store import Store
@@ -105,8 +105,8 @@ def _ray(config: RunConfig | None) -> Iterator[Check]:
             yield from _open(address)
         except ExecutorError as error:
             yield Check("ray cluster", str(error), "missing")
-    if (here := session()) is not None:
-        yield _closed(here)
+    if (here := own_cluster()) is not None:
+        yield _closed(here.session)
     token = Path.home() / TOKEN_FILE
     if os.environ.get("RAY_AUTH_MODE") == "disabled":
         yield Check(

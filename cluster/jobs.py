@@ -20,7 +20,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,19 +58,20 @@ class RayJobs:
 
     Args:
         address: ``host:port`` of the cluster or of its dashboard, ``http://…``, or None for
-            ``RAY_ADDRESS`` or the cluster that was started on this machine.
+            ``RAY_ADDRESS`` or a cluster on this machine, ours before others.
 
     Raises:
         ExecutorError: There is no cluster, or it does not let us in.
     """
 
     def __init__(self, address: str | None = None) -> None:
-        self.address = wanted_address(address) or "auto"
+        self.address = wanted_address(address) or wanted_address("auto") or "auto"
         for name in QUIET:
             logging.getLogger(name).setLevel(logging.ERROR)
-        if not self.address.startswith(("http://", "https://")):
-            probe(self.address)
-            check_token(_cluster_at(self.address))
+        self.cluster = _cluster_at(self.address)
+        if not self.cluster.startswith(("http://", "https://")):
+            probe(self.cluster)
+            check_token(self.cluster)
         maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
         with self._understood():
             self._client = JobSubmissionClient(self._dashboard())
@@ -153,10 +154,17 @@ class RayJobs:
 
     # -- The dispatcher -----------------------------------------------------------------
 
-    def ensure_dispatcher(self, store: str, parcel: Parcel) -> tuple[str, bool]:
+    def ensure_dispatcher(
+        self, store: str, parcel: Parcel, tell: Callable[[str], None] = lambda _: None
+    ) -> tuple[str, bool]:
         """Have one dispatcher of a store's queue running, with this code.
 
         One with other code makes room: what it began goes on, what is queued begins with this.
+
+        Args:
+            store: Whose queue.
+            parcel: The code.
+            tell: Told if one is being started, which takes some seconds.
 
         Returns:
             Its submission id, and whether it was started now.
@@ -173,6 +181,7 @@ class RayJobs:
         for job in alive:
             if (job.metadata or {}).get("code") == parcel.name:
                 return str(job.submission_id), False
+        tell("starting the dispatcher …")
         for job in alive:
             self.stop(str(job.submission_id))
         own = f"{DISPATCHER}-{tag}-{len(known) + 1}"

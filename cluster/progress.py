@@ -83,6 +83,10 @@ class LiveReporter(Reporter):
         self._live.transient = not (self._over or self._now or self._closed)
         self._live.__exit__(kind, error, trace)
 
+    def note(self, sentence: str) -> None:
+        """A line above the panel."""
+        self._console.print(sentence, style=FAINT, markup=False, highlight=False)
+
     def snapshot(self, now: Snapshot) -> None:
         """Shown at the next refresh."""
         self._pace.see(now)

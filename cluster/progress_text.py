@@ -35,6 +35,9 @@ class Reporter(AbstractContextManager["Reporter"]):
         else:
             self.end(progress)
 
+    def note(self, sentence: str) -> None:
+        """Something that a person should know, said once."""
+
     def snapshot(self, now: Snapshot) -> None:
         """About ten times a second."""
 
@@ -140,6 +143,10 @@ class LineReporter(Reporter):
         self._config, self._write = config, write
         self._pace = Pace()
         self._last: Snapshot | None = None
+
+    def note(self, sentence: str) -> None:
+        """A line."""
+        self._write(sentence)
 
     def snapshot(self, now: Snapshot) -> None:
         """Remember it for the next line; say that work begins, and when the store is full."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.executor import ExecutorError
+from cluster.own_cluster import own_cluster
 
 PROBE_SECONDS = 5.0
 JOB_ENVIRONMENT = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # where Ray tells a job what it is
@@ -25,8 +26,17 @@ TOKEN_FILE = Path(".ray") / "auth_token"  # in the home folder, where Ray's own 
 
 
 def wanted_address(address: str | None) -> str | None:
-    """The cluster to join, from an argument or ``RAY_ADDRESS``; None is to start one here."""
-    address = address or os.environ.get("RAY_ADDRESS")
+    """The cluster to join, from an argument or ``RAY_ADDRESS``; None is to start one here.
+
+    Of ``auto``, that is the one of ``RAY_ADDRESS``, or the one that was started here by
+    ``speciation cluster start``; where there is neither, Ray knows what it started last.
+    """
+    given = os.environ.get("RAY_ADDRESS")
+    address = address or given
+    if address == "auto" and given not in (None, "", "local", "auto"):
+        return given
+    if address == "auto" and (own := own_cluster()):
+        return own.address
     return None if address in (None, "", "local") else address
 
 

@@ -37,6 +37,7 @@ from cluster.engine_actor import EngineActor, Ready
 from cluster.engine_host import make_planned_engine
 from cluster.executor import EnginePlan, ExecutorError, MakeEngine, is_out_of_memory
 from cluster.local_cluster import WITHOUT_METRICS
+from cluster.own_cluster import named
 from cluster.parcel import parcel
 from cluster.places import FIRST_DEADLINE, GivenUp, Listening, Pace, Place, late
 from cluster.ray_address import (
@@ -86,6 +87,7 @@ class RayExecutor:
         make: Builds an engine in an actor; picklable.
         work_seconds: How long a call trains.
         clock: Seconds, never going back.
+        tell: Told which cluster was joined, if one was.
 
     Raises:
         ExecutorError: There is no such cluster, or no suitable device in it.
@@ -102,6 +104,7 @@ class RayExecutor:
         make: MakeEngine = make_planned_engine,
         work_seconds: float = WORK_SECONDS,
         clock: Callable[[], float] = time.monotonic,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._plan, self._make, self._label = plan, make, label
         self._most_actors, self._work_seconds, self._gpus = most_actors, work_seconds, gpus
@@ -116,7 +119,8 @@ class RayExecutor:
         self._looked_at = -LOOK_SECONDS
         self._open = True
         self._ours = not ray.is_initialized()
-        self.dashboard = _connect(address) if self._ours else None
+        if self._ours:
+            _connect(address, tell)
         try:
             self._uses_gpus = plan.device != "cpu" and _resource("GPU") > 0
             if plan.device == "cuda" and not self._uses_gpus:
@@ -400,8 +404,8 @@ class Crew:
 # -- Connecting -------------------------------------------------------------------------
 
 
-def _connect(address: str | None) -> str | None:
-    """Join a cluster, or start one here; the dashboard's address, if there is one."""
+def _connect(address: str | None, tell: Callable[[str], None]) -> None:
+    """Join a cluster and say which, or start one here."""
     _settle_environment()
     if wanted := wanted_address(address):
         probe(wanted)
@@ -414,22 +418,21 @@ def _connect(address: str | None) -> str | None:
             if JOB_ENVIRONMENT in os.environ
             else [str(Path(p).resolve()) for m in (speciation, cluster) for p in m.__path__]
         )
-        context = _init(
+        _init(
             f"cannot join the Ray cluster at {wanted}",
             address=wanted,
             runtime_env={"py_modules": code} if code else None,
         )
+        tell(f"joined the Ray cluster at {named(ray.get_runtime_context().gcs_address)}")
     else:
-        context = _own_ray(
+        _own_ray(
             num_cpus=len(os.sched_getaffinity(0)),
             include_dashboard=True,
             dashboard_host="127.0.0.1",
         )
-    url = getattr(context, "dashboard_url", None)
-    return f"http://{url}" if url else None
 
 
-def _own_ray(**options: Any) -> Any:
+def _own_ray(**options: Any) -> None:
     """A Ray of this process, which nobody else may enter."""
     _settle_environment()
     ensure_token()
@@ -442,7 +445,6 @@ def _own_ray(**options: Any) -> Any:
         except ExecutorError:
             ray.shutdown()
             raise
-    return context
 
 
 def _show_token() -> None:

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.long, pytest.mark.ray, pytest.mark.timeout(600)]
 pytest.importorskip("ray", reason="jobs need ray")
 
 from cluster.closed import processes, prove  # noqa: E402
-from cluster.local_cluster import STATE  # noqa: E402
+from cluster.own_cluster import NOTE  # noqa: E402
 from tests.cluster.cluster_site import RUN, Site, driver_of, jobs_of_ray  # noqa: E402
 
 
@@ -37,7 +37,7 @@ LONG = {"evolution": {"population": 6, "generations": 60, "seeds": 3, "aliens": 
 
 def test_a_cluster_of_ours_is_closed_at_every_listener(site):
     assert site.started["listeners"] > 8
-    session = json.loads((site.folder / STATE).read_text())["session"]
+    session = json.loads((site.folder / NOTE).read_text())["session"]
     proof = prove(session)
     assert proof.closed, proof.answered
     assert {"127.0.0.1"} == {who.host for who in proof.listeners if who.port == site.dashboard}
