@@ -1159,12 +1159,18 @@ def _show_published(path: Path, out: Path | None, show: bool, as_json: bool) -> 
 
 
 def _drive(config: RunConfig, as_json: bool) -> None:
+    from cluster.launch import LaunchError
     from cluster.progress import reporter_for
-    from speciation.tables.store import Store
+    from speciation.tables.store import Store, StoreUnavailable
 
     place, shown = Store(config.store), console()
-    with reporter_for(config, shown, as_json) as reporter:
-        summary = _carry_out(config, reporter)
+    try:
+        with reporter_for(config, shown, as_json) as reporter:
+            summary = _carry_out(config, reporter)
+    except StoreUnavailable as error:
+        raise LaunchError(
+            f"interrupted: {error}. What was stored is kept; the same command goes on"
+        ) from error
     if summary.stopped:
         go_on = f"speciation resume {config.run_id()}{_on(config)}"
         click.echo(f"stopped; every finished trial is stored; go on with: {go_on}", err=as_json)

@@ -23,6 +23,7 @@ from rich.text import Text
 from cluster.config import DEFAULT_TRACK, RunConfig
 from cluster.progress_text import (
     NO_ROOM,
+    STORE_FAILS,
     JsonReporter,
     LineReporter,
     Pace,
@@ -270,7 +271,7 @@ def _note(now: Snapshot) -> str:
     """What is not as it should be, if anything."""
     notes = []
     if now.store_is_full:
-        notes.append("the store is full: waiting for space, no new trials are begun")
+        notes.append(STORE_FAILS)
     if now.suspects:
         notes.append(f"an engine was lost: {now.suspects} trials are being run apart")
     if now.failed:

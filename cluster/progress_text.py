@@ -20,6 +20,7 @@ from cluster.driver import Progress
 from cluster.summary import GenerationSummary, Measured, RunSummary, Snapshot, plain
 
 RATE_SECONDS = 15.0
+STORE_FAILS = "the store is full or does not answer: waiting, no new trials are begun"
 NO_ROOM = "no machine of the cluster has room for an engine yet: waiting for one"
 
 
@@ -149,7 +150,7 @@ class LineReporter(Reporter):
         self._write(sentence)
 
     def snapshot(self, now: Snapshot) -> None:
-        """Remember it for the next line; say that work begins, and when the store is full."""
+        """Remember it for the next line; say that work begins, and when the store fails."""
         self._pace.see(now)
         if self._last is None:
             evolution = self._config.evolution
@@ -158,7 +159,7 @@ class LineReporter(Reporter):
                 f"{evolution.population} genomes × {evolution.seeds} seeds"
             )
         if now.store_is_full and not (self._last and self._last.store_is_full):
-            self._write("the store is full: waiting for space, no new trials are begun")
+            self._write(STORE_FAILS)
         if waits_for_room(now) and not (self._last and waits_for_room(self._last)):
             self._write(NO_ROOM)
         self._last = now

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from cluster.job_queue import Job, State
 from cluster.overview import RunView, wanted_generations
-from cluster.progress_text import NO_ROOM, duration_text, fitness_text, rate_text
+from cluster.progress_text import NO_ROOM, STORE_FAILS, duration_text, fitness_text, rate_text
 from cluster.pulse import Pulse
 from cluster.summary import Measured, plain
 
@@ -227,7 +227,7 @@ def _words(view: RunView, now: float) -> dict[str, Text | str]:
         if pulse.waiting and not pulse.capacity:
             rows["note"] = Text(NO_ROOM)
         if pulse.store_is_full:
-            rows["note"] = Text("the store is full: no new trials are begun", style=ALARM)
+            rows["note"] = Text(STORE_FAILS, style=ALARM)
     elif view.state == "running":
         rows["note"] = _silence(pulse, now)
     if view.job is not None and view.job.reason:
