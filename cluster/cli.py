@@ -33,6 +33,7 @@ from cluster.terminal import (
     page_folder,
     print_json,
     say,
+    show_page,
     show_table,
     target,
     where_options,
@@ -300,9 +301,7 @@ def report(run: str | None, store: str, output: Path | None, show: bool) -> None
     path = write_report(place, find_run(place, run), output)
     say(f"report  {path}")
     if show:
-        import webbrowser
-
-        webbrowser.open(path.resolve().as_uri())
+        show_page(path)
 
 
 @speciation.command()
@@ -1073,9 +1072,7 @@ def _validate(
             say(sentence)
         _show_validation(done.found, written)
     if show:
-        import webbrowser
-
-        webbrowser.open((folder / "validation.html").resolve().as_uri())
+        show_page(folder / "validation.html")
 
 
 def _write_validation(
@@ -1136,9 +1133,7 @@ def _show_published(path: Path, out: Path | None, show: bool, as_json: bool) -> 
     page = folder / f"{path.stem}.html"
     write(found, path.name, sentences, page)
     if show:
-        import webbrowser
-
-        webbrowser.open(page.resolve().as_uri())
+        show_page(page)
     if as_json:
         luck = _plain(found.luck) | {"plausible": found.plausible}
         told = {"genomes": len(found.table), "variation": found.variation, "luck": luck}

@@ -126,6 +126,21 @@ def test_a_closed_cluster_is_joined_from_outside_by_its_address(site):
     assert len(trials_frame(Store(site.store), json.loads(said.out.splitlines()[-1])["run"]))
 
 
+def test_auto_is_the_cluster_that_was_started_here_whatever_ray_remembers(site):
+    latest = next(site.temporary.rglob("ray_current_cluster"))
+    own = latest.read_text()
+    latest.write_text("127.0.0.1:1\n")
+    try:
+        told = json.loads(site.call("dispatch", "--json", RAY_ADDRESS="auto").out)
+        one = site.config("auto", evolution={**RUN["evolution"], "generations": 1})
+        said = site.call("evolve", one, RAY_ADDRESS="auto")
+    finally:
+        latest.write_text(own)
+    address = site.started["address"]
+    assert told["cluster"] == address
+    assert said.out.startswith(f"joined the Ray cluster at {address}, which `speciation clu")
+
+
 def test_a_run_that_cannot_begin_has_failed_with_its_sentence(site):
     own = site.submit("orphan", ancestors=["run:nobody-12345678"])
     job = site.until(own, "failed")
