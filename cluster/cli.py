@@ -568,7 +568,7 @@ def submit(
                 "new": new,
                 "store": place,
                 "dispatcher": dispatcher,
-                "cluster": cluster.cluster,
+                "cluster": cluster.address,
                 "dashboard": cluster.url,
                 "uploaded": uploaded,
             }
@@ -582,7 +582,7 @@ def submit(
     say(f"results   {place}")
     if "://" not in place and not cluster.is_here():
         say(f"note      the cluster must see {place} at the same path; a bucket is seen by all")
-    say(f"cluster   {named(cluster.cluster)}")
+    say(f"cluster   {named(cluster.address)}")
     say(f"dashboard {cluster.url}")
     where = "" if place == str(Path(DEFAULT_STORE).absolute()) else f" --store {place}"
     again = f"; to run it again: speciation retry {job.id}{where}"
@@ -724,9 +724,9 @@ def dispatch(store: str, address: str | None, as_json: bool) -> None:
     if as_json:
         uploaded = parcel.summary() if started else None
         told = {"dispatcher": own, "started": started, "uploaded": uploaded}
-        print_json(told | {"cluster": cluster.cluster})
+        print_json(told | {"cluster": cluster.address})
         return
-    say(f"{own} works on the queue of {place}, at {named(cluster.cluster)}")
+    say(f"{own} works on the queue of {place}, at {named(cluster.address)}")
     if started:
         say(f"uploaded {parcel.summary()}")
 

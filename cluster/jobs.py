@@ -28,11 +28,11 @@ import ray
 from ray._private.authentication.authentication_token_setup import (
     maybe_enable_token_auth_if_token_available,
 )
-from ray._private.services import canonicalize_bootstrap_address
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from cluster.dispatch import Devices, Seen
 from cluster.executor import ExecutorError
+from cluster.own_cluster import located
 from cluster.provenance import SHIPPED_COMMIT, UNKNOWN
 from cluster.ray_address import (
     JOB_ENVIRONMENT,
@@ -65,13 +65,12 @@ class RayJobs:
     """
 
     def __init__(self, address: str | None = None) -> None:
-        self.address = wanted_address(address) or wanted_address("auto") or "auto"
+        self.address = located(wanted_address(address) or wanted_address("auto") or "auto")
         for name in QUIET:
             logging.getLogger(name).setLevel(logging.ERROR)
-        self.cluster = _cluster_at(self.address)
-        if not self.cluster.startswith(("http://", "https://")):
-            probe(self.cluster)
-            check_token(self.cluster)
+        if not self.address.startswith(("http://", "https://")):
+            probe(self.address)
+            check_token(self.address)
         maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
         with self._understood():
             self._client = JobSubmissionClient(self._dashboard())
@@ -205,7 +204,7 @@ class RayJobs:
 
     def _dashboard(self) -> str:
         """The dashboard's address. Ray finds it from the cluster's, but takes no other one."""
-        if "://" in self.address or self.address == "auto" or not _speaks_http(self.address):
+        if "://" in self.address or not _speaks_http(self.address):
             return self.address
         return f"http://{self.address}"
 
@@ -275,19 +274,6 @@ def python_there() -> str:
     """
     here = shlex.quote(sys.executable)
     return f'"$(test -x {here} && echo {here} || echo python)"'
-
-
-def _cluster_at(address: str) -> str:
-    """Where a cluster is; of ``auto``, the one that Ray remembers for this machine."""
-    if address != "auto":
-        return address
-    try:
-        return str(canonicalize_bootstrap_address(address))
-    except ConnectionError as error:
-        raise ExecutorError(
-            "no Ray cluster runs on this machine; start one with `speciation cluster start`, "
-            "or name another with --address"
-        ) from error
 
 
 def _speaks_http(address: str) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cluster.closed import processes
+from cluster.executor import ExecutorError
 
 NOTE = Path(".ray") / "speciation-cluster.json"  # in the home folder
 
@@ -43,6 +44,25 @@ def own_cluster() -> OwnCluster | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return noted if processes(noted.session) else None
+
+
+def located(address: str) -> str:
+    """An address; in place of ``auto``, that of the Ray that was started here last.
+
+    Raises:
+        ExecutorError: None was, or it has ended.
+    """
+    if address != "auto":
+        return address
+    from ray._private.services import canonicalize_bootstrap_address  # as Ray itself looks
+
+    try:
+        return str(canonicalize_bootstrap_address(address))
+    except ConnectionError as error:
+        raise ExecutorError(
+            "no Ray cluster runs on this machine; start one with `speciation cluster start`, "
+            "or name another with --address"
+        ) from error
 
 
 def named(address: str) -> str:

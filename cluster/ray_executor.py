@@ -37,7 +37,7 @@ from cluster.engine_actor import EngineActor, Ready
 from cluster.engine_host import make_planned_engine
 from cluster.executor import EnginePlan, ExecutorError, MakeEngine, is_out_of_memory
 from cluster.local_cluster import WITHOUT_METRICS
-from cluster.own_cluster import named
+from cluster.own_cluster import located, named
 from cluster.parcel import parcel
 from cluster.places import FIRST_DEADLINE, GivenUp, Listening, Pace, Place, late
 from cluster.ray_address import (
@@ -408,6 +408,7 @@ def _connect(address: str | None, tell: Callable[[str], None]) -> None:
     """Join a cluster and say which, or start one here."""
     _settle_environment()
     if wanted := wanted_address(address):
+        wanted = located(wanted)
         probe(wanted)
         if check_token(wanted):
             _show_token()
@@ -423,7 +424,7 @@ def _connect(address: str | None, tell: Callable[[str], None]) -> None:
             address=wanted,
             runtime_env={"py_modules": code} if code else None,
         )
-        tell(f"joined the Ray cluster at {named(ray.get_runtime_context().gcs_address)}")
+        tell(f"joined the Ray cluster at {named(wanted)}")
     else:
         _own_ray(
             num_cpus=len(os.sched_getaffinity(0)),

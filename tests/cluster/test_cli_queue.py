@@ -25,7 +25,7 @@ from tests.cluster.test_cli import contents, refused, yaml_of
 class FakeCluster:
     """A cluster that takes what it is given."""
 
-    url, cluster = "http://127.0.0.1:8265", "head:6379"
+    url, address = "http://127.0.0.1:8265", "head:6379"
 
     def __init__(self) -> None:
         self.dispatchers: list[tuple[str, Parcel]] = []

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from cluster import own_cluster as module
-from cluster.own_cluster import NOTE, OwnCluster, forget, named, own_cluster, remember
+from cluster.executor import ExecutorError
+from cluster.own_cluster import NOTE, OwnCluster, forget, located, named, own_cluster, remember
 from cluster.ray_address import wanted_address
 
 OURS = OwnCluster("/tmp/ray/session_ours", "192.0.2.1:6379")
@@ -66,6 +67,20 @@ def test_a_cluster_that_the_environment_names_comes_first(monkeypatch):
     assert wanted_address("auto") == "head:6379"
     assert wanted_address(None) == "head:6379"
     assert wanted_address("there:1") == "there:1"
+
+
+def test_where_no_ray_runs_auto_is_one_sentence(monkeypatch, tmp_path):
+    pytest.importorskip("ray", reason="Ray knows what it started")
+    monkeypatch.setattr(
+        "ray._private.services.canonicalize_bootstrap_address", _nothing_was_started
+    )
+    assert located("head:6379") == "head:6379"
+    with pytest.raises(ExecutorError, match="no Ray cluster runs on this machine; start one"):
+        located("auto")
+
+
+def _nothing_was_started(address: str) -> str:
+    raise ConnectionError("Could not find any running Ray instance")
 
 
 def test_ours_is_called_so():
