@@ -19,7 +19,7 @@ from cluster.closed import Listener, answer, prove
 from cluster.config import RunConfig
 from cluster.engine_host import engine_bytes, planned_spec
 from cluster.executor import ExecutorError, engine_plan
-from cluster.own_cluster import own_cluster
+from cluster.own_cluster import located, named, own_cluster
 from cluster.provenance import version_of
 from cluster.ray_address import TOKEN_FILE, probe, wanted_address
 from speciation.tables.store import Store
@@ -100,8 +100,9 @@ def _ray(config: RunConfig | None) -> Iterator[Check]:
         yield Check("ray cluster", "none given: one is started here for each run")
     else:
         try:
+            address = located(address)
             probe(address)
-            yield Check("ray cluster", f"{address} answers")
+            yield Check("ray cluster", f"{named(address)} answers")
             yield from _open(address)
         except ExecutorError as error:
             yield Check("ray cluster", str(error), "missing")

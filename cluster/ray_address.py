@@ -46,8 +46,6 @@ def probe(address: str, seconds: float = PROBE_SECONDS) -> None:
     Raises:
         ExecutorError: The address is not one, or nothing answers there.
     """
-    if address == "auto":
-        return
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     digits = port.isascii() and port.isdigit() and len(port) <= 5
     if not colon or not digits or not 0 < int(port) < 65536:
