@@ -17,7 +17,7 @@ from cluster.progress import (
     champion_table,
     reporter_for,
 )
-from cluster.progress_text import JsonReporter, LineReporter, Reporter
+from cluster.progress_text import NO_ROOM, JsonReporter, LineReporter, Reporter
 from cluster.summary import Champion, Figures, Measured
 from tests.cluster.runs import config
 from tests.cluster.synthetic import genome
@@ -89,6 +89,20 @@ def test_before_anything_is_known_engines_are_starting():
     assert "starting engines …" in "".join(panel(80))
     waiting = replace(NOW, capacity=0, occupied=0)
     assert "engines are starting …" in "".join(panel(80, waiting))
+
+
+def test_while_no_machine_has_room_that_is_said():
+    waiting = replace(NOW, capacity=0, occupied=0, waiting=2)
+    assert NO_ROOM in " ".join(
+        " ".join(line.strip("│ ") for line in panel(80, waiting)).split()
+    )
+    assert NO_ROOM not in "".join(panel(120, replace(waiting, capacity=8)))
+
+
+def test_a_note_stands_above_the_panel():
+    shown = terminal(80)
+    LiveReporter(config(), shown).note("joined the Ray cluster at head:6379")
+    assert shown.file.getvalue().startswith("joined the Ray cluster at head:6379\n")
 
 
 def test_the_bar_counts_steps_of_trials_that_are_under_way():
