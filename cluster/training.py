@@ -333,7 +333,8 @@ class Trainer:
     def _flush_if_due(self) -> None:
         worked = not self._rows.full
         self._rows.flush_if_due()
-        self.tally.faults["store unavailable"] += worked and self._rows.full
+        if worked and self._rows.full:
+            self.tally.faults["store unavailable"] += 1
 
     def _room(self) -> int:
         return max(IN_FLIGHT * self._executor.capacity, LEAST_IN_FLIGHT)

@@ -95,7 +95,8 @@ def test_the_champion_is_confirmed_on_seeds_that_evolution_never_saw(finished):
 def test_progress_is_told_in_order(tmp_path):
     told: list[Any] = []
     slow = dataclasses.replace(FAST, slots=2, seconds=0.002)
-    carry_out(config(), tmp_path, slow, report_progress=told.append)
+    summary = carry_out(config(), tmp_path, slow, report_progress=told.append)
+    assert summary.faults == {}
     closed = [p.generation for p in told if isinstance(p, GenerationSummary)]
     assert closed == [0, 1, 2]
     assert isinstance(told[-1], RunSummary)

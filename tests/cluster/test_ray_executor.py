@@ -17,6 +17,7 @@ from cluster import ray_address  # noqa: E402
 from cluster.campaign import ActorLost, Finished  # noqa: E402
 from cluster.driver import run  # noqa: E402
 from cluster.executor import Executor, ExecutorError  # noqa: E402
+from cluster.places import Pace  # noqa: E402
 from cluster.ray_executor import MAX_FAILED_STARTS, Crew, RayExecutor  # noqa: E402
 from cluster.roster import Roster  # noqa: E402
 from speciation.tables.store import Store  # noqa: E402
@@ -174,11 +175,11 @@ def impatient(monkeypatch) -> None:
 
 
 @pytest.mark.slow
-def test_a_gpu_that_hangs_at_every_start_is_given_up_and_blames_no_genome(
-    make, impatient, tmp_path
-):
+def test_a_gpu_that_hangs_at_every_start_is_given_up_and_blames_no_genome(make, tmp_path):
     behaviour = Behaviour(slots=4, seconds=0.02, sick=frozenset({"1"}))
     executor = make(behaviour, device="auto")
+    until(executor, lambda _: executor.actors == 1)  # however long a healthy start takes
+    executor._start_pace = Pace(HUNG, HUNG)
     said = run(
         config(evolution={"generations": 1000}),
         Store(tmp_path),
@@ -211,6 +212,7 @@ def test_an_actor_that_no_machine_has_room_for_is_waited_for_and_that_is_said(
     began = time.monotonic()
     events = until(executor, lambda _: time.monotonic() - began > 3 * HUNG)
     assert (events, executor.waiting, executor.capacity) == ([], 1, 0)
+    executor._start_pace = Pace()
     ray.kill(others)
     collect(executor, 2)
     assert executor.waiting == 0
