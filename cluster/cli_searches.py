@@ -307,7 +307,7 @@ def _carry_out(entries: Sequence[Entry], files: Files, drivers: int, quiet: bool
     most = config.evolution.population * config.evolution.seeds * drivers
     with (
         stop_signals() as stop,
-        executor_for(config, trials=most) as executor,
+        executor_for(config, trials=most, tell=partial(click.echo, err=quiet)) as executor,
         bars(quiet, "trial-steps to spend") as tell,
     ):
         return carry_out(missing, files, executor, drivers, tell, stop)
@@ -424,7 +424,7 @@ def _panel(
     try:
         with (
             stop_signals() as stop,
-            executor_for(config, trials=many) as executor,
+            executor_for(config, trials=many, tell=partial(click.echo, err=quiet)) as executor,
             bars(quiet) as tell,
         ):
             asked.complete(executor, partial(tell, phase), stop)

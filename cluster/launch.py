@@ -51,7 +51,7 @@ def executor_for(
         config: The run.
         devices: How many GPUs (or cores, without any) of a Ray cluster it may use at most.
         trials: How many will be trained at once at most; as many as the run has by default.
-        tell: Told which cluster was joined, if one was.
+        tell: Told which cluster was joined, if one was, and that none has room.
     """
     plan = engine_plan(config)
     executor: Executor

@@ -22,6 +22,8 @@ FIRST_DEADLINE = 900.0  # of what may compile, while it is not known how long th
 LEAST_DEADLINE = 30.0
 DEADLINE_FACTOR = 3.0
 
+NO_ROOM = "no machine of the cluster has room for an engine yet: waiting for one"
+
 
 @dataclass
 class Place:

@@ -21,8 +21,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cluster.config import DEFAULT_TRACK, RunConfig
+from cluster.places import NO_ROOM
 from cluster.progress_text import (
-    NO_ROOM,
     STORE_FAILS,
     JsonReporter,
     LineReporter,
@@ -33,7 +33,6 @@ from cluster.progress_text import (
     fitness_unit,
     rate_text,
     share_text,
-    waits_for_room,
 )
 from cluster.summary import Champion, Figures, GenerationSummary, RunSummary, Snapshot
 
@@ -193,7 +192,7 @@ class LiveReporter(Reporter):
             "pace": f"{rate_text(trials)} trials/s · {rate_text(steps)} steps/s"
             if now.capacity
             else NO_ROOM
-            if waits_for_room(now)
+            if now.waiting
             else "engines are starting …",
             "time": time,
         }

@@ -21,7 +21,6 @@ from cluster.summary import GenerationSummary, Measured, RunSummary, Snapshot, p
 
 RATE_SECONDS = 15.0
 STORE_FAILS = "the store is full or does not answer: waiting, no new trials are begun"
-NO_ROOM = "no machine of the cluster has room for an engine yet: waiting for one"
 
 
 class Reporter(AbstractContextManager["Reporter"]):
@@ -107,11 +106,6 @@ def rate_text(rate: float) -> str:
     return f"{rate:.1f}" if rate < 9.95 else f"{rate:.0f}"
 
 
-def waits_for_room(now: Snapshot) -> bool:
-    """Whether nothing trains since no machine has room for an engine."""
-    return bool(now.waiting and not now.capacity)
-
-
 class Pace:
     """Trials and training steps a second, over the last while."""
 
@@ -160,8 +154,6 @@ class LineReporter(Reporter):
             )
         if now.store_is_full and not (self._last and self._last.store_is_full):
             self._write(STORE_FAILS)
-        if waits_for_room(now) and not (self._last and waits_for_room(self._last)):
-            self._write(NO_ROOM)
         self._last = now
 
     def generation(self, closed: GenerationSummary) -> None:

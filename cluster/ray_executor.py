@@ -39,7 +39,7 @@ from cluster.executor import EnginePlan, ExecutorError, MakeEngine, is_out_of_me
 from cluster.local_cluster import WITHOUT_METRICS
 from cluster.own_cluster import located, named
 from cluster.parcel import parcel
-from cluster.places import FIRST_DEADLINE, GivenUp, Listening, Pace, Place, late
+from cluster.places import FIRST_DEADLINE, NO_ROOM, GivenUp, Listening, Pace, Place, late
 from cluster.ray_address import (
     JOB_ENVIRONMENT,
     check_token,
@@ -87,7 +87,7 @@ class RayExecutor:
         make: Builds an engine in an actor; picklable.
         work_seconds: How long a call trains.
         clock: Seconds, never going back.
-        tell: Told which cluster was joined, if one was.
+        tell: Told which cluster was joined, if one was, and that no machine has room.
 
     Raises:
         ExecutorError: There is no such cluster, or no suitable device in it.
@@ -108,13 +108,14 @@ class RayExecutor:
     ) -> None:
         self._plan, self._make, self._label = plan, make, label
         self._most_actors, self._work_seconds, self._gpus = most_actors, work_seconds, gpus
-        self._clock = Listening(clock)
+        self._clock, self._tell = Listening(clock), tell
         self._roster = Roster()
         self._places: dict[str, Place] = {}
         self._pace, self._start_pace = Pace(FIRST_DEADLINE), Pace(FIRST_START, LEAST_START)
         self._steps_before = 0
         self._starts: Counter[str] = Counter()  # of each place
         self._given_up = GivenUp()
+        self._said_no_room = False
         self._avoided: list[str] = []  # machines where no engine starts
         self._looked_at = -LOOK_SECONDS
         self._open = True
@@ -234,6 +235,10 @@ class RayExecutor:
             place = Place(next(free))
             self._places[place.name] = place
             self._start(place)
+        no_room = bool(self.waiting and not self.capacity)
+        if no_room and not self._said_no_room:
+            self._tell(NO_ROOM)
+        self._said_no_room = no_room
         return events
 
     def _start(self, place: Place) -> None:

@@ -15,7 +15,8 @@ from rich.text import Text
 
 from cluster.job_queue import Job, State
 from cluster.overview import RunView, wanted_generations
-from cluster.progress_text import NO_ROOM, STORE_FAILS, duration_text, fitness_text, rate_text
+from cluster.places import NO_ROOM
+from cluster.progress_text import STORE_FAILS, duration_text, fitness_text, rate_text
 from cluster.pulse import Pulse
 from cluster.summary import Measured, plain
 

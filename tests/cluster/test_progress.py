@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from cluster.places import NO_ROOM
 from cluster.progress import (
     CELLS,
     ROWS,
@@ -17,7 +18,7 @@ from cluster.progress import (
     champion_table,
     reporter_for,
 )
-from cluster.progress_text import NO_ROOM, JsonReporter, LineReporter, Reporter
+from cluster.progress_text import JsonReporter, LineReporter, Reporter
 from cluster.summary import Champion, Figures, Measured
 from tests.cluster.runs import config
 from tests.cluster.synthetic import genome

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.progress_text import (
-    NO_ROOM,
     RATE_SECONDS,
     STORE_FAILS,
     JsonReporter,
@@ -198,12 +197,6 @@ def test_a_full_store_is_told_once_each_time_it_fills():
     full = replace(NOW, store_is_full=True)
     said = [line for line in lines(NOW, full, full, NOW, full) if "full" in line]
     assert said == [STORE_FAILS] * 2
-
-
-def test_that_no_machine_has_room_is_told_once():
-    waiting = replace(NOW, capacity=0, waiting=1)
-    said = lines(NOW, waiting, waiting, replace(waiting, capacity=8))
-    assert said[1:] == [NO_ROOM]
 
 
 def test_a_note_is_a_line():

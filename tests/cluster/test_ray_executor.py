@@ -17,7 +17,7 @@ from cluster import ray_address  # noqa: E402
 from cluster.campaign import ActorLost, Finished  # noqa: E402
 from cluster.driver import run  # noqa: E402
 from cluster.executor import Executor, ExecutorError  # noqa: E402
-from cluster.places import Pace  # noqa: E402
+from cluster.places import NO_ROOM, Pace  # noqa: E402
 from cluster.ray_executor import MAX_FAILED_STARTS, Crew, RayExecutor  # noqa: E402
 from cluster.roster import Roster  # noqa: E402
 from speciation.tables.store import Store  # noqa: E402
@@ -207,7 +207,8 @@ def test_an_actor_that_no_machine_has_room_for_is_waited_for_and_that_is_said(
     monkeypatch.setattr("cluster.ray_executor.WAITING_SECONDS", 0.5)
     others = ray.remote(num_gpus=2)(Roster).remote()
     ray.get(others.add.remote([]))
-    executor = make(Behaviour(), device="auto", most_actors=1)
+    said: list[str] = []
+    executor = make(Behaviour(), device="auto", most_actors=1, tell=said.append)
     executor.submit(trials(2))
     began = time.monotonic()
     events = until(executor, lambda _: time.monotonic() - began > 3 * HUNG)
@@ -216,6 +217,7 @@ def test_an_actor_that_no_machine_has_room_for_is_waited_for_and_that_is_said(
     ray.kill(others)
     collect(executor, 2)
     assert executor.waiting == 0
+    assert said == [NO_ROOM]
 
 
 # -- Addresses, without any Ray -----------------------------------------------------------

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from cluster.job_queue import JobQueue
 from cluster.overview import overview
-from cluster.progress_text import NO_ROOM, STORE_FAILS
+from cluster.places import NO_ROOM
+from cluster.progress_text import STORE_FAILS
 from cluster.pulse import SILENT_SECONDS, Pulse, write_pulse
 from cluster.top import age, as_json, best_text, job_json, job_table, screen, sparkline
 from speciation.tables.files import open_files
