@@ -4,8 +4,10 @@ An actor is *waiting* while no machine has room for it, which may take as long a
 takes to grow; nobody is late for that. From the moment its process runs it is *starting*: it
 imports, builds its engine and trains a first trial of its own, so that a device which hangs
 does so before it holds anybody's work. Then it is called and answers. What takes much longer
-than it took others is hung, and Ray never notices, so deadlines are ours. A place where starts
-fail again and again is given up, and a machine of which nothing is left is avoided.
+than it took others is hung, and Ray never notices, so deadlines are ours. Where starts hang
+again and again the last one is left alone: it keeps its card, on which the next would hang too,
+and is used if it gets ready after all. Where they fail the place is given up, and a machine
+without a place that is left is avoided.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ class Place:
     halvings: int = 0
     node: str | None = None  # where its actor is; None while that waits for room
     leaving: bool = False  # its machine is being drained
+    left_alone: bool = False  # its actor hangs, and keeps others from hanging there
     actor: Any = None
     call: Any = None  # the one outstanding reference
     called_at: float = 0.0
@@ -94,7 +97,7 @@ def late(place: Place, now: float, calls: Pace, starts: Pace) -> tuple[Cause, st
         starts: How long starts take, from when the process runs.
     """
     waited = now - place.called_at
-    if place.call is None or place.waiting:
+    if place.call is None or place.waiting or place.left_alone:
         return None
     if not place.slots:
         where = f"on node {(place.node or '')[:8]}"
@@ -105,7 +108,7 @@ def late(place: Place, now: float, calls: Pace, starts: Pace) -> tuple[Cause, st
 
 
 class GivenUp:
-    """Places where no engine starts, and the machines that they were on."""
+    """Places where engines fail to start, and the machines that they were on."""
 
     def __init__(self) -> None:
         self._nodes: dict[str, str | None] = {}

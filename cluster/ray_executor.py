@@ -115,6 +115,7 @@ class RayExecutor:
         self._steps_before = 0
         self._starts: Counter[str] = Counter()  # of each place
         self._given_up = GivenUp()
+        self._room = 0  # for so many actors
         self._said_no_room = False
         self._avoided: list[str] = []  # machines where no engine starts
         self._looked_at = -LOOK_SECONDS
@@ -221,25 +222,31 @@ class RayExecutor:
         each = self._gpus if self._uses_gpus else 1.0
         self._avoided = self._given_up.avoided(devices, each)
         room = sum(count for node, count in devices.items() if node not in leaving)
-        wanted = int(room / each + 1e-9) - len(self._given_up)
-        wanted = min(max(wanted, 0), self._most_actors)
-        staying = [place for place in self._places.values() if not place.leaving]
+        self._room = int(room / each + 1e-9)
+        self._man(kind)
+        no_room = bool(self.waiting and not self.capacity)
+        if no_room and not self._said_no_room:
+            self._tell(NO_ROOM)
+        self._said_no_room = no_room
+        return events
+
+    def _man(self, kind: str) -> None:
+        """Have as many actors started as there is room for, and none that has lost it."""
+        hopeful = [place for place in self._places.values() if not place.left_alone]
+        staying = [place for place in hopeful if not place.leaving]
+        alone = sum(p.left_alone and not p.leaving for p in self._places.values())
+        wanted = min(max(self._room - len(self._given_up) - alone, 0), self._most_actors)
+        if wanted == 0 and len(staying) == len(hopeful):
+            wanted = 1  # Ray starts it as soon as there is a device
         for place in reversed(staying[wanted:]):
-            if not place.slots and len(self._places) > 1:  # its device left before it started
+            if not place.slots:  # its device left before it started
                 self._forget(place)
-        if not self._places:
-            wanted = max(wanted, 1)  # Ray starts it as soon as there is a device
         names = (f"{kind}-{number}" for number in itertools.count())
         free = (n for n in names if n not in self._places and n not in self._given_up)
         for _ in range(len(staying), wanted):
             place = Place(next(free))
             self._places[place.name] = place
             self._start(place)
-        no_room = bool(self.waiting and not self.capacity)
-        if no_room and not self._said_no_room:
-            self._tell(NO_ROOM)
-        self._said_no_room = no_room
-        return events
 
     def _start(self, place: Place) -> None:
         self._starts[place.name] += 1
@@ -261,7 +268,7 @@ class RayExecutor:
         place.call = place.actor.ready.options(name="start").remote()
         place.called_at = self._clock()
         place.calls = place.slots = place.occupied = place.finished_last = 0
-        place.node = None
+        place.node, place.left_alone = None, False
         self._roster.hire(place.name)
 
     def _forget(self, place: Place) -> tuple[Trial, ...]:
@@ -275,6 +282,8 @@ class RayExecutor:
 
     def _lose(self, place: Place, reason: str, cause: Cause) -> list[Event]:
         """Replace an actor, if its machine is still there; what it held is told."""
+        if cause is Cause.STARTING and place.failed_starts == MAX_FAILED_STARTS - 1:
+            return self._leave_alone(place, reason)
         slots = place.slots
         place.node = place.node or _node_of(place.actor)
         trials = self._forget(place)
@@ -287,7 +296,7 @@ class RayExecutor:
         if place.failed_starts >= MAX_FAILED_STARTS:
             self._given_up.add(place)
             _logger.warning("%s is given up, no engine starts there: %s", place.name, reason)
-            if not self._places:
+            if all(other.left_alone for other in self._places.values()):
                 raise ExecutorError(f"no engine could be started on Ray: {reason}")
         elif cause is Cause.LEFT or place.leaving:
             self._looked_at = -LOOK_SECONDS  # perhaps only its process could not be reached
@@ -295,6 +304,18 @@ class RayExecutor:
             self._places[place.name] = place
             self._start(place)
         return [ActorLost(place.name, trials, reason, cause, innocent)]
+
+    def _leave_alone(self, place: Place, reason: str) -> list[Event]:
+        """Let an actor hang: its card shall be nobody's, and it may get ready after all."""
+        place.failed_starts += 1
+        place.left_alone = True
+        self._roster.pace(place.name, 0.0)
+        _logger.warning("%s is left alone, no engine gets ready there: %s", place.name, reason)
+        alone = sum(place.left_alone for place in self._places.values())
+        if alone == len(self._places) and alone + len(self._given_up) >= self._room:
+            raise ExecutorError(f"no engine could be started on Ray: {reason}")
+        self._looked_at = -LOOK_SECONDS  # another card may be free
+        return [ActorLost(place.name, (), reason, Cause.STARTING, innocent=True)]
 
     # -- Calls --------------------------------------------------------------------------
 
@@ -338,6 +359,7 @@ class RayExecutor:
             return self._lose(place, _line(error), _cause(error))
         if isinstance(answer, Ready):
             place.slots, place.node, place.failed_starts = answer.slots, answer.node, 0
+            place.left_alone = False
             self._start_pace.seconds.append(answer.seconds)
             self._roster.pace(place.name, None)
             return []

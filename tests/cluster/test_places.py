@@ -46,6 +46,10 @@ def test_who_is_starting_is_late_when_the_others_are_long_ready():
     assert overdue(starting(), now=299, took=(100.0,)) is None
 
 
+def test_who_is_left_alone_is_late_no_more():
+    assert overdue(starting(left_alone=True), now=1e9) is None
+
+
 def test_who_is_ready_is_late_as_a_call_is():
     ready = starting(slots=4, calls=1)
     assert overdue(ready, now=29, took=(1.0,)) is None

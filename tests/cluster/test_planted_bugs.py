@@ -88,8 +88,8 @@ BUGS = {
     ),
     "who waits for room is called hung": (
         PLACES,
-        "if place.call is None or place.waiting:",
-        "if place.call is None:",
+        "if place.call is None or place.waiting or place.left_alone:",
+        "if place.call is None or place.left_alone:",
     ),
     "a start that hangs is never noticed": (
         PLACES,

@@ -14,7 +14,7 @@ import pytest
 ray = pytest.importorskip("ray", reason="the executor on Ray needs ray")
 
 from cluster import ray_address  # noqa: E402
-from cluster.campaign import ActorLost, Finished  # noqa: E402
+from cluster.campaign import ActorLost, Cause, Finished  # noqa: E402
 from cluster.driver import run  # noqa: E402
 from cluster.executor import Executor, ExecutorError  # noqa: E402
 from cluster.places import NO_ROOM, Pace  # noqa: E402
@@ -168,6 +168,10 @@ def test_a_reply_with_many_results_arrives(make):
 HUNG = 5.0  # seconds that are too long for a start in these tests
 
 
+def _left_alone(executor: RayExecutor) -> list[str]:
+    return [place.name for place in executor._places.values() if place.left_alone]
+
+
 @pytest.fixture
 def impatient(monkeypatch) -> None:
     monkeypatch.setattr("cluster.ray_executor.FIRST_START", HUNG)
@@ -184,12 +188,24 @@ def test_a_gpu_that_hangs_at_every_start_is_given_up_and_blames_no_genome(make, 
         config(evolution={"generations": 1000}),
         Store(tmp_path),
         executor,
-        stop=lambda: bool(len(executor._given_up)),
+        stop=lambda: bool(_left_alone(executor)),
     )
     assert said.stopped
     assert said.faults == {"actor hung while starting": MAX_FAILED_STARTS}
     assert said.finished > 0
     assert said.failed == 0
+
+
+@pytest.mark.slow
+def test_who_hangs_keeps_its_gpu_so_that_the_next_one_starts_elsewhere(make, impatient):
+    executor = make(Behaviour(sick=frozenset({"0"})), device="auto", most_actors=1)
+    executor.submit(trials(4))
+    events = until(executor, lambda _: bool(_left_alone(executor)))
+    losses = [event for event in events if isinstance(event, ActorLost)]
+    assert [(e.cause, e.trials, e.innocent) for e in losses] == [(Cause.STARTING, (), True)] * 3
+    executor._start_pace = Pace()  # however long a healthy start takes
+    collect(executor, 4)
+    assert executor.actors == 1
 
 
 @pytest.mark.slow

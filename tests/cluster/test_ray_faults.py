@@ -170,16 +170,17 @@ def test_a_machine_where_every_start_hangs_is_avoided_from_then_on(machines, mon
     behaviour = Behaviour(slots=SLOTS, seconds=0.02, sick=frozenset({"ill"}))
     executor = RayExecutor(PLAN, make=behaviour, work_seconds=0.2)
     try:
-        events = until(executor, lambda _: len(executor._given_up) == 1)
+        events = until(executor, lambda _: any(p.left_alone for p in executor._places.values()))
         ready(executor, 1)
         losses = [e for e in events if isinstance(e, ActorLost)]
         assert {e.cause for e in losses} == {Cause.STARTING}
-        [healthy] = executor._places.values()
+        [healthy] = [place for place in executor._places.values() if place.slots]
         ray.kill(healthy.actor)
         executor.submit(trials(100))
         events = until(executor, lambda events: any(isinstance(e, Finished) for e in events))
         assert Cause.STARTING not in {e.cause for e in events if isinstance(e, ActorLost)}
-        assert executor._avoided == [node.node_id]
+        [alone] = [place for place in executor._places.values() if not place.slots]
+        assert (alone.node, alone.left_alone) == (node.node_id, True)
     finally:
         executor.close()
         machines.remove_node(node, allow_graceful=False)
