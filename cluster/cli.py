@@ -1242,7 +1242,7 @@ def write_champion(place: Store, config: RunConfig, champion: Champion | None) -
         return None
     own_task = {"task": config.the_task().as_dict()}
     provenance = {
-        "source": f"champion of the run {run}, found by evolution",
+        "source": f"champion of the run {run}, found by {config.evolution.search}",
         "run": run,
         **(own_task if config.task else {"track": config.track or DEFAULT_TRACK}),
         "model": config.the_model().as_dict(),

@@ -140,7 +140,7 @@ class EvolutionSettings(_Settings):
     landscape: Annotated[str, _one_of(LANDSCAPES)] = "sprinter"
     selection: Annotated[str, _one_of(STRATEGIES)] = "tournament3"
     elites: int = Field(2, strict=True, ge=0, le=10_000)
-    aliens: int = Field(2, strict=True, ge=0, le=10_000)
+    aliens: int = Field(0, strict=True, ge=0, le=10_000)
     crossover: float = Field(0.7, strict=True, ge=0, le=1, description="share with 2 parents")
     keep_groups: float = Field(0.5, strict=True, ge=0, le=1, description="share of those")
     clones: float = Field(0.0, strict=True, ge=0, le=1, description="share of exact copies")

@@ -42,6 +42,7 @@ from speciation.seeds import Purpose
 from speciation.tables.readers import (
     generations_frame,
     genome_of_row,
+    genomes_frame,
     read,
 )
 from speciation.tables.schema import genome_row
@@ -238,10 +239,10 @@ def _history(config: RunConfig, store: Store, generation: int) -> History:
     """All generations before one, as the store has them: so to go on is to read them again."""
     frame = generations_frame(store, config.run_id())
     frame = frame[frame["generation"] < generation].reset_index(drop=True)
-    rows = store.select("genomes", frame["genome_id"].unique()).table.to_pylist()
-    known = {row["genome_id"]: genome_of_row(row) for row in rows}
+    genes = genomes_frame(store, genome_ids=frame["genome_id"].unique()).set_index("genome_id")
+    values = genes.loc[frame["genome_id"], list(KINDS[config.kind].columns)]
     return History(
-        Genomes.of([known[own] for own in frame["genome_id"]]),
+        Genomes(config.kind, values.to_numpy(np.float64)),
         frame["generation"].to_numpy(np.int64),
         overall_rank(frame, config.evolution.landscape),
     )

@@ -77,7 +77,7 @@ def _charts(table: pd.DataFrame, learned: Effects) -> Iterator[Chart]:
         importance.importance_table(learned.genes),
         importance.draw_genes(learned.genes),
         "Importance of each gene for the mean steps.",
-        f"A forest of trees learned from {words.counted(learned.genomes, 'genome')} how genes "
+        f"A forest of trees learned from {_how_many(table, learned)} how genes "
         f"go with mean steps; on genomes new to it, it forecasts {shown} of the variance. Bars "
         "are what that forecast loses when a gene is shuffled among genomes, ± a standard "
         "error over folds. It tells of a forecast among these genomes, and proves no cause.",
@@ -112,6 +112,11 @@ def _charts(table: pd.DataFrame, learned: Effects) -> Iterator[Chart]:
         "left; blue is fast. Thick lines are medians of each fifth: where they part, a gene "
         "matters.",
     )
+
+
+def _how_many(table: pd.DataFrame, learned: Effects) -> str:
+    counted = words.counted(learned.genomes, "genome")
+    return counted if learned.genomes == len(table) else f"{counted} of {len(table):,}"
 
 
 def _by_genome(store: Store, found: Validation, kind: str) -> pd.DataFrame:

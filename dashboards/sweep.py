@@ -104,9 +104,9 @@ def _steps(swept: Swept) -> Html:
         plot(
             draw_steps(swept),
             "steps",
-            "Mean steps to grok of each genome in each setting, as a share of the horizon.",
-            "Mean steps as a share of the setting's horizon: the stronger the colour, the "
-            "sooner.",
+            "Mean steps to grok of each genome in each setting, as maps.",
+            "Mean steps; the stronger the colour, the smaller their share of the setting's "
+            "horizon.",
         ),
     )
 

@@ -6,6 +6,7 @@ raises where it would otherwise write a NaN.
 
 from __future__ import annotations
 
+import gc
 import os
 
 # Read when NumPy and torch start their thread pools, so before either is imported. Several test
@@ -32,6 +33,17 @@ settings.register_profile(
 )
 settings.register_profile("ci", settings.get_profile("local"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Importing makes millions of objects, of which hardly one is garbage then or later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(autouse=True)

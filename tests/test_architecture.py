@@ -8,9 +8,11 @@ The rules themselves are tested on planted violations, so that they cannot fall 
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -147,6 +149,7 @@ def project_modules() -> list[str]:
 MODULES = project_modules()
 
 
+@cache
 def source_of(module: str) -> str:
     """The text of a module."""
     return ROOT.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8")
@@ -162,22 +165,26 @@ def room_of(module: str) -> str | None:
     return max((room for room in MAY_ENTER if inside(module, (room,))), key=len, default=None)
 
 
-def imported(source: str) -> Iterator[str]:
+@cache
+def imported(source: str) -> tuple[str, ...]:
     """Full names that a source imports, at any depth; a relative one keeps its dots.
 
     ``from a import b`` gives ``a.b``, since ``b`` may be a module.
     """
-    for node in ast.walk(ast.parse(source)):
-        match node:
-            case ast.Import(names=names):
-                yield from (alias.name for alias in names)
-            case ast.ImportFrom(module=origin, names=names, level=level):
-                prefix = "." * level + (f"{origin}." if origin else "")
-                yield from (prefix + alias.name for alias in names)
-            case ast.Call(func=function, args=[ast.Constant(value=str(name)), *_]) if (
-                ast.unparse(function).split(".")[-1] in ("import_module", "__import__")
-            ):
-                yield name
+    return tuple(name for node in ast.walk(ast.parse(source)) for name in _names(node))
+
+
+def _names(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Import(names=names):
+            yield from (alias.name for alias in names)
+        case ast.ImportFrom(module=origin, names=names, level=level):
+            prefix = "." * level + (f"{origin}." if origin else "")
+            yield from (prefix + alias.name for alias in names)
+        case ast.Call(func=function, args=[ast.Constant(value=str(name)), *_]) if ast.unparse(
+            function
+        ).split(".")[-1] in ("import_module", "__import__"):
+            yield name
 
 
 def global_seeds(source: str) -> Iterator[str]:
@@ -224,15 +231,34 @@ def neighbours(module: str) -> set[str]:
     return (targets | {target.rpartition(".")[0] for target in targets}) & set(MODULES)
 
 
-def loaded_by(*modules: str, heavy: Iterable[str] = DOORS) -> set[str]:
-    """Heavy libraries that a fresh interpreter holds after importing modules."""
-    names = ", ".join(modules)
-    code = f"import sys, {names}; print(*sorted({set(heavy)} & set(sys.modules)))"
+# Each group is imported by a child of its own, of an interpreter that has imported the first.
+LOADER = """
+import importlib, json, os, sys
+first, *others = json.loads(sys.argv[1])
+def loaded(modules):
+    for module in modules:
+        importlib.import_module(module)
+    print(json.dumps(sorted(name for name in sys.modules if "." not in name)), flush=True)
+loaded(first)
+for modules in others:
+    if os.fork() == 0:
+        loaded(modules)
+        os._exit(0)
+    assert os.wait()[1] == 0
+"""
+
+
+def loaded_by(*groups: Iterable[str]) -> list[set[str]]:
+    """Libraries that fresh interpreters hold after importing the first group and one more."""
     run = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-c", LOADER, json.dumps([*map(list, groups)])],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert run.returncode == 0, run.stderr
-    return set(run.stdout.split())
+    return [set(json.loads(line)) for line in run.stdout.splitlines()]
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if not m.endswith("__init__")])
@@ -313,7 +339,7 @@ def test_package_file_holds_a_docstring_and_nothing_else(module: str) -> None:
     assert len(tree.body) == 1
 
 
-# An interpreter takes seconds to start, so modules with the same rights share one.
+# What a module may load of that which has a door; who may load nothing comes first.
 OFFLINE: dict[frozenset[str], tuple[str, ...]] = {
     frozenset(): (
         "speciation.tables.readers",
@@ -344,17 +370,19 @@ OFFLINE: dict[frozenset[str], tuple[str, ...]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def loaded() -> dict[frozenset[str], set[str]]:
+    """What the modules of each row of ``OFFLINE`` load."""
+    return dict(zip(OFFLINE, loaded_by(*OFFLINE.values()), strict=True))
+
+
 @pytest.mark.parametrize(
     "allowed", OFFLINE, ids=lambda names: " ".join(sorted(names)) or "none"
 )
-def test_offline_modules_load_neither_torch_nor_ray(allowed: frozenset[str]) -> None:
-    assert loaded_by(*OFFLINE[allowed]) <= allowed
+def test_offline_modules_load_neither_torch_nor_ray(loaded, allowed: frozenset[str]) -> None:
+    assert loaded[allowed] & set(DOORS) <= allowed
 
 
 def test_an_actor_starts_without_what_only_its_driver_needs() -> None:
-    parts = ("cluster.engine_actor", "speciation.engine.engine")
-    assert loaded_by(*parts, heavy=("pandas", "pydantic", "scipy", "sklearn")) == set()
-
-
-def test_a_fresh_interpreter_shows_what_was_loaded() -> None:
-    assert "torch" in loaded_by("speciation.engine.engine")
+    [found] = loaded_by(("cluster.engine_actor", "speciation.engine.engine"))
+    assert found & {"torch", "pandas", "pydantic", "scipy", "sklearn"} == {"torch"}

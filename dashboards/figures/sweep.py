@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -39,9 +42,24 @@ def draw_classes(swept: Swept) -> go.Figure:
 
     A map a genome, a square a setting; where settings have one axis only, one map of all.
     """
-    cells = swept.cells
+    return _maps(swept.cells, _classes)
+
+
+def draw_steps(swept: Swept) -> go.Figure:
+    """Mean steps of each genome in each setting, laid out as its classes are.
+
+    The stronger the colour, the less of the horizon.
+    """
+    return _maps(swept.cells, _steps)
+
+
+def _maps(
+    cells: pd.DataFrame, map_of: Callable[[pd.DataFrame, str, str], go.Heatmap]
+) -> go.Figure:
     if cells["column"].nunique() == 1:
-        return _one_map(cells)
+        figure = theme.canvas(170 + 26 * cells["genome"].nunique())
+        figure.add_trace(map_of(cells, "genome", "setting"))
+        return _laid_out(figure)
     genomes = list(dict.fromkeys(cells["genome"]))
     height = (ROW * cells["row"].nunique() + TITLE) * len(genomes)
     figure = make_subplots(
@@ -54,17 +72,11 @@ def draw_classes(swept: Swept) -> go.Figure:
     )
     for place, genome in enumerate(genomes, start=1):
         own = cells[cells["genome"] == genome]
-        figure.add_trace(_map(own, "row", "column"), row=place, col=1)
+        figure.add_trace(map_of(own, "row", "column"), row=place, col=1)
     figure.update_annotations(font={"size": 12})
     figure.update_yaxes(showgrid=False)
     figure.update_xaxes(showgrid=False, type="category")
     return figure.update_layout(hovermode="closest", margin={"t": 34})
-
-
-def _one_map(cells: pd.DataFrame) -> go.Figure:
-    figure = theme.canvas(170 + 26 * cells["genome"].nunique())
-    figure.add_trace(_map(cells, "genome", "setting"))
-    return _laid_out(figure)
 
 
 def _laid_out(figure: go.Figure) -> go.Figure:
@@ -77,33 +89,63 @@ def _laid_out(figure: go.Figure) -> go.Figure:
     )
 
 
-def _map(cells: pd.DataFrame, down: str, across: str) -> go.Heatmap:
+def _classes(cells: pd.DataFrame, down: str, across: str) -> go.Heatmap:
     grid = grid_of(cells, down, across)
     number = {name: place for place, name in enumerate(CLASSES)}
     share = grid_of(cells, down, across, "share")
-    said = grid_of(cells.assign(said=cells.apply(_said, axis=1)), down, across, "said")
     last = len(CLASSES) - 1
-    return go.Heatmap(
-        x=[in_figure(name) for name in grid.columns],
-        y=[in_figure(name) for name in grid.index],
-        z=grid.map(lambda name: number.get(name, np.nan)).to_numpy(dtype=float),
+    return _squares(
+        grid.map(lambda name: number.get(name, np.nan)),
+        share.map(lambda own: "" if pd.isna(own) else f"{own:.0%}"),
+        _said_of(cells, down, across),
         zmin=-0.5,
         zmax=last + 0.5,
-        xgap=2,
-        ygap=2,
-        showscale=False,
+        textfont={"color": "white", "size": 11},
         colorscale=[
             [(place + end) / len(CLASSES), colour]
             for place, colour in enumerate(CLASSES.values())
             for end in (0, 1)
         ],
-        text=share.map(lambda own: "" if pd.isna(own) else f"{own:.0%}").to_numpy(),
+    )
+
+
+def _steps(cells: pd.DataFrame, down: str, across: str) -> go.Heatmap:
+    steps = grid_of(cells, down, across, "steps")
+    return _squares(
+        steps / grid_of(cells, down, across, "horizon"),
+        steps.map(lambda own: "" if pd.isna(own) else f"{own:,.0f}"),
+        _said_of(cells, down, across),
+        zmin=0,
+        zmax=1,
+        textfont={"size": 11},
+        colorscale=[
+            [0, theme.see_through(theme.BLUE, 0.5)],  # pale enough to read numbers on
+            [1, theme.see_through(theme.GREY, 0.12)],
+        ],
+    )
+
+
+def _squares(
+    value: pd.DataFrame, text: pd.DataFrame, said: pd.DataFrame, **style: Any
+) -> go.Heatmap:
+    return go.Heatmap(
+        x=[in_figure(name) for name in value.columns],
+        y=[in_figure(name) for name in value.index],
+        z=value.to_numpy(dtype=float),
+        text=text.to_numpy(),
         texttemplate="%{text}",
-        textfont={"color": "white", "size": 11},
         customdata=said.to_numpy(),
         hovertemplate="%{customdata}<extra></extra>",
         hoverongaps=False,
+        showscale=False,
+        xgap=2,
+        ygap=2,
+        **style,
     )
+
+
+def _said_of(cells: pd.DataFrame, down: str, across: str) -> pd.DataFrame:
+    return grid_of(cells.assign(said=cells.apply(_said, axis=1)), down, across, "said")
 
 
 def _said(row: pd.Series) -> str:
@@ -112,34 +154,6 @@ def _said(row: pd.Series) -> str:
         f"(95 % {row['share_low']:.0%} to {row['share_high']:.0%}) of {row['seeds']} seeds; "
         f"{row['success']:.0%} grokked, {row['steps']:,.0f} steps"
     )
-
-
-def step_grid(swept: Swept) -> pd.DataFrame:
-    """Mean steps as a share of the horizon: a row a genome, a column a setting."""
-    cells = swept.cells.assign(of_horizon=swept.cells["steps"] / swept.cells["horizon"])
-    return grid_of(cells, "genome", "setting", "of_horizon")
-
-
-def draw_steps(swept: Swept) -> go.Figure:
-    """A square a genome and setting; the stronger the colour, the sooner it groks there."""
-    grid = step_grid(swept)
-    figure = theme.canvas(170 + 26 * len(grid))
-    figure.add_trace(
-        go.Heatmap(
-            x=[in_figure(name) for name in grid.columns],
-            y=[in_figure(name) for name in grid.index],
-            z=grid.to_numpy(),
-            zmin=0,
-            zmax=1,
-            xgap=2,
-            ygap=2,
-            colorscale=[[0, theme.BLUE], [1, theme.see_through(theme.GREY, 0.18)]],
-            colorbar={"title": {"text": "of H"}, "tickformat": ".0%", "thickness": 10},
-            hovertemplate="%{y}, %{x}: %{z:.1%} of the horizon<extra></extra>",
-            hoverongaps=False,
-        )
-    )
-    return _laid_out(figure)
 
 
 def from_first(swept: Swept) -> pd.DataFrame:

@@ -29,6 +29,7 @@ from speciation.seeds import Purpose, generator
 TREES, FOLDS, SHUFFLES = 80, 5, 5
 LEADING = 6  # genes whose pairs are looked at
 LEAST_GENOMES = 40  # below which there is nothing to learn from
+MOST_GENOMES = 2000  # a forest takes seconds to learn from so many; more would say the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Effects:
     """Which genes matter.
 
     Args:
-        genomes: P.
+        genomes: How many were looked at.
         forecast: R² on genomes that were not learned from; at 0 or below, nothing was found.
         genes: Every gene, the most important first.
         pairs: Interactions of the leading genes, the strongest first.
@@ -60,6 +61,8 @@ class Effects:
 def effects(names: Sequence[str], unit: Floats, rmst: Floats, weight: Floats) -> Effects | None:
     """Importance of genes; None of too few genomes, or where all do alike.
 
+    Of more than :data:`MOST_GENOMES`, so many are drawn by chance.
+
     Args:
         names: Of the genes, ``(G,)``.
         unit: Their unit coordinates, ``(P, G)``.
@@ -69,15 +72,18 @@ def effects(names: Sequence[str], unit: Floats, rmst: Floats, weight: Floats) ->
     if len(rmst) < LEAST_GENOMES or float(np.ptp(rmst)) == 0:
         return None
     rng = generator(0, Purpose.BOOTSTRAP, generation=len(rmst), index=2)
-    folds = np.array_split(rng.permutation(len(rmst)), FOLDS)
-    seen = [_Fold(unit, rmst, weight, fold) for fold in folds]
+    folds = np.array_split(rng.permutation(len(rmst))[:MOST_GENOMES], FOLDS)
+    seen = [
+        _Fold(unit, rmst, weight, np.concatenate(folds[:i] + folds[i + 1 :]), folds[i])
+        for i in range(FOLDS)
+    ]
     alone = _together([(i,) for i in range(len(names))], seen)
     leading = sorted(range(len(names)), key=lambda i: -alone[(i,)].mean())[:LEADING]
     chosen: list[tuple[int, ...]] = list(combinations(sorted(leading), 2))
     both = _together(chosen, seen)
     pairs: _Losses = {(i, j): alone[(i,)] + alone[(j,)] - loss for (i, j), loss in both.items()}
     return Effects(
-        genomes=len(rmst),
+        genomes=sum(map(len, folds)),
         forecast=float(np.mean([fold.forecast for fold in seen])),
         genes=_ranked(alone, names),
         pairs=_ranked(pairs, names),
@@ -106,14 +112,19 @@ def _ranked(losses: _Losses, names: Sequence[str]) -> tuple[Importance, ...]:
 
 
 class _Fold:
-    """A forest that learned from all genomes but those of a fold, which it is judged on."""
+    """A forest that learned from the rest of the genomes, and is judged on those of a fold."""
 
     def __init__(
-        self, unit: Floats, rmst: Floats, weight: Floats, fold: NDArray[np.int64]
+        self,
+        unit: Floats,
+        rmst: Floats,
+        weight: Floats,
+        rest: NDArray[np.int64],
+        fold: NDArray[np.int64],
     ) -> None:
         from sklearn.ensemble import RandomForestRegressor
 
-        rest = np.setdiff1d(np.arange(len(rmst)), fold)
+        rest = np.sort(rest)
         self._forest = RandomForestRegressor(
             TREES, min_samples_leaf=2, max_features=0.5, random_state=0, n_jobs=1
         )

@@ -10,6 +10,9 @@
 // * Gradients of weights are sums over examples: a tile of examples is shared by all warps, each
 //   of which owns some of the sums, in registers, until the step is over.
 // * Keys are never made: scores are the table times one vector a head, W_k q.
+// * What shared memory has no room for, in a wide model, lies in global memory and so in the
+//   second-level cache: the gradient, to which each tile adds; the table's; the last of the
+//   factors. A tile is then shared in turns, a weight after another.
 // * Every sum of floats has one order, whatever the launch.
 //
 // The algebra is that of model.py, the numbers those of loss.py, optimizer.py and streams.py.
@@ -42,38 +45,22 @@ constexpr int TOKENS = AT_TOKENS, POSITIONS = AT_POSITIONS, GAIN1 = AT_0_NORM1_G
               GAIN = AT_NORM_GAIN, SHIFT = AT_NORM_SHIFT, UNEMBED = AT_UNEMBED,
               UNEMBED_B = AT_UNEMBED_BIAS, P = SIZE;
 
-// Weights as factors, in float16s.
+// Weights as factors, in float16s; then the rest, in float32s.
 constexpr int W_OUT = 0, W_UP = W_OUT + D * padded(D), W_DOWN = W_UP + D * padded(F),
               W_UNEMBED = W_DOWN + F * padded(D), W_TABLE = W_UNEMBED + D * padded(V),
               HALVES = W_TABLE + D * padded(DS);
-
-// The rest as float32, in floats.
-constexpr int S_TOKENS = 0, S_POSITIONS = S_TOKENS + (N + 1) * D,
-              S_GAIN1 = S_POSITIONS + 3 * D, S_SHIFT1 = S_GAIN1 + D,
-              S_QUERY = S_SHIFT1 + D, S_QUERY_B = S_QUERY + D * D, S_KEY = S_QUERY_B + D,
-              S_VALUE_B = S_KEY + D * D, S_OUT_B = S_VALUE_B + D, S_GAIN2 = S_OUT_B + D,
-              S_SHIFT2 = S_GAIN2 + D, S_UP_B = S_SHIFT2 + D, S_DOWN_B = S_UP_B + F,
-              S_GAIN = S_DOWN_B + D, S_SHIFT = S_GAIN + D, S_UNEMBED_B = S_SHIFT + D,
-              S_EQUALS = S_UNEMBED_B + V, S_UNIT = S_EQUALS + D,
-              S_SHIFTED = S_UNIT + D, S_Q = S_SHIFTED + D, S_DEQUALS = S_Q + D,
-              S_DQ = S_DEQUALS + D, S_SCALE = S_DQ + D,
-              S_DROPOUT_KEY = S_SCALE + 2, S_ROOM = S_SCALE + 4,
-              SMALL = S_ROOM + 4 * above(WARPS, 4);
+constexpr int S_POSITIONS = 0, S_GAIN1 = S_POSITIONS + 3 * D, S_SHIFT1 = S_GAIN1 + D,
+              S_QUERY_B = S_SHIFT1 + D, S_VALUE_B = S_QUERY_B + D, S_OUT_B = S_VALUE_B + D,
+              S_GAIN2 = S_OUT_B + D, S_SHIFT2 = S_GAIN2 + D, S_UP_B = S_SHIFT2 + D,
+              S_DOWN_B = S_UP_B + F, S_GAIN = S_DOWN_B + D, S_SHIFT = S_GAIN + D,
+              S_UNEMBED_B = S_SHIFT + D, S_TOKENS = S_UNEMBED_B + V,
+              S_QUERY = S_TOKENS + (N + 1) * D, S_KEY = S_QUERY + D * D, S_END = S_KEY + D * D;
+constexpr int VECTORS = 6 * D + 4 + 4 * above(WARPS, 4);  // what a step keeps besides
+static_assert(HALVES / 4 + S_END / 4 <= 1 << 16, "the bits of a place");
 
 // What an example gives to a row of the table, values and scores, in columns of a tile.
 constexpr int GT = above(D + H, 8), GS = 8 * (GT % 2 ? GT : GT + 1);
-
-// A tile that warps share, in float16s: the two factors of each weight's gradient, and what is
-// given to rows of a and of b; the latter, and the factors of W_o, come when others are done with.
-constexpr int T_UNIT = 0, T_DZ = T_UNIT + ROWS * padded(D), T_HIDDEN = T_DZ + ROWS * padded(V),
-              T_INTO = T_HIDDEN + ROWS * padded(F), T_MIDDLE = T_INTO + ROWS * padded(D),
-              T_DH = T_MIDDLE + ROWS * padded(D), T_END = T_DH + ROWS * padded(F);
-constexpr int T_MIXED = T_HIDDEN, T_BRANCH = T_MIXED + ROWS * padded(D),
-              T_LEFT = T_BRANCH + ROWS * padded(D), T_RIGHT = T_LEFT + ROWS * GS,
-              TILE_FLOATS = larger(T_END, T_RIGHT + ROWS * GS) / 2;
-// The same for the table, all its rows.
-constexpr int TABLE_TILES = above(TABLE, 16), T_VALUES = 16 * TABLE_TILES * padded(D),
-              TABLE_STAGE = (T_VALUES + 16 * TABLE_TILES * padded(DS)) / 2;
+constexpr int TABLE_TILES = above(TABLE, 16);
 
 // Sums over columns, one a lane: how many of each a lane keeps.
 constexpr int KD = above(D, EVERY), KH = above(H, 4);
@@ -87,23 +74,97 @@ constexpr int TABLE_FLOATS = fours(larger(larger(TABLE * TC, WARPS * SUMS * 32),
 constexpr int DTABLE_FLOATS = fours(TABLE * TC);
 constexpr int MEETING = 4 * ROWS;  // two tiles of examples, and their tokens as float16s
 constexpr int COUNTS = 3 * 256 + 8, MEMBERS = fours(above(PAIRS, 32));
-constexpr int SHARED_BYTES = 2 * HALVES + 4 * (SMALL + TABLE_FLOATS),
-              BESIDE_BUFFER = SHARED_BYTES + 4 * (DTABLE_FLOATS + MEETING) + P / 2;
-// AdamW's queue: behind the gradient, where the tile was. Of its lines, each thread takes two fours
-// at once, or one where there is no room for more.
-constexpr int ROOM = 227 * 1024, AT_QUEUE = fours(larger(TABLE_STAGE, P));
-constexpr int queue_of(int line) { return larger(2, (TILE_FLOATS - AT_QUEUE) / (3 * line)); }
-constexpr int buffer_of(int line) {
-    return fours(larger(TILE_FLOATS, AT_QUEUE + 3 * queue_of(line) * line));
+
+// -- Where it lies -----------------------------------------------------------------------------
+
+// A tile that warps share, in float16s: the two factors of each weight's gradient, and what is
+// given to rows of a and of b. All of it at once, but that the latter, and the factors of W_o, come
+// when others are done with; or in turns, of hidden activations a chunk at a time, but that `unit`
+// is the next tile's before all are done with `left` and `right`.
+struct Tile { int unit, dz, hidden, into, middle, dh, mixed, branch, left, right, floats; };
+
+constexpr Tile tile_of(bool in_turns, int chunk) {
+    Tile t = {};
+    t.unit = in_turns ? ROWS * larger(padded(V), 2 * GS) : 0;
+    t.dz = in_turns ? 0 : t.unit + ROWS * padded(D);
+    t.hidden = t.mixed = in_turns ? 0 : t.dz + ROWS * padded(V);
+    t.into = t.hidden + ROWS * padded(chunk);
+    t.middle = t.into + ROWS * padded(D);
+    t.dh = t.middle + ROWS * padded(D);
+    t.branch = t.mixed + ROWS * padded(D);
+    t.left = in_turns ? 0 : t.branch + ROWS * padded(D);
+    t.right = t.left + ROWS * GS;
+    const int unit_end = t.unit + ROWS * padded(D), out_end = t.branch + ROWS * padded(D);
+    t.floats = larger(larger(t.dh + ROWS * padded(chunk), t.right + ROWS * GS),
+                      larger(unit_end, out_end)) / 2;
+    return t;
 }
-constexpr int AT_ONCE = BESIDE_BUFFER + 4 * buffer_of(8 * THREADS) <= ROOM ? 2 : 1;
-constexpr int LINE = AT_ONCE * 4 * THREADS, QUEUE = queue_of(LINE), BUFFER_FLOATS = buffer_of(LINE);
-constexpr int TRAIN_BYTES = BESIDE_BUFFER + 4 * BUFFER_FLOATS,
-              JUDGE_BYTES = SHARED_BYTES + 4 * (fours(TRAIN) + MEMBERS + COUNTS);
+// The same for rows of the table.
+constexpr int values_of(int rows) { return rows * padded(D); }
+constexpr int stage_of(int rows) { return (values_of(rows) + rows * padded(DS)) / 2; }
+
+// What shares its room with the tile: the gradient, if it has room, and behind it AdamW's queue, of
+// several numbers a weight. Of its lines, each thread takes two fours at once, or one where there
+// is no room for more.
+struct Buffer { int queue_at, each, at_once, line, lines, floats; };
+
+constexpr Buffer buffer_of(const Tile &tile, int stage, int gradient, int each, int at_once) {
+    Buffer b = {fours(larger(stage, gradient)), each, at_once, at_once * 4 * THREADS};
+    b.lines = larger(2, (tile.floats - b.queue_at) / (each * b.line));
+    b.floats = fours(larger(tile.floats, b.queue_at + each * b.lines * b.line));
+    return b;
+}
+
+constexpr int ROOM = SHARED_ROOM;
+constexpr int BESIDE = 2 * HALVES + 4 * (S_END + VECTORS + TABLE_FLOATS + DTABLE_FLOATS + MEETING) +
+                       P / 2;  // the buffer, where everything is in shared memory
+constexpr Buffer buffer_beside(int at_once) {
+    return buffer_of(tile_of(false, F), stage_of(16 * TABLE_TILES), P, 3, at_once);
+}
+// A wide model has not the room. Its tokens, queries and keys are read where the optimiser keeps
+// them, and its gradient is in global memory.
+constexpr bool WIDE = BESIDE + 4 * buffer_beside(1).floats > ROOM;
+
+constexpr int chunk_of(int most) { return F % most ? chunk_of(most - 16) : most; }
+constexpr int CHUNK = WIDE ? chunk_of(F > 96 ? 64 : F) : F;  // of hidden activations
+constexpr Tile T = tile_of(WIDE, CHUNK);
+constexpr int STAGE_ROWS = WIDE ? ROWS : 16 * TABLE_TILES, T_VALUES = values_of(STAGE_ROWS);
+constexpr Buffer buffer(int at_once) {
+    return WIDE ? buffer_of(T, 0, 0, 4, at_once) : buffer_beside(at_once);
+}
+constexpr int SMALLEST = WIDE ? 4 * (S_TOKENS + VECTORS + MEETING) : BESIDE;
+constexpr Buffer B = buffer(SMALLEST + 4 * buffer(2).floats <= ROOM ? 2 : 1);
+constexpr int AHEAD = WIDE ? 8 : 4;  // of what comes from the second-level cache
+constexpr int BUFFER_FLOATS = fours(larger(B.floats, stage_of(STAGE_ROWS)));
+
+constexpr int S_EQUALS = WIDE ? S_TOKENS : S_END, S_UNIT = S_EQUALS + D, S_SHIFTED = S_UNIT + D,
+              S_Q = S_SHIFTED + D, S_DEQUALS = S_Q + D, S_DQ = S_DEQUALS + D,
+              S_SCALE = S_DQ + D, S_DROPOUT_KEY = S_SCALE + 2, S_ROOM = S_SCALE + 4,
+              SMALL = S_EQUALS + VECTORS;
+
+// What has room in shared memory of a wide model: first the factors, then the table, then its
+// gradient.
+constexpr int FIXED = 4 * (SMALL + MEETING + BUFFER_FLOATS);
+constexpr bool has_room(int bytes) { return !WIDE || FIXED + bytes <= ROOM; }
+constexpr int INSIDE = has_room(2 * HALVES) ? HALVES : has_room(2 * W_TABLE) ? W_TABLE
+                     : has_room(2 * W_UNEMBED) ? W_UNEMBED : has_room(2 * W_DOWN) ? W_DOWN
+                     : has_room(2 * W_UP) ? W_UP : 0;
+constexpr int TABLE_INSIDE = has_room(2 * INSIDE + 4 * TABLE_FLOATS) ? TABLE_FLOATS : 0;
+constexpr int SHARED_FLOATS = INSIDE / 2 + SMALL + TABLE_INSIDE;  // by all kernels
+constexpr int DTABLE_INSIDE =
+    has_room(4 * (INSIDE / 2 + TABLE_INSIDE + DTABLE_FLOATS)) ? DTABLE_FLOATS : 0;
+constexpr int TRAIN_BYTES = 4 * (SHARED_FLOATS + DTABLE_INSIDE + BUFFER_FLOATS + MEETING) +
+                            (WIDE ? 0 : P / 2),
+              JUDGE_BYTES = 4 * (SHARED_FLOATS + fours(TRAIN) + MEMBERS + COUNTS);
+constexpr int BUCKETS = 4096, BEGIN_BYTES = 4 * (BUCKETS + THREADS);  // to draw an order in
+// And of a block in global memory, in floats.
+constexpr int O_TABLE = WIDE ? fours(P) : 0, O_DTABLE = O_TABLE + TABLE_FLOATS - TABLE_INSIDE,
+              O_HALVES = O_DTABLE + DTABLE_FLOATS - DTABLE_INSIDE,
+              OUTSIDE = O_HALVES + (HALVES - INSIDE) / 2;
+
 static_assert(D % 16 == 0 && F % 16 == 0 && V % 16 == 0, "tensor cores take sixteens");
 static_assert(THREADS / 8 <= D || D % 4 == 0, "unfold: a warp's lanes leave a row together");
-constexpr u32 AS_HALVES = 1 << 15;  // in a place: of float16s, else of float32s (what is too
-                                    // far for the other bits does not fit into shared memory)
+static_assert(BUCKETS % THREADS == 0, "as many buckets for every thread");
 static_assert(D <= 128 && H <= 16, "bits of draw_kept, columns of DS");
 static_assert(WARPS > 1 && N < 256, "the sums over positions, the bytes of an Example");
 
@@ -117,7 +178,7 @@ struct State {
     long long *key;         // (S, 4): of order, of dropout
     int *order;             // (S, PAIRS)
     const int *pairs;       // (PAIRS,) a | b << 8 | answer << 16
-    const u16 *place;       // (P / 4,) where fours of weights go in shared memory
+    const u16 *place;       // (P / 4,) where fours of weights go: factors, then the rest
     int slots;
 };
 
@@ -129,8 +190,9 @@ struct Genes {  // a column each, in their order
 static_assert(sizeof(Genes) == 4 * (RECIPE_INVERSE_EMBED_RATIO + 1), "all columns");
 
 struct Memory {
-    u16 *halves;
+    u16 *halves, *outside;        // factors in shared and in global memory
     float *small, *table, *rest;  // what follows is each kernel's own
+    const float *tokens, *query, *key;
 };
 
 struct Factors { u32 at[4]; };  // a left factor of 16 x 16
@@ -204,7 +266,25 @@ __device__ __forceinline__ u32 equal(u32 a, u32 b) {  // two float16s at once: 1
     asm("set.eq.f16x2.f16x2 %0, %1, %2;" : "=r"(both) : "r"(a), "r"(b));
     return both;
 }
+
+// A matrix of 8 x 8 float16s, of which each lane has two, turned.
+__device__ __forceinline__ u32 turned(u32 two) {
+    u32 other;
+    asm("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(other) : "r"(two));
+    return other;
+}
 #endif
+
+// As fetch of a block of 16 x 16 that lies as lanes take it: four matrices, the second beside the
+// first; of the block turned, it is below it.
+template <bool TURNED>
+__device__ __forceinline__ void take(u32 (&r)[4], const u16 *own) {
+    const uint4 x = *reinterpret_cast<const uint4 *>(own);
+    r[0] = TURNED ? turned(x.x) : x.x;
+    r[1] = TURNED ? turned(x.z) : x.y;
+    r[2] = TURNED ? turned(x.y) : x.z;
+    r[3] = TURNED ? turned(x.w) : x.w;
+}
 
 __device__ __forceinline__ float infinity() { return __uint_as_float(0x7f800000u); }
 
@@ -240,20 +320,55 @@ __device__ __forceinline__ void clear(float (&c)[NT][4]) {
         for (int i = 0; i < 4; i++) c[j][i] = 0.f;
 }
 
-// c += a W, or a W' where W is stored the other way round.
-template <bool TRANSPOSED, int KT, int NT>
-__device__ __forceinline__ void product(float (&c)[NT][4], const Factors (&a)[KT], const u16 *w,
-                                        int stride) {
+// A weight as factors: rows in shared memory, or else, in global memory, blocks of 16 x 16 as the
+// lanes of a warp take them, eight numbers each.
+template <int AT, int COLUMNS>
+struct Matrix {
+    static constexpr bool INDOORS = AT < INSIDE;
+    static constexpr int ACROSS = COLUMNS, STRIDE = padded(COLUMNS);
+
+    // The first number of a lane in the block of this row and column, of a row and a column.
+    static __device__ __forceinline__ int block(int row, int column) {
+        return AT - INSIDE + (row / 16 * (COLUMNS / 16) + column / 16) * 256;
+    }
+
+    static __device__ __forceinline__ int outdoors(int row, int column) {
+        const int lane = 4 * (row % 8) + column % 8 / 2, matrix = row % 16 / 8 * 2 + column % 16 / 8;
+        return block(row, column) + 8 * lane + 2 * matrix + column % 2;
+    }
+
+    static __device__ __forceinline__ u16 &at(const Memory &m, int row, int column) {
+        return INDOORS ? m.halves[AT + row * STRIDE + column] : m.outside[outdoors(row, column)];
+    }
+};
+
+using Out = Matrix<W_OUT, D>;
+using Up = Matrix<W_UP, F>;
+using Down = Matrix<W_DOWN, D>;
+using Unembed = Matrix<W_UNEMBED, V>;
+using ToTable = Matrix<W_TABLE, DS>;
+
+// c += a W, or a W', of the part of W that begins at this row and column.
+template <class W, bool TRANSPOSED, int KT, int NT>
+__device__ __forceinline__ void product(float (&c)[NT][4], const Factors (&a)[KT], const Memory &m,
+                                        int first_row = 0, int first_column = 0) {
     const int lane = threadIdx.x % 32, matrix = lane / 8, row = lane % 8;
     const int near = (matrix & 1) * 8, far = (matrix >> 1) * 8;
-    w += TRANSPOSED ? (far + row) * stride + near : (near + row) * stride + far;
+    const u16 *w = W::INDOORS
+                       ? &W::at(m, first_row, first_column) +
+                             (TRANSPOSED ? far + row : near + row) * W::STRIDE +
+                             (TRANSPOSED ? near : far)
+                       : m.outside + W::block(first_row, first_column) + 8 * lane;
 #pragma unroll
     for (int k = 0; k < KT; k++)
 #pragma unroll
         for (int j = 0; j < NT; j += 2) {
+            const int down = TRANSPOSED ? 8 * j : 16 * k, across = TRANSPOSED ? 16 * k : 8 * j;
             u32 b[4];
-            fetch<!TRANSPOSED>(b, TRANSPOSED ? w + j * 8 * stride + k * 16
-                                             : w + k * 16 * stride + j * 8);
+            if (W::INDOORS)
+                fetch<!TRANSPOSED>(b, w + down * W::STRIDE + across);
+            else
+                take<!TRANSPOSED>(b, w + W::block(down, across) - W::block(0, 0));
             multiply(c[j], a[k].at, b[0], b[1]);
             multiply(c[j + 1], a[k].at, b[2], b[3]);
         }
@@ -292,10 +407,14 @@ __device__ __forceinline__ float4 four(const float *at) {
 template <int X, int Y>
 struct Gradient {
     static constexpr int MT = X / 16, NT = Y / 8;
-    static constexpr int EACH = 2 * above(MT * NT, 2 * WARPS);  // a group's columns of tiles
+    // A group's columns of tiles: all groups are of one turn, if that is possible.
+    static constexpr int each_of(int least) {
+        return least < NT && MT * above(NT, least) > WARPS ? each_of(least + 2) : least;
+    }
+    static constexpr int EVENLY = 2 * above(MT * NT, 2 * WARPS), EACH = WIDE ? each_of(EVENLY) : EVENLY;
     static constexpr int ACROSS = above(NT, EACH), GROUPS = MT * ACROSS;
     static constexpr int TURNS = above(GROUPS, WARPS), BT = above(NT, 16);
-    static constexpr int PARTS = 2 * GROUPS <= WARPS ? 2 : 1;  // of the rows, if warps are left
+    static constexpr int PARTS = !WIDE && 2 * GROUPS <= WARPS ? 2 : 1;  // of rows, if warps are left
     static constexpr bool SHARED = MT > 1;  // two rows of tiles see to the sums of y
     float sum[TURNS][EACH][4];
     float ones[BT][4];  // row j is the sum of y's columns 8 j to 8 j + 7
@@ -363,16 +482,11 @@ struct Gradient {
         }
     }
 
-    // Writes what this lane holds, times a factor; of the second part, to what the first wrote.
-    __device__ __forceinline__ void give(float factor, float *weight, float *bias, int warp,
-                                         int part) const {
+    // Visits what this lane holds, in twos, with where they belong.
+    template <class Visit>
+    __device__ __forceinline__ void each(float *weight, int stride, float *bias, bool biased,
+                                         int warp, Visit visit) {
         const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
-        if (part == PARTS || (PARTS > 1 && warp / GROUPS != part)) return;
-        auto pair = [factor, part](float *at, const float *x) {
-            const float2 before = part ? two(at) : float2{0.f, 0.f};
-            *reinterpret_cast<float2 *>(at) = {fmaf(x[0], factor, before.x),
-                                               fmaf(x[1], factor, before.y)};
-        };
 #pragma unroll
         for (int i = 0; i < TURNS; i++) {
             const int group = PARTS > 1 ? warp % GROUPS : warp + WARPS * i;
@@ -381,20 +495,51 @@ struct Gradient {
 #pragma unroll
             for (int j = 0; j < EACH; j++) {
                 if (n + j >= NT) break;
-                float *at = weight + (m * 16 + g) * Y + (n + j) * 8 + 2 * t;
-                pair(at, sum[i][j]);
-                pair(at + 8 * Y, sum[i][j] + 2);
-                if (m > 1 || (SHARED && m != j % 2)) continue;
+                float *at = weight + (m * 16 + g) * stride + (n + j) * 8 + 2 * t;
+                visit(at, sum[i][j]);
+                visit(at + 8 * stride, sum[i][j] + 2);
+                if (!biased || m > 1 || (SHARED && m != j % 2)) continue;
 #pragma unroll
                 for (int q = 0; q < BT; q++) {
                     float *sums = bias + (n + j) * 8 + 2 * t;
-                    if (16 * q + g == n + j) pair(sums, ones[q]);
-                    if (16 * q + g + 8 == n + j) pair(sums, ones[q] + 2);
+                    if (16 * q + g == n + j) visit(sums, ones[q]);
+                    if (16 * q + g + 8 == n + j) visit(sums, ones[q] + 2);
                 }
             }
         }
     }
+
+    // Writes what this lane holds, times a factor; of the second part, to what the first wrote.
+    __device__ __forceinline__ void give(float factor, float *weight, float *bias, int warp,
+                                         int part) {
+        if (part == PARTS || (PARTS > 1 && warp / GROUPS != part)) return;
+        each(weight, Y, bias, true, warp, [factor, part](float *at, const float *x) {
+            const float2 before = part ? two(at) : float2{0.f, 0.f};
+            *reinterpret_cast<float2 *>(at) = {fmaf(x[0], factor, before.x),
+                                               fmaf(x[1], factor, before.y)};
+        });
+    }
 };
+
+// Adds a tile to a gradient of X by Y that lies in memory, in rows `stride` apart: it is first
+// multiplied by `before`, unless that is 0 and nothing lies there yet, and at the end by `after`.
+template <int X, int Y>
+__device__ __forceinline__ void add_to(float *weight, int stride, float *bias, bool biased,
+                                       const u16 *x, const u16 *y, float before, float after,
+                                       int warp) {
+    Gradient<X, Y> own;
+    own.reset();
+    if (before != 0.f)
+        own.each(weight, stride, bias, biased, warp, [before](const float *at, float *held) {
+            const float2 here = two(at);
+            held[0] = here.x * before;
+            held[1] = here.y * before;
+        });
+    own.add(x, y, warp);
+    own.each(weight, stride, bias, biased, warp, [after](float *at, const float *held) {
+        *reinterpret_cast<float2 *>(at) = {held[0] * after, held[1] * after};
+    });
+}
 
 // The same in every lane, and known to be: what depends on it is no divergence.
 __device__ __forceinline__ int warp_index() { return __shfl_sync(ALL, static_cast<int>(threadIdx.x / 32), 0); }
@@ -608,7 +753,7 @@ __device__ __forceinline__ void table_rows(float (&x)[D / 8][4], float (&scale)[
 #pragma unroll
         for (int j = 0; j < D / 8; j++) {
             const int column = 8 * j + 2 * t;
-            const float2 seen = two(m.small + S_TOKENS + token * D + column);
+            const float2 seen = two(m.tokens + token * D + column);
             const float2 at = two(m.small + S_POSITIONS + position * D + column);
             x[j][2 * r] = fmaf(seen.x, ratio, at.x);
             x[j][2 * r + 1] = fmaf(seen.y, ratio, at.y);
@@ -626,7 +771,7 @@ __device__ __forceinline__ void build_table(const Memory &m, float ratio) {
 #pragma unroll
         for (int k = 0; k < above(D, 32); k++) {
             const int d = lane + 32 * k;
-            x[k] = d < D ? fmaf(small[S_TOKENS + N * D + d], ratio,
+            x[k] = d < D ? fmaf(m.tokens[N * D + d], ratio,
                                 small[S_POSITIONS + 2 * D + d]) : 0.f;
             if (d < D) small[S_EQUALS + d] = x[k];
             sum += x[k];
@@ -656,7 +801,7 @@ __device__ __forceinline__ void build_table(const Memory &m, float ratio) {
         float q = 0.f;
 #pragma unroll
         for (int i = threadIdx.x % 8; i < D; i += 8)
-            q = fmaf(small[S_SHIFTED + i], small[S_QUERY + i * D + d], q);
+            q = fmaf(small[S_SHIFTED + i], m.query[i * D + d], q);
         q = over_eight(q);
         if (threadIdx.x % 8 == 0) small[S_Q + d] = q + small[S_QUERY_B + d];
     }
@@ -665,9 +810,9 @@ __device__ __forceinline__ void build_table(const Memory &m, float ratio) {
         const int row = i / H, h = i % H;
         float u = 0.f;
         for (int d = 0; d < HEAD; d++)
-            u = fmaf(small[S_KEY + row * D + h * HEAD + d], small[S_Q + h * HEAD + d], u);
+            u = fmaf(m.key[row * D + h * HEAD + d], small[S_Q + h * HEAD + d], u);
         u *= rsqrtf(static_cast<float>(HEAD));
-        m.halves[W_TABLE + row * padded(DS) + D + h] = static_cast<u16>(pack(u, 0.f));
+        ToTable::at(m, row, D + h) = static_cast<u16>(pack(u, 0.f));
     }
     __syncthreads();
     for (int first = 16 * warp; first < TABLE; first += ROWS) {
@@ -677,7 +822,7 @@ __device__ __forceinline__ void build_table(const Memory &m, float ratio) {
         Factors a[D / 16];
         as_factors<D / 8>(a, shifted);
         clear(both);
-        product<false>(both, a, m.halves + W_TABLE, padded(DS));
+        product<ToTable, false>(both, a, m);
 #pragma unroll
         for (int j = 0; j < DS / 8; j++)
 #pragma unroll
@@ -764,10 +909,25 @@ __device__ __forceinline__ void add_branch(float (&x)[D / 8][4], const float (&b
 }
 
 struct Passed {  // of 16 examples, what the backward pass needs
-    Factors mixed[D / 16], hidden[F / 16], middle[D / 16];  // the last normalised
+    Factors mixed[D / 16], middle[D / 16], shifted[D / 16];  // the last two normalised
+    Factors hidden[CHUNK / 16];                              // the chunk made last
     float middle_scale[2], last_scale[2];
     u32 kept[2][2];
 };
+
+// A chunk of hidden activations.
+__device__ __forceinline__ void activate(Factors (&active)[CHUNK / 16], const Factors (&a)[D / 16],
+                                         const Memory &m, int first) {
+    float hidden[CHUNK / 8][4];
+    start_with(hidden, m.small + S_UP_B + first);
+    product<Up, false>(hidden, a, m, 0, first);
+#pragma unroll
+    for (int j = 0; j < CHUNK / 8; j++)
+#pragma unroll
+        for (int r = 0; r < 2; r++)
+            active[j / 2].at[2 * (j % 2) + r] =
+                pack_positive(hidden[j][2 * r], hidden[j][2 * r + 1]);
+}
 
 // The residual stream after both branches goes to a tile, normalised, unless there is none.
 __device__ __forceinline__ void forward(Passed &p, float (&logits)[V / 8][4], const Memory &m,
@@ -780,7 +940,7 @@ __device__ __forceinline__ void forward(Passed &p, float (&logits)[V / 8][4], co
         mix(x, m.table, e);
         as_factors<D / 8>(p.mixed, x);
         start_with(branch, small + S_OUT_B);
-        product<false>(branch, p.mixed, m.halves + W_OUT, padded(D));
+        product<Out, false>(branch, p.mixed, m);
         start_with(last, small + S_EQUALS);
         add_branch(last, branch, factor, p.kept[0]);
     }
@@ -791,19 +951,15 @@ __device__ __forceinline__ void forward(Passed &p, float (&logits)[V / 8][4], co
     normalise(x, p.middle_scale);
     as_factors<D / 8>(p.middle, x);
     gain_and_shift(x, x, small + S_GAIN2, small + S_SHIFT2);
-    as_factors<D / 8>(a, x);
+    as_factors<D / 8>(p.shifted, x);
     {
-        float hidden[F / 8][4], branch[D / 8][4];
-        start_with(hidden, small + S_UP_B);
-        product<false>(hidden, a, m.halves + W_UP, padded(F));
-#pragma unroll
-        for (int j = 0; j < F / 8; j++)
-#pragma unroll
-            for (int r = 0; r < 2; r++)
-                p.hidden[j / 2].at[2 * (j % 2) + r] =
-                    pack_positive(hidden[j][2 * r], hidden[j][2 * r + 1]);
+        float branch[D / 8][4];
         start_with(branch, small + S_DOWN_B);
-        product<false>(branch, p.hidden, m.halves + W_DOWN, padded(D));
+#pragma unroll 1
+        for (int first = 0; first < F; first += CHUNK) {
+            activate(p.hidden, p.shifted, m, first);
+            product<Down, false>(branch, p.hidden, m, first);
+        }
         add_branch(last, branch, factor, p.kept[1]);
     }
     normalise(last, p.last_scale);
@@ -814,7 +970,7 @@ __device__ __forceinline__ void forward(Passed &p, float (&logits)[V / 8][4], co
     gain_and_shift(x, last, small + S_GAIN, small + S_SHIFT);
     as_factors<D / 8>(a, x);
     start_with(logits, small + S_UNEMBED_B);
-    product<false>(logits, a, m.halves + W_UNEMBED, padded(V));
+    product<Unembed, false>(logits, a, m);
 }
 
 // What logits of a row come to: the answer's and the greatest other's, and odds against the
@@ -1003,7 +1159,7 @@ __device__ __forceinline__ void attend_back(const float *table, const Example (&
     const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
     Three w[2][H], own[2][KH];
     attend(w, own, table, e);
-    float over_b[2][4 * KH], over_c[2][4 * KH], to_equals[D / 8][4];
+    float over_b[2][4 * KH], over_c[2][4 * KH], to_equals[4][4];  // of four tiles of columns
 #pragma unroll
     for (int h = 0; h < 4 * KH; h++)
         over_b[0][h] = over_b[1][h] = over_c[0][h] = over_c[1][h] = 0.f;
@@ -1027,15 +1183,23 @@ __device__ __forceinline__ void attend_back(const float *table, const Example (&
                     over_c[r][h] = fmaf(dy, a - c, over_c[r][h]);
                     left[i] = w[r][h].a * dy;
                     right[i] = w[r][h].b * dy;
-                    to_equals[j][2 * r + i] = w[r][h].c * dy;
+                    to_equals[j % 4][2 * r + i] = w[r][h].c * dy;
                 }
             }
             const int at = (g + 8 * r) * GS + column;
             *reinterpret_cast<u32 *>(to_left + at) = pack(left[0], left[1]);
             *reinterpret_cast<u32 *>(to_right + at) = pack(right[0], right[1]);
         }
+        if (j % 4 == 3) add_columns(sums + C_VALUE + j / 4, to_equals, factor);
     }
-    add_columns(sums + C_VALUE, to_equals, factor);
+    if (D % 32) {
+        float rest[D % 32 / 8 + (D % 32 == 0)][4];
+#pragma unroll
+        for (int j = 0; j < D % 32 / 8; j++)
+#pragma unroll
+            for (int i = 0; i < 4; i++) rest[j][i] = to_equals[j][i];
+        add_columns(sums + C_VALUE + D / 32, rest, factor);
+    }
 #pragma unroll
     for (int k = 0; k < (8 * GT - D) / 4; k++) {
         float to_score = 0.f;
@@ -1139,16 +1303,18 @@ __device__ __forceinline__ void add_to_table(float *dtable, const u16 *tokens, c
 // The gradient of a product (unit g + s) W from U = unit' dy and the sums b of dy's columns:
 // of W, g U + s b, in place of U; of g and of s, the row sums of W U and of W b. Eight lanes a
 // row; reading and writing are apart so that one matrix need not wait for another.
-template <int COLUMNS>
+template <class W>
 struct Unfold {
+    static constexpr int COLUMNS = W::ACROSS;
     float x[COLUMNS / 8], sum[COLUMNS / 8], of_gain, of_shift;
 
-    __device__ __forceinline__ void read(const float *u, const u16 *w, const float *sums, int row) {
+    __device__ __forceinline__ void read(const float *u, const Memory &m, const float *sums,
+                                         int row) {
         of_gain = of_shift = 0.f;
 #pragma unroll
         for (int i = 0; i < COLUMNS / 8; i++) {
             const int c = 8 * i + threadIdx.x % 8;
-            const float weight = unpack(w[row * padded(COLUMNS) + c]);
+            const float weight = unpack(W::at(m, row, c));
             x[i] = u[row * COLUMNS + c];
             sum[i] = sums[c];
             of_gain = fmaf(weight, x[i], of_gain);
@@ -1176,11 +1342,11 @@ struct Slot {
     const int *order;
 };
 
-struct Training {  // what a step has in shared memory, besides what evaluations have too
-    float *dtable, *buffer;
-    int *met;     // two tiles of examples
-    u16 *tokens;  // theirs, of a and then of b, as float16s
-    u16 *places;  // of all weights
+struct Training {  // what a step has, besides what evaluations have too
+    float *dtable, *buffer, *gradient;
+    int *met;           // two tiles of examples
+    u16 *tokens;        // theirs, of a and then of b, as float16s
+    const u16 *places;  // of all weights
 };
 
 // Tiles of examples come one after the other, also from step to step: of the coming tile, every
@@ -1207,43 +1373,44 @@ struct Arrivals {
     }
 };
 
-// Weights and moments of a slot on their way to shared memory: every thread's own, some lines of
-// fours ahead of where it is.
+// Weights and moments of a slot, and gradients if they are not there already, on their way to
+// shared memory: every thread's own, some lines of fours ahead of where it is.
 struct Queue {
-    const float *weight, *mean, *square;
+    const float *weight, *mean, *square, *gradient;
     float *room;
 
-    static constexpr int LINES = above(P, LINE);
+    static constexpr int LINES = above(P, B.line);
 
     // Where a thread's fours of a line are, in the slot and in shared memory.
     static __device__ __forceinline__ int from(int line, int k) {
-        return line * LINE + 4 * (k * THREADS + threadIdx.x);
+        return line * B.line + 4 * (k * THREADS + threadIdx.x);
     }
 
     __device__ __forceinline__ float *to(int line, int k) const {
-        return room + 3 * (line % QUEUE) * LINE + 4 * (k * THREADS + threadIdx.x);
+        return room + B.each * (line % B.lines) * B.line + 4 * (k * THREADS + threadIdx.x);
     }
 
     __device__ __forceinline__ void ask(int line) const {
 #pragma unroll
-        for (int k = 0; k < AT_ONCE; k++) {
+        for (int k = 0; k < B.at_once; k++) {
             const int there = from(line, k);
             if (there >= P) break;
             float *here = to(line, k);
             copy(here, weight + there);
-            copy(here + LINE, mean + there);
-            copy(here + 2 * LINE, square + there);
+            copy(here + B.line, mean + there);
+            copy(here + 2 * B.line, square + there);
+            if (WIDE) copy(here + 3 * B.line, gradient + there);
         }
         end_group();
     }
 
     __device__ __forceinline__ void begin() const {
 #pragma unroll
-        for (int line = 0; line < QUEUE; line++) ask(line);
+        for (int line = 0; line < B.lines; line++) ask(line);
     }
 };
 
-// One step: returns the loss, and the gradient lies in the buffer in the order of the layout.
+// One step: returns the loss, and the gradient lies there in the order of the layout.
 __device__ __forceinline__ float differentiate(const Memory &m, const Training &own,
                                                const int *pairs, const Slot &slot, u32 step,
                                                Arrivals &coming, const Queue &queue) {
@@ -1261,7 +1428,8 @@ __device__ __forceinline__ float differentiate(const Memory &m, const Training &
     for (int i = threadIdx.x; i < DTABLE_FLOATS / 4; i += THREADS)
         reinterpret_cast<float4 *>(own.dtable)[i] = {0.f, 0.f, 0.f, 0.f};
 
-    // Of unit' dy; what stands between unit and the product is put in at the end.
+    // Of unit' dy; what stands between unit and the product is put in at the end. A wide model has
+    // no registers for them: there, every tile adds to what lies in memory.
     Gradient<D, V> d_unembed;
     Gradient<F, D> d_down;
     Gradient<D, F> d_up;
@@ -1270,6 +1438,7 @@ __device__ __forceinline__ float differentiate(const Memory &m, const Training &
     d_down.reset();
     d_up.reset();
     d_out.reset();
+    float *grad = own.gradient;
     float sums[SUMS], loss = 0.f;
 #pragma unroll
     for (int i = 0; i < SUMS; i++) sums[i] = 0.f;
@@ -1284,13 +1453,14 @@ __device__ __forceinline__ float differentiate(const Memory &m, const Training &
         const int row = tile_number * ROWS + mine + g;
         const Example e[2] = {unpack(met[mine + g]), unpack(met[mine + g + 8])};
         Passed p;
+        float change = 1.f;  // of the scale
         p.kept[0][0] = p.kept[0][1] = p.kept[1][0] = p.kept[1][1] = ALL;
         if (threshold)  // its key waits in shared memory: registers are dear here
             draw_kept(p.kept, row, step, __float_as_uint(small[S_DROPOUT_KEY]),
                       __float_as_uint(small[S_DROPOUT_KEY + 1]), threshold);
         {
             float z[V / 8][4], share_of[2], wrong[2];
-            forward(p, z, m, e, factor, tile + T_UNIT);
+            forward(p, z, m, e, factor, tile + T.unit);
             Weighed w[2];
             weigh(w, z, e);
 #pragma unroll
@@ -1303,7 +1473,7 @@ __device__ __forceinline__ float differentiate(const Memory &m, const Training &
             if (t < 2 && row + 8 * t < BATCH) loss += judged(of_row(w, t)).loss;
             const float asked = magnifier(greatest_of_block(fmaxf(wrong[0], wrong[1]), room));
             if (asked < scale) {
-                const float change = asked / scale;
+                change = asked / scale;
                 d_unembed.scale(change);
                 d_down.scale(change);
                 d_up.scale(change);
@@ -1317,78 +1487,106 @@ __device__ __forceinline__ float differentiate(const Memory &m, const Training &
                 for (int i = 0; i < 4; i++) z[j][i] *= share_of[i / 2] * scale;
             Factors dz[V / 16];
             as_factors<V / 8>(dz, z);
-            share<V / 8>(tile + T_DZ, dz, mine);
+            share<V / 8>(tile + T.dz, dz, mine);
             __syncwarp();
 #pragma unroll
             for (int r = 0; r < 2; r++)
                 if (t == 0)
-                    tile[T_DZ + (mine + g + 8 * r) * padded(V) + e[r].answer] =
+                    tile[T.dz + (mine + g + 8 * r) * padded(V) + e[r].answer] =
                         static_cast<u16>(pack(-wrong[r] * scale, 0.f));
             __syncwarp();
         }
-        share<F / 8>(tile + T_HIDDEN, p.hidden, mine);
-        share<D / 8>(tile + T_MIDDLE, p.middle, mine);
+        if (!WIDE) {
+            share<CHUNK / 8>(tile + T.hidden, p.hidden, mine);
+            share<D / 8>(tile + T.middle, p.middle, mine);
+        }
         float dx[D / 8][4], branch[D / 8][4];
         Factors into[D / 16];
         {
             Factors dz[V / 16], last[D / 16];
-            recall<V / 8>(dz, tile + T_DZ, mine);
-            recall<D / 8>(last, tile + T_UNIT, mine);
+            recall<V / 8>(dz, tile + T.dz, mine);
+            recall<D / 8>(last, tile + T.unit, mine);
             clear(dx);
-            product<true>(dx, dz, m.halves + W_UNEMBED, padded(V));
+            product<Unembed, true>(dx, dz, m);
             times(dx, small + S_GAIN);
             normalise_back(dx, last, p.last_scale);
+        }
+        const float back = 1.f / (scale * BATCH),
+                    after = tile_number == Arrivals::TILES - 1 ? back : 1.f;
+        if (WIDE) {
+            __syncthreads();
+            add_to<D, V>(grad + UNEMBED, V, grad + UNEMBED_B, true, tile + T.unit, tile + T.dz,
+                         change, after, warp);
+            __syncthreads();
+            share<D / 8>(tile + T.middle, p.middle, mine);
         }
         // The feed-forward branch's second half, then its first.
         clear(branch);
         add_branch(branch, dx, factor, p.kept[1]);
         as_factors<D / 8>(into, branch);
-        share<D / 8>(tile + T_INTO, into, mine);
-        {
-            float dh[F / 8][4];
+        share<D / 8>(tile + T.into, into, mine);
+        clear(branch);
+#pragma unroll 1
+        for (int first = 0; first < F; first += CHUNK) {
+            if (CHUNK < F) activate(p.hidden, p.shifted, m, first);  // again
+            if (WIDE) share<CHUNK / 8>(tile + T.hidden, p.hidden, mine);
+            float dh[CHUNK / 8][4];
             clear(dh);
-            product<true>(dh, into, m.halves + W_DOWN, padded(D));
+            product<Down, true>(dh, into, m, first);
 #pragma unroll
-            for (int j = 0; j < F / 8; j++)
+            for (int j = 0; j < CHUNK / 8; j++)
 #pragma unroll
                 for (int i = 0; i < 4; i++) {
                     const u32 two = p.hidden[j / 2].at[2 * (j % 2) + i / 2];
                     dh[j][i] = (i % 2 ? two >> 16 : two & 0xffffu) ? dh[j][i] : 0.f;
                 }
-            as_factors<F / 8>(p.hidden, dh);
-            share<F / 8>(tile + T_DH, p.hidden, mine);
+            as_factors<CHUNK / 8>(p.hidden, dh);
+            share<CHUNK / 8>(tile + T.dh, p.hidden, mine);
+            product<Up, true>(branch, p.hidden, m, 0, first);
+            if (!WIDE) break;
+            __syncthreads();
+            add_to<CHUNK, D>(grad + DOWN + first * D, D, grad + DOWN_B, first == 0,
+                             tile + T.hidden, tile + T.into, change, after, warp);
+            add_to<D, CHUNK>(grad + UP + first, F, grad + UP_B + first, true, tile + T.middle,
+                             tile + T.dh, change, after, warp);
+            __syncthreads();
         }
-        clear(branch);
-        product<true>(branch, p.hidden, m.halves + W_UP, padded(F));
         times(branch, small + S_GAIN2);
         normalise_back(branch, p.middle, p.middle_scale);
 #pragma unroll
         for (int j = 0; j < D / 8; j++)
 #pragma unroll
             for (int i = 0; i < 4; i++) dx[j][i] += branch[j][i];
-        const float back = 1.f / (scale * BATCH);
         add_columns(sums + C_EQUALS, dx, back);
         clear(branch);
         add_branch(branch, dx, factor, p.kept[0]);
         as_factors<D / 8>(into, branch);
-        __syncthreads();
-        d_unembed.add(tile + T_UNIT, tile + T_DZ, warp);
-        d_down.add(tile + T_HIDDEN, tile + T_INTO, warp);
-        d_up.add(tile + T_MIDDLE, tile + T_DH, warp);
+        if (!WIDE) {
+            __syncthreads();
+            d_unembed.add(tile + T.unit, tile + T.dz, warp);
+            d_down.add(tile + T.hidden, tile + T.into, warp);
+            d_up.add(tile + T.middle, tile + T.dh, warp);
+        }
         coming.turn ^= 1;
         Arrivals::meet(own, coming.turn, next);
-        __syncthreads();
+        if (!WIDE) __syncthreads();
         // The output projection, and what each example gives to its rows of the table.
-        share<D / 8>(tile + T_MIXED, p.mixed, mine);
-        share<D / 8>(tile + T_BRANCH, into, mine);
+        share<D / 8>(tile + T.mixed, p.mixed, mine);
+        share<D / 8>(tile + T.branch, into, mine);
         clear(branch);
-        product<true>(branch, into, m.halves + W_OUT, padded(D));  // of what was mixed
-        attend_back(m.table, e, branch, tile + T_LEFT + mine * GS, tile + T_RIGHT + mine * GS,
+        product<Out, true>(branch, into, m);  // of what was mixed
+        if (WIDE) {
+            __syncthreads();
+            add_to<D, D>(grad + OUT, D, grad + OUT_B, true, tile + T.mixed, tile + T.branch,
+                         change, after, warp);
+            __syncthreads();
+        }
+        attend_back(m.table, e, branch, tile + T.left + mine * GS, tile + T.right + mine * GS,
                     sums, back);
         __syncthreads();
-        d_out.add(tile + T_MIXED, tile + T_BRANCH, warp);
-        add_to_table(own.dtable, own.tokens + (coming.turn ^ 1) * 2 * ROWS, tile + T_LEFT,
-                     tile + T_RIGHT, warp);
+        if (!WIDE) d_out.add(tile + T.mixed, tile + T.branch, warp);
+        add_to_table(own.dtable, own.tokens + (coming.turn ^ 1) * 2 * ROWS, tile + T.left,
+                     tile + T.right, warp);
     }
     const float back = 1.f / (scale * BATCH);  // from here on, of the table's gradient too
 
@@ -1396,7 +1594,7 @@ __device__ __forceinline__ float differentiate(const Memory &m, const Training &
 #pragma unroll
     for (int i = 0; i < SUMS; i++) m.table[(warp * SUMS + i) * 32 + lane] = sums[i];
     __syncthreads();
-    queue.begin();
+    if (!WIDE) queue.begin();
 #pragma unroll 1
     for (int i = threadIdx.x; i < SUMS * 32; i += THREADS) {
         float sum = 0.f;
@@ -1426,12 +1624,13 @@ __device__ __forceinline__ float differentiate(const Memory &m, const Training &
     Gradient<D, DS> d_table;
     d_table.reset();
 #pragma unroll 1
-    for (int first = mine; first < TABLE; first += ROWS) {
+    for (int first = mine; first < (WIDE ? above(TABLE, ROWS) * ROWS : TABLE); first += ROWS) {
+        const int own_row = WIDE ? mine : first;  // of the tile; there, every round has its own
         float x[D / 8][4], deviation[2], d[D / 8][4];
         Factors unit[D / 16];
         table_rows(x, deviation, first, m, genes.inverse_embed_ratio);
         as_factors<D / 8>(unit, x);
-        share<D / 8>(tile, unit, first);
+        share<D / 8>(tile, unit, own_row);
         {
             float both[DS / 8][4];
             Factors a[DS / 16];
@@ -1446,9 +1645,9 @@ __device__ __forceinline__ float differentiate(const Memory &m, const Training &
                     both[j][2 * r + 1] = x.y * table_scale;
                 }
             as_factors<DS / 8>(a, both);
-            share<DS / 8>(tile + T_VALUES, a, first);
+            share<DS / 8>(tile + T_VALUES, a, own_row);
             clear(d);
-            product<true>(d, a, m.halves + W_TABLE, padded(DS));
+            product<ToTable, true>(d, a, m);
         }
 #pragma unroll
         for (int j = 0; j < D / 8; j++)
@@ -1470,19 +1669,28 @@ __device__ __forceinline__ float differentiate(const Memory &m, const Training &
                     *reinterpret_cast<float2 *>(own.dtable + row * TC + 8 * j + 2 * t) = {
                         d[j][2 * r], d[j][2 * r + 1]};
             }
+        if (WIDE) {
+            __syncthreads();
+            d_table.add(tile, tile + T_VALUES, warp);
+            __syncthreads();
+        }
     }
-    __syncthreads();
-    d_table.add<TABLE_TILES>(tile, tile + T_VALUES, warp);
-    __syncthreads();
+    if (!WIDE) {
+        __syncthreads();
+        d_table.add<TABLE_TILES>(tile, tile + T_VALUES, warp);
+        __syncthreads();
+    }
 
-    // Everything into the buffer. The tile is done with.
-    float *grad = own.buffer, *d_value = m.table + R_TABLE;
+    // Everything into the gradient. The tile is done with.
+    float *d_value = m.table + R_TABLE;
 #pragma unroll
     for (int part = 0; part < 2; part++) {
-        d_unembed.give(back, grad + UNEMBED, grad + UNEMBED_B, warp, part);
-        d_down.give(back, grad + DOWN, grad + DOWN_B, warp, part);
-        d_up.give(back, grad + UP, grad + UP_B, warp, part);
-        d_out.give(back, grad + OUT, grad + OUT_B, warp, part);
+        if (!WIDE) {
+            d_unembed.give(back, grad + UNEMBED, grad + UNEMBED_B, warp, part);
+            d_down.give(back, grad + DOWN, grad + DOWN_B, warp, part);
+            d_up.give(back, grad + UP, grad + UP_B, warp, part);
+            d_out.give(back, grad + OUT, grad + OUT_B, warp, part);
+        }
         d_table.give(table_back, d_value, m.table + R_SUMS, warp, part);
         if (part == 0) __syncthreads();
     }
@@ -1491,12 +1699,12 @@ __device__ __forceinline__ float differentiate(const Memory &m, const Training &
     __syncthreads();
 #pragma unroll 1
     for (int row = threadIdx.x / 8; row < D; row += THREADS / 8) {
-        Unfold<V> last;
-        Unfold<F> up;
-        Unfold<DS> first;
-        last.read(grad + UNEMBED, m.halves + W_UNEMBED, grad + UNEMBED_B, row);
-        up.read(grad + UP, m.halves + W_UP, grad + UP_B, row);
-        first.read(d_value, m.halves + W_TABLE, m.table + R_SUMS, row);
+        Unfold<Unembed> last;
+        Unfold<Up> up;
+        Unfold<ToTable> first;
+        last.read(grad + UNEMBED, m, grad + UNEMBED_B, row);
+        up.read(grad + UP, m, grad + UP_B, row);
+        first.read(d_value, m, m.table + R_SUMS, row);
         last.write(grad + UNEMBED, small[S_GAIN + row], small[S_SHIFT + row], grad + GAIN,
                    grad + SHIFT, row);
         up.write(grad + UP, small[S_GAIN2 + row], small[S_SHIFT2 + row], grad + GAIN2,
@@ -1511,7 +1719,7 @@ __device__ __forceinline__ float differentiate(const Memory &m, const Training &
         float sum = 0.f;
 #pragma unroll
         for (int i = threadIdx.x % 8; i < D; i += 8)
-            sum = fmaf(d_scores[i * DS + d / HEAD], small[S_KEY + i * D + d], sum);
+            sum = fmaf(d_scores[i * DS + d / HEAD], m.key[i * D + d], sum);
         sum = over_eight(sum);
         if (threadIdx.x % 8) continue;
         m.small[S_DQ + d] = sum * head_scale;
@@ -1519,6 +1727,17 @@ __device__ __forceinline__ float differentiate(const Memory &m, const Training &
         grad[VALUE_B + d] = m.table[R_SUMS + d];
     }
     __syncthreads();
+    if (WIDE) {  // what the row of "=" asks for; here, all warps find it
+        for (int c = threadIdx.x / 8; c < D; c += THREADS / 8) {
+            float sum = 0.f;
+#pragma unroll
+            for (int i = threadIdx.x % 8; i < D; i += 8)
+                sum = fmaf(m.query[c * D + i], small[S_DQ + i], sum);
+            sum = over_eight(sum);
+            if (threadIdx.x % 8 == 0) m.small[S_EQUALS + c] = sum;  // that row is done with
+        }
+        __syncthreads();
+    }
 #pragma unroll 1
     for (int i = threadIdx.x; i < D * D; i += THREADS) {
         const int row = i / D, d = i % D;
@@ -1533,10 +1752,10 @@ __device__ __forceinline__ float differentiate(const Memory &m, const Training &
             const int c = lane + 32 * k;
             d[k] = 0.f;
             if (c >= D) continue;
-            float asked = 0.f;
+            float asked = WIDE ? small[S_EQUALS + c] : 0.f;
 #pragma unroll 8
-            for (int i = 0; i < D; i++)
-                asked = fmaf(small[S_QUERY + c * D + i], small[S_DQ + i], asked);
+            for (int i = 0; i < (WIDE ? 0 : D); i++)
+                asked = fmaf(m.query[c * D + i], small[S_DQ + i], asked);
             grad[GAIN1 + c] += asked * small[S_UNIT + c];
             grad[SHIFT1 + c] += asked;
             d[k] = (small[S_DEQUALS + c] + asked) * small[S_GAIN1 + c];
@@ -1581,13 +1800,33 @@ __device__ __forceinline__ float lerp(float from, float to, float weight) {
     return weight < 0.5f ? fmaf(weight, to - from, from) : to - (to - from) * (1.f - weight);
 }
 
+// Where a factor that would be here in shared memory is in global memory.
+__device__ __forceinline__ int outdoors(int at) {
+    auto of = [at](auto matrix, int start) {
+        using W = decltype(matrix);
+        return W::outdoors((at - start) / W::STRIDE, (at - start) % W::STRIDE);
+    };
+    return at < W_UP        ? of(Out(), W_OUT)
+           : at < W_DOWN    ? of(Up(), W_UP)
+           : at < W_UNEMBED ? of(Down(), W_DOWN)
+           : at < W_TABLE   ? of(Unembed(), W_UNEMBED)
+                            : of(ToTable(), W_TABLE);
+}
+
 // Puts four weights where the model reads them.
 __device__ __forceinline__ void place(const Memory &m, u32 where, const float (&w)[4]) {
-    if (where & AS_HALVES) {
-        *reinterpret_cast<uint2 *>(m.halves + 4 * (where & (AS_HALVES - 1))) = {pack(w[0], w[1]),
-                                                                       pack(w[2], w[3])};
-    } else {
-        *reinterpret_cast<float4 *>(m.small + 4 * where) = {w[0], w[1], w[2], w[3]};
+    const int at = 4 * where;
+    if (at < HALVES) {
+        const uint2 both = {pack(w[0], w[1]), pack(w[2], w[3])};
+        if (at < INSIDE) {
+            *reinterpret_cast<uint2 *>(m.halves + at) = both;
+        } else {  // of a block's row, lanes have two numbers each
+            u32 *there = reinterpret_cast<u32 *>(m.outside + outdoors(at));
+            there[0] = both.x;
+            there[4] = both.y;
+        }
+    } else if (!WIDE || at < HALVES + S_TOKENS) {
+        *reinterpret_cast<float4 *>(m.small + at - HALVES) = {w[0], w[1], w[2], w[3]};
     }
 }
 
@@ -1599,9 +1838,11 @@ __device__ __forceinline__ float rate(const Genes &genes, long long step, float 
 __device__ __forceinline__ void adamw(const Memory &m, const Training &own, const State &s, int slot,
                                       const Genes &genes, const Queue &queue, long long step,
                                       float learning_rate) {
-    const float *grad = own.buffer;
+    const float *grad = own.gradient;
     const long long first = static_cast<long long>(slot) * P;
+    if (WIDE) queue.begin();
     float squares = 0.f;
+#pragma unroll AHEAD
     for (int i = threadIdx.x; i < P / 4; i += THREADS) {
         const float4 d = four(grad + 4 * i);
         squares += d.x * d.x + d.y * d.y + d.z * d.z + d.w * d.w;
@@ -1614,20 +1855,27 @@ __device__ __forceinline__ void adamw(const Memory &m, const Training &own, cons
     const float inverse2 = -1.f / expm1f(count * genes.log_beta2);
     const float size = -learning_rate / expm1f(count * genes.log_beta1);
     const float shrink = 1.f - learning_rate * genes.weight_decay;
+    u32 where[B.at_once];  // the line goes, in a wide model: they come from far
+    auto locate = [&](int line) {
+#pragma unroll
+        for (int k = 0; k < B.at_once; k++)
+            where[k] = own.places[min(Queue::from(line, k), P - 4) / 4];
+    };
+    if (WIDE) locate(0);
 #pragma unroll 1
     for (int line = 0; line < Queue::LINES; line++) {
-        wait_for_group<QUEUE - 1>();
-        float4 d4[AT_ONCE], w4[AT_ONCE], a4[AT_ONCE], v4[AT_ONCE];
+        wait_for_group<B.lines - 1>();
+        float4 d4[B.at_once], w4[B.at_once], a4[B.at_once], v4[B.at_once];
 #pragma unroll
-        for (int k = 0; k < AT_ONCE; k++) {
+        for (int k = 0; k < B.at_once; k++) {
             const float *here = queue.to(line, k);
             w4[k] = four(here);
-            a4[k] = four(here + LINE);
-            v4[k] = four(here + 2 * LINE);
-            d4[k] = four(grad + min(Queue::from(line, k), P - 4));
+            a4[k] = four(here + B.line);
+            v4[k] = four(here + 2 * B.line);
+            d4[k] = four(WIDE ? here + 3 * B.line : grad + min(Queue::from(line, k), P - 4));
         }
 #pragma unroll
-        for (int k = 0; k < AT_ONCE; k++) {
+        for (int k = 0; k < B.at_once; k++) {
             const int at = Queue::from(line, k);
             const float d[4] = {d4[k].x, d4[k].y, d4[k].z, d4[k].w};
             float w[4] = {w4[k].x, w4[k].y, w4[k].z, w4[k].w};
@@ -1644,9 +1892,10 @@ __device__ __forceinline__ void adamw(const Memory &m, const Training &own, cons
             __stcg(reinterpret_cast<float4 *>(s.weight + first + at), {w[0], w[1], w[2], w[3]});
             __stcg(reinterpret_cast<float4 *>(s.mean + first + at), {a[0], a[1], a[2], a[3]});
             __stcg(reinterpret_cast<float4 *>(s.square + first + at), {v[0], v[1], v[2], v[3]});
-            place(m, own.places[at / 4], w);
+            place(m, WIDE ? where[k] : own.places[at / 4], w);
         }
-        queue.ask(line + QUEUE);
+        if (WIDE) locate(line + 1);
+        queue.ask(line + B.lines);
     }
     __syncthreads();
 }
@@ -1663,9 +1912,6 @@ struct Entry {  // a trial that begins; admission.py
     u32 init[2], split[2], training[4];  // key words
     float scale[ROLES], recipe[sizeof(Genes) / 4];
 };
-
-constexpr int BUCKETS = 4096, BEGIN_BYTES = 4 * (BUCKETS + THREADS);
-static_assert(BUCKETS % THREADS == 0, "as many buckets for every thread");
 
 __device__ __forceinline__ double uniform(u32 word) { return (word + 0.5) / 4294967296.0; }
 
@@ -1734,10 +1980,10 @@ __device__ __forceinline__ void draw_order(int *order, const u32 (&key)[2], u32 
 
 // -- The kernels ---------------------------------------------------------------------------------
 
-// What a launch has to ask for.
+// What a launch has to ask for: shared memory, and global memory a block.
 extern "C" {
 __constant__ int train_bytes = TRAIN_BYTES, judge_bytes = JUDGE_BYTES,
-                 begin_bytes = BEGIN_BYTES;
+                 begin_bytes = BEGIN_BYTES, outside_bytes = 4 * OUTSIDE;
 }
 
 // Begins trials: initial weights, zero moments, own streams, step 0. Orders of examples are drawn
@@ -1773,12 +2019,17 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2)
     s.decay[it.slot] = 1.f;
 }
 
-__device__ __forceinline__ Memory take_places(unsigned char *shared_memory) {
+__device__ __forceinline__ Memory take_places(unsigned char *shared_memory, float *outside,
+                                              const float *weight) {
     Memory m;
     m.halves = reinterpret_cast<u16 *>(shared_memory);
-    m.small = reinterpret_cast<float *>(m.halves + HALVES);
-    m.table = m.small + SMALL;
-    m.rest = m.table + TABLE_FLOATS;
+    m.outside = reinterpret_cast<u16 *>(outside + O_HALVES);
+    m.small = reinterpret_cast<float *>(m.halves + INSIDE);
+    m.table = TABLE_INSIDE ? m.small + SMALL : outside + O_TABLE;
+    m.rest = m.small + SMALL + TABLE_INSIDE;
+    m.tokens = WIDE ? weight + TOKENS : m.small + S_TOKENS;
+    m.query = WIDE ? weight + QUERY : m.small + S_QUERY;
+    m.key = WIDE ? weight + KEY : m.small + S_KEY;
     return m;
 }
 
@@ -1795,8 +2046,8 @@ __device__ __forceinline__ Slot enter(const Memory &m, const State &s, int slot)
         m.small[S_DROPOUT_KEY + threadIdx.x] =
             __uint_as_float(static_cast<u32>(s.key[4 * slot + 2 + threadIdx.x]));
     it.order = s.order + static_cast<long long>(slot) * PAIRS;
-    for (int i = threadIdx.x; i < D * padded(DS); i += THREADS)  // columns that nothing else fills
-        m.halves[W_TABLE + i] = 0;
+    for (int i = threadIdx.x; i < D * DS; i += THREADS)  // columns that nothing else fills
+        ToTable::at(m, i / DS, i % DS) = 0;
     __syncthreads();
     const float *weight = s.weight + static_cast<long long>(slot) * P;
     for (int i = threadIdx.x; i < P / 4; i += THREADS) {
@@ -1811,20 +2062,27 @@ __device__ __forceinline__ Slot enter(const Memory &m, const State &s, int slot)
 // Trains the listed slots; or, given somewhere to write it, only finds the loss and the gradient
 // (P + 1 numbers a slot) of the coming step.
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
-    train(State s, const int *listed, int steps, float *gradient) {
+    train(State s, const int *listed, int steps, float *gradient, float *outside) {
     extern __shared__ __align__(16) unsigned char shared_memory[];
     const int slot = listed[blockIdx.x];
-    const Memory m = take_places(shared_memory);
+    const long long first = static_cast<long long>(slot) * P;
+    outside += static_cast<long long>(blockIdx.x) * OUTSIDE;
+    const Memory m = take_places(shared_memory, outside, s.weight + first);
     Training own;
-    own.dtable = m.rest;
-    own.buffer = own.dtable + DTABLE_FLOATS;
+    own.dtable = DTABLE_INSIDE ? m.rest : outside + O_DTABLE;
+    own.buffer = m.rest + DTABLE_INSIDE;
+    own.gradient = WIDE ? outside : own.buffer;
     own.met = reinterpret_cast<int *>(own.buffer + BUFFER_FLOATS);
     own.tokens = reinterpret_cast<u16 *>(own.met + 2 * ROWS);
-    own.places = own.tokens + 4 * ROWS;
-    for (int i = threadIdx.x; i < P / 4; i += THREADS) own.places[i] = s.place[i];
+    own.places = s.place;
+    if (!WIDE) {
+        u16 *places = own.tokens + 4 * ROWS;
+        for (int i = threadIdx.x; i < P / 4; i += THREADS) places[i] = s.place[i];
+        own.places = places;
+    }
     const Slot it = enter(m, s, slot);
-    const long long first = static_cast<long long>(slot) * P;
-    const Queue queue = {s.weight + first, s.mean + first, s.square + first, own.buffer + AT_QUEUE};
+    const Queue queue = {s.weight + first, s.mean + first, s.square + first, own.gradient,
+                         own.buffer + B.queue_at};
     const Genes &genes = it.genes;
 
     // Every thread keeps the schedule; one writes it back.
@@ -1840,7 +2098,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
                                          queue);
         if (gradient) {
             for (int k = threadIdx.x; k < P; k += THREADS)
-                gradient[static_cast<long long>(slot) * (P + 1) + k] = own.buffer[k];
+                gradient[static_cast<long long>(slot) * (P + 1) + k] = own.gradient[k];
             if (threadIdx.x == 0) gradient[static_cast<long long>(slot) * (P + 1) + P] = loss;
             return;
         }
@@ -1862,12 +2120,13 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     s.decay[slot] = decay;
 }
 
-// Evaluates the listed slots on every pair. Two blocks share a multiprocessor.
-extern "C" __global__ void __launch_bounds__(THREADS, 2)
-    judge(State s, const int *listed, float *seen) {
+// Evaluates the listed slots on every pair. Two blocks share a multiprocessor, if they have room.
+extern "C" __global__ void __launch_bounds__(THREADS, WIDE ? 1 : 2)
+    judge(State s, const int *listed, float *seen, float *outside) {
     extern __shared__ __align__(16) unsigned char shared_memory[];
     const int slot = listed[blockIdx.x];
-    const Memory m = take_places(shared_memory);
+    const Memory m = take_places(shared_memory, outside + static_cast<long long>(blockIdx.x) * OUTSIDE,
+                                 s.weight + static_cast<long long>(slot) * P);
     const Slot it = enter(m, s, slot);
     u32 *gaps = reinterpret_cast<u32 *>(m.rest), *members = gaps + fours(TRAIN),
         *filled = members + MEMBERS + COUNTS - 1;

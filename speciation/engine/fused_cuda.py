@@ -29,7 +29,8 @@ from speciation.trial.trial import Trial
 
 SOURCE = files("speciation.engine").joinpath("fused.cu")
 WARPS = 8  # of a trial: a constant, since it decides the order of sums
-_HALVES = 1 << 15  # weights that lie in shared memory as float16s
+ROOM = 227 * 1024  # bytes of a block's shared memory: a constant, since it decides that, too
+_LAST_PLACE = (1 << 16) - 1
 _TENSORS = (
     *("weight", "mean", "square", "recipe"),
     *("step", "loss_mean", "loss_variance", "decaying", "decay"),
@@ -43,7 +44,7 @@ class StateStruct(ctypes.Structure):
     _fields_ = [*((name, ctypes.c_void_p) for name in _TENSORS), ("slots", ctypes.c_int)]
 
 
-def macros(run: Program, warps: int = WARPS) -> Words:
+def macros(run: Program, warps: int = WARPS, room: int = ROOM) -> Words:
     """What makes ``fused.cu`` the kernel of a program."""
     q10, q50, q90 = (round(q * (run.train_count - 1)) for q in GAP_QUANTILES)
     return definitions(run.plan, run.model) + words(
@@ -55,6 +56,7 @@ def macros(run: Program, warps: int = WARPS) -> Words:
         RANK_Q50=q50,
         RANK_Q90=q90,
         TILE_WARPS=warps,
+        SHARED_ROOM=room,
     )
 
 
@@ -82,6 +84,11 @@ def _unfit(run: Program, precision: str) -> str | None:
             "the fused kernel of a GPU takes d_model up to 128 and d_ff in steps of 16, and up "
             f"to 16 heads, not d_model {shape.d_model}, d_ff {shape.d_ff}, {shape.heads} heads"
         )
+    if (last := _offsets(run.plan).max()) > _LAST_PLACE:
+        return (
+            f"the fused kernel of a GPU has {_LAST_PLACE + 1:,} places for fours of weights; "
+            f"d_model {shape.d_model} with d_ff {shape.d_ff} needs {last + 1:,}"
+        )
     if run.plan.elements > 255:
         return f"the fused kernel takes up to 255 elements, not {run.plan.elements}"
     return None
@@ -93,30 +100,34 @@ def pairs(run: Program) -> Tensor:
     return left | right << 8 | answer << 16
 
 
-def places(plan: Layout, width: int) -> NDArray[np.int16]:
-    """Where each four of the flat weights lie in the kernel's shared memory, ``(P / 4,)``.
+def places(plan: Layout) -> NDArray[np.int16]:
+    """Where fours of the flat weights go in the kernel's memory, ``(P / 4,)``, in 16 bits.
 
-    A quarter of their offset in float32s, or in float16s with the bit ``_HALVES``; the order is
-    that of the constants in ``fused.cu``.
+    A quarter of an offset: in float16s among the factors, or behind these in float32s among the
+    rest, of which a wide model leaves the last where they are.
     """
-    halves = ("0.out", "0.up", "0.down", "unembed", "0.value")
-    table_columns = width + 16
+    return _offsets(plan).astype(np.uint16).view(np.int16)
+
+
+def _offsets(plan: Layout) -> NDArray[np.int64]:
+    """The places as they are, in the order of the constants in ``fused.cu``."""
+    factors = ("0.out", "0.up", "0.down", "unembed", "0.value")
+    last = ("tokens", "0.query", "0.key")
+    by_name = {weight.name: weight for weight in plan.weights}
+    rest = [name for name in by_name if name not in (*factors, *last)]
     where: dict[str, NDArray[np.int64]] = {}
     at = 0
-    by_name = {weight.name: weight for weight in plan.weights}
-    for name in halves:
+    for name in factors:
         rows, columns = by_name[name].shape
-        stride = (table_columns if name == "0.value" else columns) + 8
+        stride = columns + (24 if name == "0.value" else 8)  # 16 scores stand beside the values
         own = at + np.arange(rows)[:, None] * stride + np.arange(0, columns, 4)
-        where[name] = own.ravel() // 4 | _HALVES
+        where[name] = own.ravel() // 4
         at += rows * stride
-    at = 0
-    for weight in plan.weights:
-        if weight.name not in halves:
-            where[weight.name] = (at + np.arange(0, weight.size, 4)) // 4
-            at += weight.size
-    in_order = np.concatenate([where[weight.name] for weight in plan.weights])
-    return in_order.astype(np.uint16).view(np.int16)
+    for name in (*rest, *last):
+        size = by_name[name].size
+        where[name] = (at + np.arange(0, size, 4)) // 4
+        at += size
+    return np.concatenate([where[weight.name] for weight in plan.weights])
 
 
 def struct(state: State, extra: tuple[Tensor, Tensor]) -> StateStruct:
@@ -144,16 +155,15 @@ class FusedCuda:
 
     def __init__(self, run: Program, state: State) -> None:
         device = state.weight.device
-        self._extra = (
-            pairs(run),
-            torch.from_numpy(places(run.plan, run.model.d_model)).to(device),
-        )
+        self._extra = (pairs(run), torch.from_numpy(places(run.plan)).to(device))
         self._program, self._state = run, state
         self._struct = struct(state, self._extra)
         self._weights = torch.from_numpy(weights_table(run.plan)).to(device)
         self._seen = state.weight.new_zeros(state.weight.shape[0], len(SEEN))
         self._training = torch.cuda.Stream(device)
         self._kernels = kernels(macros(run), device)
+        room = (state.weight.shape[0], self._kernels.outside_bytes)  # as many blocks at most
+        self._outside = torch.empty(room, dtype=torch.uint8, device=device)
 
     def begin(self, slots: Sequence[int], trials: Sequence[Trial]) -> None:
         """Begin trials in these slots, with what the GPU draws."""
@@ -170,12 +180,13 @@ class FusedCuda:
         What is returned is written again by the next call.
         """
         listed = self._listed(occupied)
-        blocks, slots, there = len(occupied), _address(listed), torch.cuda.current_stream()
+        blocks, slots, outside = len(occupied), _address(listed), _address(self._outside)
+        there = torch.cuda.current_stream()
         self._training.wait_stream(there)
         with torch.cuda.stream(self._training):
-            self._launch("train", blocks, slots, ctypes.c_int(steps), _address(None))
+            self._launch("train", blocks, slots, ctypes.c_int(steps), _address(None), outside)
         there.wait_stream(self._training)
-        self._launch("judge", blocks, slots, _address(self._seen))
+        self._launch("judge", blocks, slots, _address(self._seen), outside)
         return self._seen
 
     def gradients(self, occupied: Sequence[int]) -> Tensor:
@@ -183,7 +194,7 @@ class FusedCuda:
         slots, size = self._state.weight.shape
         out = self._state.weight.new_full((slots, size + 1), torch.nan)
         listed = self._listed(occupied)
-        arguments = (_address(listed), ctypes.c_int(1), _address(out))
+        arguments = (_address(listed), ctypes.c_int(1), _address(out), _address(self._outside))
         self._launch("train", len(occupied), *arguments)
         return out
 
@@ -219,6 +230,7 @@ class Kernels:
         module = ctypes.c_void_p()
         self._call("cuModuleLoadData", ctypes.byref(module), code)
         self._made = {name: self._make(module, name) for name in ("begin", "train", "judge")}
+        self.outside_bytes = self._constant(module, "outside_bytes")  # of global memory a block
 
     def launch(
         self, name: str, blocks: int, threads: int, stream: int, *arguments: Any
@@ -233,21 +245,25 @@ class Kernels:
 
     def _make(self, module: ctypes.c_void_p, name: str) -> tuple[ctypes.c_void_p, int]:
         """A function, and the bytes of shared memory that it needs."""
-        function, address, size = ctypes.c_void_p(), ctypes.c_uint64(), ctypes.c_size_t()
-        wanted, device, there = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
+        function, device, there = ctypes.c_void_p(), ctypes.c_int(), ctypes.c_int()
         self._call("cuModuleGetFunction", ctypes.byref(function), module, name.encode())
-        where = (ctypes.byref(address), ctypes.byref(size))
-        self._call("cuModuleGetGlobal_v2", *where, module, f"{name}_bytes".encode())
-        self._call("cuMemcpyDtoH_v2", ctypes.byref(wanted), address, size)
+        wanted = self._constant(module, f"{name}_bytes")
         self._call("cuCtxGetDevice", ctypes.byref(device))
         self._call("cuDeviceGetAttribute", ctypes.byref(there), _SHARED_THERE, device)
-        if wanted.value > there.value:
+        if wanted > there.value:
             raise UnavailableError(
-                f"a trial of this size needs {wanted.value:,} bytes of a GPU's shared memory; "
+                f"a trial of this size needs {wanted:,} bytes of a GPU's shared memory; "
                 f"this one has {there.value:,}"
             )
-        self._call("cuFuncSetAttribute", function, _MAX_DYNAMIC_SHARED_SIZE, wanted.value)
-        return function, wanted.value
+        self._call("cuFuncSetAttribute", function, _MAX_DYNAMIC_SHARED_SIZE, wanted)
+        return function, wanted
+
+    def _constant(self, module: ctypes.c_void_p, name: str) -> int:
+        address, size, value = ctypes.c_uint64(), ctypes.c_size_t(), ctypes.c_int()
+        where = (ctypes.byref(address), ctypes.byref(size))
+        self._call("cuModuleGetGlobal_v2", *where, module, name.encode())
+        self._call("cuMemcpyDtoH_v2", ctypes.byref(value), address, size)
+        return value.value
 
     def _call(self, name: str, *arguments: object) -> None:
         if code := getattr(self._driver, name)(*arguments):

@@ -133,7 +133,8 @@ class SyntheticEngine:
         self._slots += [(trial, 0) for trial in trials]
 
     def advance(self) -> list[TrialResult]:
-        time.sleep(self.behaviour.seconds)
+        if self.behaviour.seconds:
+            time.sleep(self.behaviour.seconds)
         still, finished = [], []
         for trial, step in self._slots:
             if trial.id in self.behaviour.poison:

@@ -40,6 +40,7 @@ def found() -> dict:
     patch.setattr("speciation.engine.bench_ways.BACKENDS", ("torch",))
     patch.setattr("speciation.engine.peers.jax_process.find_spec", lambda _: None)
     patch.setattr(orchestration, "FIRST_COUNT", 2)
+    patch.setattr(orchestration, "REPEATS", 2)
     patch.setattr(orchestration, "abilities", lambda device: ABLE)
     said: list[str] = []
     # By this clock it takes no time to speak of, whatever else the machine has to do.
@@ -174,7 +175,7 @@ def test_in_words_every_row_is_there(found):
     words = "\n".join(sentences(found))
     for what in ("stacking", "algebra", "fusion", "continuous batching", "growth", "ceilings"):
         assert what in words
-    assert ("* not timed 5 × 10 steps" in words) == any(
+    assert (f"* not timed {found['repeats']} × 10 steps" in words) == any(
         "*" in cell for table in shown for cells in table.rows for cell in cells
     )
 
@@ -183,19 +184,18 @@ def test_in_words_every_row_is_there(found):
     ("error", "reason"),
     [(RuntimeError("out of memory"), "out of memory"), (KeyboardInterrupt(), "it was stopped")],
 )
-def test_what_fails_after_the_table_does_not_lose_it(monkeypatch, error, reason):
+def test_what_fails_after_the_table_does_not_lose_it(monkeypatch, found, error, reason):
     def broken(*arguments, **named):
         raise error
 
-    monkeypatch.setattr("speciation.engine.bench_ways.BACKENDS", ("torch",))
-    monkeypatch.setattr("speciation.engine.peers.jax_process.find_spec", lambda _: None)
+    monkeypatch.setattr(orchestration, "_side_by_side", lambda *_: [found["rows"]])
     monkeypatch.setattr(orchestration, "refill", broken)
     monkeypatch.setattr(orchestration, "abilities", lambda device: ABLE)
-    asked = dataclasses.replace(TINY, slots=(2,), batches=(24,))
-    found = bench(asked, lambda _: None, itertools.count(0.0, 1e-6).__next__)
-    assert found["refill"] is None
-    assert found["reason"] == reason
-    assert f"not everything was timed: {reason}" in sentences(found)
+    stopped = bench(TINY, lambda _: None)
+    assert stopped["rows"] == found["rows"]
+    assert stopped["refill"] is None
+    assert stopped["reason"] == reason
+    assert f"not everything was timed: {reason}" in sentences(stopped)
 
 
 def test_a_gpu_that_is_not_there_is_a_sentence(monkeypatch):

@@ -244,7 +244,7 @@ def eve(**changes: Any) -> str:
     ("text", "sentence"),
     [
         ("sed: 3", "unknown key 'sed'; known here are .*; did you mean 'seed'?"),
-        ("evolution: {population: 3}", "population of 3 has no room for 2 elites and 2 aliens"),
+        ("evolution: {population: 1}", "population of 1 has no room for 2 elites and 0 aliens"),
         ("horizon: .nan", "horizon is '.nan', but must be an integer from 1"),
         ("a: &a [1, 1]\nb: &b [*a, *a]\nc: [*b, *b]", "line 1: anchors and aliases"),
         ("- 1\n- 2", "expected keys and values"),

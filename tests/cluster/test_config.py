@@ -269,8 +269,8 @@ TEXT_GENE = json.dumps(dict(genome(1).genes) | {"learning_rate": "fast"})
         ("model: {heads: 5}", "model: .*heads must divide d_model, got 5 heads for 32"),
         ("evolution: 3", "evolution is 3, but must hold keys and values"),
         (
-            "evolution: {population: 3}",
-            "a population of 3 has no room for 2 elites and 2 aliens",
+            "evolution: {population: 1}",
+            "a population of 1 has no room for 2 elites and 0 aliens",
         ),
         (
             "evolution: {gate: 1}",

@@ -26,8 +26,10 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(autouse=True)
 def healthy(tmp_path, monkeypatch) -> None:
-    """A home of its own, and nothing decided about Ray."""
+    """A home of its own, nothing decided about Ray, and no cluster that others started here."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(Path.home() / ".cache"))  # compiled kernels
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(doctor, "session", lambda: None)
     for name in ("RAY_ADDRESS", "RAY_AUTH_MODE"):
         monkeypatch.delenv(name, raising=False)
 

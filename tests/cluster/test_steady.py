@@ -64,7 +64,7 @@ def test_founders_are_the_population_of_a_run_without_broods(steady, tmp_path):
     assert founders.tolist() == plans_frame(Store(tmp_path))["genome_id"].tolist()
 
 
-@pytest.mark.parametrize("slots", [1, 3, 500])
+@pytest.mark.parametrize("slots", [1, pytest.param(3, marks=pytest.mark.slow), 500])
 def test_tables_do_not_depend_on_the_number_of_slots(steady, tmp_path, slots):
     carry_out(OWN, tmp_path, Behaviour(slots=slots))
     assert_same_tables(steady, tmp_path)

@@ -30,6 +30,21 @@ def copied(finished, tmp_path) -> Store:
     return Store(shutil.copytree(finished, tmp_path / "copied"))
 
 
+@pytest.fixture(scope="module")
+def usual(finished, tmp_path_factory) -> Path:
+    """The report of a run that nothing happened to."""
+    return written(finished, tmp_path_factory.mktemp("usual"))
+
+
+@pytest.fixture(scope="module")
+def hostile(finished, tmp_path_factory) -> Page:
+    """The report of a run that says hostile things."""
+    folder = tmp_path_factory.mktemp("hostile")
+    store = Store(shutil.copytree(finished, folder / "store"))
+    poison(store)
+    return read(store, folder)
+
+
 def written(store: Store | Path, folder: Path, run: str = RUN) -> Path:
     """A report's file."""
     path = folder / "report.html"
@@ -37,9 +52,13 @@ def written(store: Store | Path, folder: Path, run: str = RUN) -> Path:
     return path
 
 
+def parsed(path: Path) -> Page:
+    return Page(path.read_text(encoding="utf-8"))
+
+
 def read(store: Store | Path, folder: Path, run: str = RUN) -> Page:
     """A report as parsed."""
-    return Page(written(store, folder, run).read_text(encoding="utf-8"))
+    return parsed(written(store, folder, run))
 
 
 def plots(page: Page) -> list[str]:
@@ -74,8 +93,8 @@ def alter(store: Store, table: str, count: int, **changes: Any) -> None:
 # -- What it says ---------------------------------------------------------------------------
 
 
-def test_a_finished_run_is_told_from_top_to_bottom(finished, tmp_path):
-    page, manifest = read(finished, tmp_path), Store(finished).read_manifest(RUN)
+def test_a_finished_run_is_told_from_top_to_bottom(finished, usual):
+    page, manifest = parsed(usual), Store(finished).read_manifest(RUN)
     confirmed = manifest["champion"]["confirmed"]
     assert plots(page) == PLOTS
     assert manifest["champion"]["genome"]["id"] in page.text
@@ -94,8 +113,8 @@ def test_a_finished_run_is_told_from_top_to_bottom(finished, tmp_path):
         assert title in page.texts
 
 
-def test_every_link_of_the_page_leads_to_one_of_its_parts(finished, tmp_path):
-    page = read(finished, tmp_path)
+def test_every_link_of_the_page_leads_to_one_of_its_parts(usual):
+    page = parsed(usual)
     links = [given["href"] for name, given in page.elements if name == "a"]
     assert len(links) == 6
     assert {link.removeprefix("#") for link in links} <= {g.get("id") for _, g in page.elements}
@@ -169,21 +188,19 @@ def test_lost_curves_and_genomes_leave_the_rest_standing(copied, tmp_path):
 # -- The file -------------------------------------------------------------------------------
 
 
-def test_the_file_needs_nothing_else(finished, tmp_path):
-    path = written(finished, tmp_path)
-    page = Page(path.read_text(encoding="utf-8"))
+def test_the_file_needs_nothing_else(usual):
+    page = parsed(usual)
     loads = [g[key] for _, g in page.elements for key in ("src", "srcset", "data") if key in g]
     assert loads == []
     assert not any(name in ("link", "iframe", "object", "base") for name, _ in page.elements)
-    style = path.read_text(encoding="utf-8").split("<style>")[1].split("</style>")[0]
+    style = usual.read_text(encoding="utf-8").split("<style>")[1].split("</style>")[0]
     assert "url(" not in style
     assert "@import" not in style
-    assert path.read_bytes().count(b"* plotly.js v") == 1
+    assert usual.read_bytes().count(b"* plotly.js v") == 1
 
 
-def test_the_same_store_gives_the_same_bytes(finished, tmp_path):
-    one = written(finished, tmp_path / "one").read_bytes()
-    assert written(finished, tmp_path / "other").read_bytes() == one
+def test_the_same_store_gives_the_same_bytes(finished, usual, tmp_path):
+    assert written(finished, tmp_path).read_bytes() == usual.read_bytes()
 
 
 def test_an_old_report_stays_whole_when_a_new_one_cannot_be_made(copied, tmp_path):
@@ -205,20 +222,17 @@ def test_a_place_that_cannot_be_written_is_named(finished, tmp_path):
 # -- What it never lets in ------------------------------------------------------------------
 
 
-def test_hostile_words_are_words(copied, finished, tmp_path):
-    poison(copied)
-    page = read(copied, tmp_path)
-    honest = {name for name, _ in read(finished, tmp_path).elements}
-    assert {name for name, _ in page.elements} <= honest
-    assert not any(key.startswith("on") for _, given in page.elements for key in given)
-    assert not any("evil" in g.get("href", "") for _, g in page.elements)
-    shown = [text for text in page.texts if "onerror" in text]
+def test_hostile_words_are_words(hostile, usual):
+    honest = {name for name, _ in parsed(usual).elements}
+    assert {name for name, _ in hostile.elements} <= honest
+    assert not any(key.startswith("on") for _, given in hostile.elements for key in given)
+    assert not any("evil" in g.get("href", "") for _, g in hostile.elements)
+    shown = [text for text in hostile.texts if "onerror" in text]
     assert len(shown) >= 8  # name, status, dates, devices, commit, versions, configuration …
 
 
-def test_hostile_words_are_words_in_figures_too(copied, tmp_path):
-    poison(copied)
-    found = [s for data in read(copied, tmp_path).data for s in strings(json.loads(data))]
+def test_hostile_words_are_words_in_figures_too(hostile):
+    found = [s for data in hostile.data for s in strings(json.loads(data))]
     assert any("&lt;img" in s for s in found)
     assert not any("<img" in s or "<a " in s for s in found)
 

@@ -15,7 +15,6 @@ from dashboards.figures.sweep import (
     draw_transfer,
     from_first,
     grid_of,
-    step_grid,
 )
 from speciation.analysis.sweep import Swept
 from speciation.trial.trial import LearningClass
@@ -53,12 +52,14 @@ def test_settings_of_one_axis_are_one_map_of_all_genomes(found):
     assert squares.customdata[0, 0].startswith(cells["setting"].iloc[0])
 
 
-def test_steps_are_a_share_of_each_settings_own_horizon(found):
-    grid = step_grid(found)
-    assert grid.shape == (len(GENOMES), len(ROWS) * len(COLUMNS))
-    assert ((grid >= 0) & (grid <= 1)).all(axis=None)
-    (squares,) = draw_steps(found).data
-    assert np.array_equal(squares.z, grid.to_numpy())
+def test_steps_are_numbers_on_a_share_of_each_settings_own_horizon(found):
+    figure = draw_steps(found)
+    assert len(figure.data) == len(GENOMES)
+    own = found.cells[found.cells["genome"] == GENOMES[0]]
+    steps, horizon = (grid_of(own, value=name).to_numpy() for name in ("steps", "horizon"))
+    assert np.array_equal(figure.data[0].z, steps / horizon)
+    shown = [[int(text.replace(",", "")) for text in line] for line in figure.data[0].text]
+    assert np.abs(np.array(shown) - steps).max() <= 0.5
 
 
 def test_a_correlation_whose_interval_holds_zero_is_grey(found):

@@ -39,3 +39,12 @@ def test_from_few_genomes_nothing_is_learned():
     unit, rmst = population(20)
     assert effects(NAMES, unit, rmst, np.ones(20)) is None
     assert effects(NAMES, np.ones((60, 6)), np.full(60, 5.0), np.ones(60)) is None
+
+
+def test_of_very_many_genomes_a_sample_is_looked_at(monkeypatch):
+    monkeypatch.setattr("speciation.analysis.effects.MOST_GENOMES", 100)
+    unit, rmst = population()
+    found = effects(NAMES, unit, rmst, np.ones(len(rmst)))
+    assert found is not None
+    assert found.genomes == 100
+    assert {own.genes[0] for own in found.genes[:3]} == {"g0", "g1", "g2"}

@@ -19,6 +19,7 @@
 struct float2 { float x, y; };
 struct alignas(16) float4 { float x, y, z, w; };
 struct alignas(8) uint2 { u32 x, y; };
+struct alignas(16) uint4 { u32 x, y, z, w; };
 static struct { int x; } threadIdx, blockIdx;
 
 static inline float __uint_as_float(u32 x) { float y; std::memcpy(&y, &x, 4); return y; }
@@ -32,13 +33,14 @@ static inline u32 atomicOr(u32 *at, u32 x) { const u32 y = *at; *at |= x; return
 static inline u32 atomicAdd(u32 *at, u32 x) { const u32 y = *at; *at += x; return y; }
 static inline float rsqrtf(float x) { return 1.f / std::sqrt(x); }
 
-extern "C" void train(State s, const int *listed, int steps, float *gradient);
-extern "C" void judge(State s, const int *listed, float *seen);
+extern "C" void train(State s, const int *listed, int steps, float *gradient, float *outside);
+extern "C" void judge(State s, const int *listed, float *seen, float *outside);
 struct Entry;
 struct Weight;
 extern "C" void begin(State s, const Entry *entries, const int *orders, const Weight *weights,
                       int count);
-alignas(16) static unsigned char shared_memory[TRAIN_BYTES > JUDGE_BYTES ? TRAIN_BYTES : JUDGE_BYTES];
+alignas(16) static unsigned char
+    shared_memory[larger(larger(TRAIN_BYTES, JUDGE_BYTES), BEGIN_BYTES)];
 
 namespace fibers {
 
@@ -178,6 +180,13 @@ static void store(u16 *row, const u32 (&r)[4]) {  // as fetch, the other way rou
     }
 }
 
+static inline u32 turned(u32 two) {
+    auto lanes = fibers::show(&two, 1);
+    const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+    const auto of_row = [&](int row) { return lanes[4 * row + g / 2][0] >> 16 * (g % 2) & 0xffffu; };
+    return of_row(2 * t) | of_row(2 * t + 1) << 16;
+}
+
 static inline u32 pack_positive(float low, float high) {
     return pack(low < 0.f ? 0.f : low, high < 0.f ? 0.f : high);
 }
@@ -195,18 +204,18 @@ static inline u32 equal(u32 a, u32 b) {
 static State launched;
 static const int *launched_list;
 static int launched_steps;
-static float *launched_out;
+static float *launched_out, *launched_outside;
 static const Entry *launched_entries;
 static const Weight *launched_weights;
 
 static void enter_train() {
-    train(launched, launched_list, launched_steps, launched_out);
+    train(launched, launched_list, launched_steps, launched_out, launched_outside);
     fibers::fiber[threadIdx.x].done = true;
     _longjmp(fibers::scheduler, 1);
 }
 
 static void enter_judge() {
-    judge(launched, launched_list, launched_out);
+    judge(launched, launched_list, launched_out, launched_outside);
     fibers::fiber[threadIdx.x].done = true;
     _longjmp(fibers::scheduler, 1);
 }
@@ -221,7 +230,9 @@ static void enter_begin() {
 static void run(void (*enter)(), const State *s, const int *listed, int blocks) {
     using namespace fibers;
     launched = *s, launched_list = listed;
-    const size_t room = 1 << 18;
+    const size_t room = 1 << 18, outside = size_t(4) * OUTSIDE * blocks;
+    launched_outside = static_cast<float *>(std::aligned_alloc(16, outside));
+    std::memset(launched_outside, 0xff, outside);  // NaN
     for (auto &f : fiber) f.stack = static_cast<char *>(std::malloc(room));
     for (blockIdx.x = 0; blockIdx.x < blocks; blockIdx.x++) {
         std::memset(shared_memory, 0xff, sizeof shared_memory);  // NaN
@@ -244,6 +255,7 @@ static void run(void (*enter)(), const State *s, const int *listed, int blocks) 
             }
     }
     for (auto &f : fiber) std::free(f.stack);
+    std::free(launched_outside);
 }
 
 extern "C" void launch_train(const State *s, const int *listed, int blocks, int steps,

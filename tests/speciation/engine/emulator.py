@@ -29,11 +29,18 @@ COMPILER = shutil.which("g++")
 class Emulated:
     """As ``FusedCuda``, without a GPU."""
 
-    def __init__(self, run: Program, state: State, folder: Path, warps: int = WARPS) -> None:
+    def __init__(
+        self,
+        run: Program,
+        state: State,
+        folder: Path,
+        warps: int = WARPS,
+        room: int = fused_cuda.ROOM,
+    ) -> None:
         if COMPILER is None:
             pytest.skip("emulating a GPU needs g++")
-        self._library = _library(fused_cuda.macros(run, warps), folder)
-        places = torch.from_numpy(fused_cuda.places(run.plan, run.model.d_model))
+        self._library = _library(fused_cuda.macros(run, warps, room), folder)
+        places = torch.from_numpy(fused_cuda.places(run.plan))
         self._extra = (fused_cuda.pairs(run), places)
         self._program = run
         self._state, self._struct = state, fused_cuda.struct(state, self._extra)

@@ -23,7 +23,7 @@ from speciation.trial.trial import (
 from tests.speciation.engine.making import SMALL, random_trials, with_genes
 
 SHAPE = ModelShape(d_model=16, heads=2, d_ff=32)
-HORIZON = 60
+HORIZON = 40
 BLOCK = block_shape("cpu", SMALL, SHAPE).slots
 # torch's compiler warns of itself when it is first imported.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")

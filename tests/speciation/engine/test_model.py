@@ -65,7 +65,7 @@ def flat(run, twin, dtype) -> torch.Tensor:
 
 CASES = {
     "at initialisation": {},
-    "in the middle of training": {"steps": 40},
+    "in the middle of training": {"steps": 20},
     "at large logit gaps": {"steps": 10, "scale": 100.0},
 }
 

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from speciation.evolution.fitness import COLUMNS, LANDSCAPES, champion, fitness_table, wilson
@@ -156,7 +156,6 @@ def test_trials_that_ended_before_the_horizon_without_an_answer_are_left_out_and
 # -- Order and copies of rows -----------------------------------------------------------------
 
 
-@settings(max_examples=50)
 @landscapes
 @given(population=populations, random=st.randoms())
 def test_neither_the_order_of_rows_nor_copies_matter(landscape, population, random):

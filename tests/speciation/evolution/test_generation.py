@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from speciation.evolution.generation import (
@@ -144,7 +144,6 @@ def test_better_genomes_have_more_children(genomes):
     assert best > 4 * worst
 
 
-@settings(max_examples=40)
 @given(
     kind=st.sampled_from([HYPER17, TOY]),
     population=st.integers(1, 24),

@@ -40,7 +40,7 @@ def record(tmp_path_factory) -> Record:
 
 
 @pytest.mark.parametrize(
-    ("a_point", "at_least"), [(2, 100), pytest.param(9, 500, marks=pytest.mark.slow)]
+    ("a_point", "at_least"), [(1, 50), pytest.param(9, 500, marks=pytest.mark.slow)]
 )
 def test_whatever_was_acknowledged_is_there_and_nothing_else(
     record, tmp_path, a_point, at_least

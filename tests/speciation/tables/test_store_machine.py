@@ -236,7 +236,7 @@ class meanwhile:  # noqa: N801 - reads as a clause of the rule
 
 
 TestStore = StoreMachine.TestCase
-TestStore.settings = settings(max_examples=8, stateful_step_count=15)
+TestStore.settings = settings(max_examples=5, stateful_step_count=15)
 
 
 @pytest.mark.slow

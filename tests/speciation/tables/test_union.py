@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from speciation.tables.schema import TABLES
@@ -32,7 +32,6 @@ plan_rows = st.fixed_dictionaries(
 
 
 @pytest.mark.parametrize(("spec", "rows"), [(TRIALS, trial_rows), (PLANS, plan_rows)])
-@settings(max_examples=50)
 @given(data=st.data())
 def test_any_order_and_any_grouping_give_the_same_table(spec, rows, data):
     told = data.draw(st.lists(rows, max_size=12))
@@ -46,7 +45,6 @@ def test_any_order_and_any_grouping_give_the_same_table(spec, rows, data):
     assert repr(union([whole, grouped], spec).to_pylist()) == repr(whole.to_pylist())
 
 
-@settings(max_examples=50)
 @given(st.lists(trial_rows, max_size=12))
 def test_a_key_has_one_row_and_it_is_one_that_was_told(told):
     rows = union([facts.as_table(told)], TRIALS).to_pylist()
@@ -56,7 +54,6 @@ def test_a_key_has_one_row_and_it_is_one_that_was_told(told):
     assert all(repr(row) in known for row in in_order)
 
 
-@settings(max_examples=50)
 @given(st.lists(trial_rows, min_size=1, max_size=12))
 def test_a_request_that_any_row_answers_is_answered_by_the_one_that_is_kept(told):
     from speciation.trial.trial import answers

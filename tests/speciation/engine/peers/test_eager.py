@@ -31,7 +31,7 @@ def test_it_learns(job):
     torch.manual_seed(0)
     pack = EagerTrial(job)
     first = pack.interval()
-    for _ in range(20):
+    for _ in range(10):
         last = pack.interval()
     assert last[0] < first[0]
 
