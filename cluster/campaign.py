@@ -44,6 +44,7 @@ class Cause(StrEnum):
     DIED = "died"  # its process ended
     RAISED = "raised"  # its engine did, and may be unusable
     HUNG = "hung"  # it did not answer in time
+    STARTING = "hung while starting"  # and so before it held anything
     MEMORY = "out of memory"  # of its GPU or its machine
     LEFT = "left"  # its machine was lost, drained or could not be reached
 

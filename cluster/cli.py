@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -32,6 +33,7 @@ from cluster.terminal import (
     page_folder,
     print_json,
     say,
+    show_page,
     show_table,
     target,
     where_options,
@@ -299,9 +301,7 @@ def report(run: str | None, store: str, output: Path | None, show: bool) -> None
     path = write_report(place, find_run(place, run), output)
     say(f"report  {path}")
     if show:
-        import webbrowser
-
-        webbrowser.open(path.resolve().as_uri())
+        show_page(path)
 
 
 @speciation.command()
@@ -535,6 +535,7 @@ def submit(
         places,
         ray_jobs,
     )
+    from cluster.own_cluster import named
     from cluster.shipping import pack
     from speciation.tables.store import Store
 
@@ -556,8 +557,7 @@ def submit(
     queue = JobQueue(Store(place), time.time)
     job, new = queue.submit(plan, priority, devices)
     with _saying(as_json) as tell:
-        tell("starting the dispatcher …")
-        dispatcher, started = dispatched(cluster, job, place, parcel)
+        dispatcher, started = dispatched(cluster, job, place, parcel, tell)
     uploaded = parcel.summary() if started else None
     if as_json:
         print_json(
@@ -568,6 +568,7 @@ def submit(
                 "new": new,
                 "store": place,
                 "dispatcher": dispatcher,
+                "cluster": cluster.address,
                 "dashboard": cluster.url,
                 "uploaded": uploaded,
             }
@@ -581,6 +582,7 @@ def submit(
     say(f"results   {place}")
     if "://" not in place and not cluster.is_here():
         say(f"note      the cluster must see {place} at the same path; a bucket is seen by all")
+    say(f"cluster   {named(cluster.address)}")
     say(f"dashboard {cluster.url}")
     where = "" if place == str(Path(DEFAULT_STORE).absolute()) else f" --store {place}"
     again = f"; to run it again: speciation retry {job.id}{where}"
@@ -712,16 +714,19 @@ def dispatch(store: str, address: str | None, as_json: bool) -> None:
     Example:  [bold cyan]speciation dispatch --store s3://bucket/results --address head:6379[/]
     """
     from cluster.launch import begun, existing_store, lasting_place, ray_jobs
+    from cluster.own_cluster import named
     from cluster.shipping import pack
 
     place = existing_store(lasting_place(store)).uri
     parcel, cluster = pack(), ray_jobs(address)
-    own, started = begun(cluster, place, parcel)
+    with _saying(as_json) as tell:
+        own, started = begun(cluster, place, parcel, tell)
     if as_json:
         uploaded = parcel.summary() if started else None
-        print_json({"dispatcher": own, "started": started, "uploaded": uploaded})
+        told = {"dispatcher": own, "started": started, "uploaded": uploaded}
+        print_json(told | {"cluster": cluster.address})
         return
-    say(f"{own} works on the queue of {place}")
+    say(f"{own} works on the queue of {place}, at {named(cluster.address)}")
     if started:
         say(f"uploaded {parcel.summary()}")
 
@@ -1036,7 +1041,11 @@ def _validate(
     folder = page_folder(out, place, "validation")
     folder.mkdir(parents=True, exist_ok=True)  # or it would be missed only after the training
     missing = planned.to_train
-    engine = executor_for(asked.config, trials=missing) if missing else nullcontext(None)
+    engine = (
+        executor_for(asked.config, trials=missing, tell=partial(click.echo, err=as_json))
+        if missing
+        else nullcontext(None)
+    )
     with stop_signals() as stop, bars(as_json) as tell, engine as executor:
         done = validate(
             asked,
@@ -1063,9 +1072,7 @@ def _validate(
             say(sentence)
         _show_validation(done.found, written)
     if show:
-        import webbrowser
-
-        webbrowser.open((folder / "validation.html").resolve().as_uri())
+        show_page(folder / "validation.html")
 
 
 def _write_validation(
@@ -1126,9 +1133,7 @@ def _show_published(path: Path, out: Path | None, show: bool, as_json: bool) -> 
     page = folder / f"{path.stem}.html"
     write(found, path.name, sentences, page)
     if show:
-        import webbrowser
-
-        webbrowser.open(page.resolve().as_uri())
+        show_page(page)
     if as_json:
         luck = _plain(found.luck) | {"plausible": found.plausible}
         told = {"genomes": len(found.table), "variation": found.variation, "luck": luck}
@@ -1149,12 +1154,18 @@ def _show_published(path: Path, out: Path | None, show: bool, as_json: bool) -> 
 
 
 def _drive(config: RunConfig, as_json: bool) -> None:
+    from cluster.launch import LaunchError
     from cluster.progress import reporter_for
-    from speciation.tables.store import Store
+    from speciation.tables.store import Store, StoreUnavailable
 
     place, shown = Store(config.store), console()
-    with reporter_for(config, shown, as_json) as reporter:
-        summary = _carry_out(config, reporter)
+    try:
+        with reporter_for(config, shown, as_json) as reporter:
+            summary = _carry_out(config, reporter)
+    except StoreUnavailable as error:
+        raise LaunchError(
+            f"interrupted: {error}. What was stored is kept; the same command goes on"
+        ) from error
     if summary.stopped:
         go_on = f"speciation resume {config.run_id()}{_on(config)}"
         click.echo(f"stopped; every finished trial is stored; go on with: {go_on}", err=as_json)
@@ -1171,7 +1182,8 @@ def _carry_out(config: RunConfig, reporter: Reporter, devices: float = math.inf)
     from speciation.tables.store import Store
 
     place = Store(config.store)
-    with stop_signals() as stop, executor_for(config, devices) as executor:
+    engine = executor_for(config, devices, tell=reporter.note)
+    with stop_signals() as stop, engine as executor:
         pulse = pulse_keeper(config)
 
         def report(progress: Progress) -> None:

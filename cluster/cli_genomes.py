@@ -6,7 +6,6 @@ All but ``interpret`` work where neither torch nor Ray is installed.
 from __future__ import annotations
 
 import os
-import webbrowser
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from cluster.terminal import bars, print_json, say, show_table, target
+from cluster.terminal import bars, print_json, say, show_page, show_table, target
 
 if TYPE_CHECKING:
     from speciation.analysis.circuits import Anatomy
@@ -601,7 +600,7 @@ def lab(port: int, host: str, root: Path | None, uri: str | None, show: bool) ->
     address = f"http://{host}:{port}/" + (f"?token={token}" if token else "")
     say(f"the Lab is at {address}; Ctrl-C closes it")
     if show:
-        webbrowser.open(address)
+        show_page(address)
     server.run()
 
 
@@ -827,4 +826,4 @@ def _anatomy(own: Anatomy) -> dict[str, Any]:
 def _page_written(page: Path, show: bool, quiet: bool) -> None:
     click.echo(f"page  {page}", err=quiet)
     if show:
-        webbrowser.open(page.resolve().as_uri())
+        show_page(page)

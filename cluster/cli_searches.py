@@ -19,6 +19,7 @@ from cluster.terminal import (
     print_json,
     say,
     setting_options,
+    show_page,
     show_table,
     where_options,
 )
@@ -306,7 +307,7 @@ def _carry_out(entries: Sequence[Entry], files: Files, drivers: int, quiet: bool
     most = config.evolution.population * config.evolution.seeds * drivers
     with (
         stop_signals() as stop,
-        executor_for(config, trials=most) as executor,
+        executor_for(config, trials=most, tell=partial(click.echo, err=quiet)) as executor,
         bars(quiet, "trial-steps to spend") as tell,
     ):
         return carry_out(missing, files, executor, drivers, tell, stop)
@@ -414,20 +415,20 @@ def _panel(
 ) -> pd.DataFrame:
     """Every genome on every seed; exits where somebody asked to stop."""
     from cluster.launch import executor_for, stop_signals
-    from cluster.panel import complete, lacking, panel
+    from cluster.panel import Panel
     from cluster.training import StoppedEarlyError
 
-    asked = (config, genomes, seeds, place)
-    if not (many := lacking(*asked)):
-        return panel(*asked)
+    asked = Panel(config, genomes, seeds, place)
+    if not (many := asked.lacking()):
+        return asked.rows()
     try:
         with (
             stop_signals() as stop,
-            executor_for(config, trials=many) as executor,
+            executor_for(config, trials=many, tell=partial(click.echo, err=quiet)) as executor,
             bars(quiet) as tell,
         ):
-            complete(*asked, executor, partial(tell, phase), stop)
-        return panel(*asked)
+            asked.complete(executor, partial(tell, phase), stop)
+        return asked.rows()
     except StoppedEarlyError:
         click.echo("stopped; what has finished is stored; the same command goes on", err=True)
         sys.exit(130)
@@ -524,6 +525,4 @@ def _end(written: Sequence[Path], quiet: bool, show: bool) -> None:
         for path in written:
             say(f"wrote  {path}")
     if show:
-        import webbrowser
-
-        webbrowser.open(written[-1].resolve().as_uri())
+        show_page(written[-1])

@@ -253,6 +253,7 @@ def main() -> None:
                 jobs = dispatcher.look()
             except (ExecutorError, StoreError) as error:
                 say("waiting", reason=str(error))
+                busy = time.monotonic()  # nobody knows that there is nothing to do
             else:
                 metrics.queue([job.state for job in jobs])
                 write_beat(files, time.time())

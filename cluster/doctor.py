@@ -19,7 +19,7 @@ from cluster.closed import Listener, answer, prove
 from cluster.config import RunConfig
 from cluster.engine_host import engine_bytes, planned_spec
 from cluster.executor import ExecutorError, engine_plan
-from cluster.local_cluster import session
+from cluster.own_cluster import located, named, own_cluster
 from cluster.provenance import version_of
 from cluster.ray_address import TOKEN_FILE, probe, wanted_address
 from speciation.tables.store import Store
@@ -100,13 +100,14 @@ def _ray(config: RunConfig | None) -> Iterator[Check]:
         yield Check("ray cluster", "none given: one is started here for each run")
     else:
         try:
+            address = located(address)
             probe(address)
-            yield Check("ray cluster", f"{address} answers")
+            yield Check("ray cluster", f"{named(address)} answers")
             yield from _open(address)
         except ExecutorError as error:
             yield Check("ray cluster", str(error), "missing")
-    if (here := session()) is not None:
-        yield _closed(here)
+    if (here := own_cluster()) is not None:
+        yield _closed(here.session)
     token = Path.home() / TOKEN_FILE
     if os.environ.get("RAY_AUTH_MODE") == "disabled":
         yield Check(

@@ -60,6 +60,7 @@ from speciation.tables.store import Store, StoreError
 from speciation.trial.trial import Trial
 
 REPORT_SECONDS = 0.1
+FIRST_PATIENCE = 60.0  # seconds, with a store that has not answered yet and perhaps never will
 
 READ = ("trials", "genomes", "plans", "generations")
 
@@ -144,8 +145,9 @@ class _Driver:
         """A newer program's store, or another run's, is refused before it is written to."""
         store, run = self._store, self._run
         for table in READ:
-            self._trainer.insist(partial(store.select, table, ()))
-        if (manifest := self._trainer.insist(lambda: manifest_of(store, run))) is not None:
+            self._trainer.insist(partial(store.select, table, ()), FIRST_PATIENCE)
+        manifest = self._trainer.insist(lambda: manifest_of(store, run), FIRST_PATIENCE)
+        if manifest is not None:
             check_same_science(self._config, manifest, f"run {run} in {store.uri}")
 
     def run(self) -> RunSummary:
@@ -345,6 +347,7 @@ class _Driver:
                 seconds=now - self._began,
                 eta_seconds=self._eta(campaign, work),
                 store_is_full=self._trainer.store_is_full,
+                waiting=self._executor.waiting,
                 outcomes=dict(self._trainer.tally.outcomes),
             )
         )

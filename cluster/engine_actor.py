@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import ray
 
-from cluster.engine_host import EngineHost
+from cluster.engine_host import EngineHost, first_trial
 from cluster.executor import EnginePlan, MakeEngine
 from cluster.parcel import Parcel, unpacked
 from cluster.report import Report, report_of
@@ -23,17 +23,21 @@ class Ready:
 
     slots: int
     node: str
+    seconds: float  # that it took
 
 
 class EngineActor:
     """Holds an engine; Ray calls one method at a time."""
 
     def __init__(self, plan: EnginePlan, make: MakeEngine) -> None:
+        began = time.monotonic()
         self._host = EngineHost(make(plan))
+        self._host.try_out(first_trial(plan))
+        self._took = time.monotonic() - began
 
     def ready(self) -> Ready:
-        """Answers once the engine is built."""
-        return Ready(self._host.slots, ray.get_runtime_context().get_node_id())
+        """Answers once the engine is built and has trained."""
+        return Ready(self._host.slots, ray.get_runtime_context().get_node_id(), self._took)
 
     def work(self, sent: Parcel | None, seconds: float) -> Report:
         """Take trials in and train for about so many seconds."""

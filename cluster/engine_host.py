@@ -5,12 +5,16 @@ Both executors hold engines this way: in the driver's own process, or in an acto
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from cluster.executor import EngineLike, EnginePlan
+from speciation.genome.genome import HYPER17
 from speciation.trial.task import Task
 from speciation.trial.trial import ModelShape, Trial, TrialResult
 
@@ -34,6 +38,7 @@ class EngineHost:
         self._engine = engine
         self._clock = clock
         self._waiting: deque[Trial] = deque()
+        self._steps_before = 0
 
     @property
     def slots(self) -> int:
@@ -48,7 +53,16 @@ class EngineHost:
     @property
     def trial_steps(self) -> int:
         """Training steps so far, over all slots."""
-        return self._engine.trial_steps
+        return self._engine.trial_steps - self._steps_before
+
+    def try_out(self, trial: Trial) -> None:
+        """Train a trial that nobody asked for.
+
+        Whatever compiles at first use does so now, and a device that hangs does so before it
+        holds a trial that could be blamed.
+        """
+        self.work([trial], math.inf)
+        self._steps_before = self._engine.trial_steps
 
     def work(
         self, trials: Sequence[Trial], seconds: float, until_first: bool = False
@@ -77,6 +91,13 @@ class EngineHost:
         if count:
             self._engine.admit([self._waiting.popleft() for _ in range(count)])
         return self._engine.occupied > 0
+
+
+def first_trial(plan: EnginePlan) -> Trial:
+    """The shortest trial of a plan, of a genome in the middle of everything."""
+    [genome] = HYPER17.decode(np.full((1, len(HYPER17.columns)), 0.5))
+    interval = plan.task.eval_interval
+    return Trial(genome, plan.task, plan.model, 0, interval, precision=plan.precision)
 
 
 def make_planned_engine(plan: EnginePlan) -> EngineLike:

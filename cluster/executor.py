@@ -37,6 +37,11 @@ class Executor(Protocol):
         ...
 
     @property
+    def waiting(self) -> int:
+        """Engines that no machine has room for yet. They wait as long as it takes."""
+        ...
+
+    @property
     def trial_steps(self) -> int:
         """Training steps done so far, over all slots, as last heard."""
         ...

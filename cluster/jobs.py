@@ -20,7 +20,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,11 @@ import ray
 from ray._private.authentication.authentication_token_setup import (
     maybe_enable_token_auth_if_token_available,
 )
-from ray._private.services import canonicalize_bootstrap_address
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from cluster.dispatch import Devices, Seen
 from cluster.executor import ExecutorError
+from cluster.own_cluster import located
 from cluster.provenance import SHIPPED_COMMIT, UNKNOWN
 from cluster.ray_address import (
     JOB_ENVIRONMENT,
@@ -58,19 +58,19 @@ class RayJobs:
 
     Args:
         address: ``host:port`` of the cluster or of its dashboard, ``http://…``, or None for
-            ``RAY_ADDRESS`` or the cluster that was started on this machine.
+            ``RAY_ADDRESS`` or a cluster on this machine, ours before others.
 
     Raises:
         ExecutorError: There is no cluster, or it does not let us in.
     """
 
     def __init__(self, address: str | None = None) -> None:
-        self.address = wanted_address(address) or "auto"
+        self.address = located(wanted_address(address) or wanted_address("auto") or "auto")
         for name in QUIET:
             logging.getLogger(name).setLevel(logging.ERROR)
         if not self.address.startswith(("http://", "https://")):
             probe(self.address)
-            check_token(_cluster_at(self.address))
+            check_token(self.address)
         maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
         with self._understood():
             self._client = JobSubmissionClient(self._dashboard())
@@ -153,10 +153,17 @@ class RayJobs:
 
     # -- The dispatcher -----------------------------------------------------------------
 
-    def ensure_dispatcher(self, store: str, parcel: Parcel) -> tuple[str, bool]:
+    def ensure_dispatcher(
+        self, store: str, parcel: Parcel, tell: Callable[[str], None] = lambda _: None
+    ) -> tuple[str, bool]:
         """Have one dispatcher of a store's queue running, with this code.
 
         One with other code makes room: what it began goes on, what is queued begins with this.
+
+        Args:
+            store: Whose queue.
+            parcel: The code.
+            tell: Told if one is being started, which takes some seconds.
 
         Returns:
             Its submission id, and whether it was started now.
@@ -173,6 +180,7 @@ class RayJobs:
         for job in alive:
             if (job.metadata or {}).get("code") == parcel.name:
                 return str(job.submission_id), False
+        tell("starting the dispatcher …")
         for job in alive:
             self.stop(str(job.submission_id))
         own = f"{DISPATCHER}-{tag}-{len(known) + 1}"
@@ -196,7 +204,7 @@ class RayJobs:
 
     def _dashboard(self) -> str:
         """The dashboard's address. Ray finds it from the cluster's, but takes no other one."""
-        if "://" in self.address or self.address == "auto" or not _speaks_http(self.address):
+        if "://" in self.address or not _speaks_http(self.address):
             return self.address
         return f"http://{self.address}"
 
@@ -266,19 +274,6 @@ def python_there() -> str:
     """
     here = shlex.quote(sys.executable)
     return f'"$(test -x {here} && echo {here} || echo python)"'
-
-
-def _cluster_at(address: str) -> str:
-    """Where a cluster is; of ``auto``, the one that Ray remembers for this machine."""
-    if address != "auto":
-        return address
-    try:
-        return str(canonicalize_bootstrap_address(address))
-    except ConnectionError as error:
-        raise ExecutorError(
-            "no Ray cluster runs on this machine; start one with `speciation cluster start`, "
-            "or name another with --address"
-        ) from error
 
 
 def _speaks_http(address: str) -> bool:

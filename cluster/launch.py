@@ -40,7 +40,10 @@ class LaunchError(ValueError):
 
 @contextmanager
 def executor_for(
-    config: RunConfig, devices: float = math.inf, trials: int | None = None
+    config: RunConfig,
+    devices: float = math.inf,
+    trials: int | None = None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Executor]:
     """The executor that a run wants, closed in the end whatever happens.
 
@@ -48,6 +51,7 @@ def executor_for(
         config: The run.
         devices: How many GPUs (or cores, without any) of a Ray cluster it may use at most.
         trials: How many will be trained at once at most; as many as the run has by default.
+        tell: Told which cluster was joined, if one was, and that none has room.
     """
     plan = engine_plan(config)
     executor: Executor
@@ -66,6 +70,7 @@ def executor_for(
             label=config.run_id(),
             most_actors=most,
             gpus=min(devices, 1.0),
+            tell=tell,
         )
     else:
         from cluster.local_executor import LocalExecutor
@@ -158,24 +163,32 @@ def ray_jobs(address: str | None) -> RayJobs:
     return RayJobs(address)
 
 
-def begun(cluster: RayJobs, store: str, parcel: Parcel) -> tuple[str, bool]:
+def begun(
+    cluster: RayJobs, store: str, parcel: Parcel, tell: Callable[[str], None] = lambda _: None
+) -> tuple[str, bool]:
     """Have a dispatcher work on a queue; see ``RayJobs.ensure_dispatcher``.
 
     Until it speaks for itself, some seconds from now, it is said here that somebody is at work.
     """
-    dispatcher = cluster.ensure_dispatcher(store, parcel)
+    dispatcher = cluster.ensure_dispatcher(store, parcel, tell)
     write_beat(open_files(store), time.time())
     return dispatcher
 
 
-def dispatched(cluster: RayJobs, job: Job, store: str, parcel: Parcel) -> tuple[str, bool]:
+def dispatched(
+    cluster: RayJobs,
+    job: Job,
+    store: str,
+    parcel: Parcel,
+    tell: Callable[[str], None] = lambda _: None,
+) -> tuple[str, bool]:
     """Have a dispatcher begin a job that is queued; see :func:`begun`.
 
     Raises:
         ExecutorError: There is none; the job is queued all the same, and that is said.
     """
     try:
-        return begun(cluster, store, parcel)
+        return begun(cluster, store, parcel, tell)
     except ExecutorError as error:
         raise ExecutorError(
             f"job {job.id} is queued, but nothing begins it yet: {error}; once that is mended: "

@@ -10,7 +10,6 @@ tests use.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -23,9 +22,9 @@ from pathlib import Path
 
 from cluster.closed import Proof, insist, processes, prove
 from cluster.executor import ExecutorError
+from cluster.own_cluster import OwnCluster, forget, own_cluster, remember
 from cluster.ray_address import ensure_token, own_token
 
-STATE = Path(".ray") / "speciation-cluster.json"  # in the home folder
 START_SECONDS = 120.0
 STOP_SECONDS = 10.0
 FOLDER = "--session-dir="  # by which a head is told the folder of its session
@@ -83,7 +82,7 @@ def start(
         ExecutorError: One runs already, a port is taken, Ray cannot be started, or it would
             let somebody in.
     """
-    if session() is not None:
+    if own_cluster() is not None:
         raise ExecutorError(
             "a cluster was started here already; use it (--address auto), or end it with "
             "`speciation cluster stop`"
@@ -131,7 +130,7 @@ def start(
         pages,
         folder,
     )
-    _remember(started)
+    remember(OwnCluster(folder, address))
     return started
 
 
@@ -141,17 +140,11 @@ def stop() -> int:
     Raises:
         ExecutorError: None was.
     """
-    state = _state()
-    if state is None or not (count := _end(state["session"])):
+    own = own_cluster()
+    if own is None or not (count := _end(own.session)):
         raise ExecutorError("no cluster was started here by `speciation cluster start`")
-    (Path.home() / STATE).unlink(missing_ok=True)
+    forget()
     return count
-
-
-def session() -> str | None:
-    """The session folder of the cluster that was started here; None if none runs."""
-    state = _state()
-    return state["session"] if state and processes(state["session"]) else None
 
 
 def _environment(metrics: bool) -> dict[str, str]:
@@ -266,17 +259,3 @@ def _end(session: str) -> int:
         while processes(session) and time.monotonic() < deadline:
             time.sleep(0.1)
     return len(found)
-
-
-def _remember(started: Started) -> None:
-    path = Path.home() / STATE
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    path.write_text(json.dumps({"session": started.session, "address": started.address}))
-
-
-def _state() -> dict[str, str] | None:
-    try:
-        told = json.loads((Path.home() / STATE).read_text())
-        return {"session": str(told["session"]), "address": str(told["address"])}
-    except (OSError, ValueError, KeyError, TypeError):
-        return None

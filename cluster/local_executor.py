@@ -17,7 +17,7 @@ ACTOR = "local"
 
 
 class LocalExecutor:
-    """One engine here; see ``cluster.executor.Executor``.
+    """One engine here, which waits for nothing; see ``cluster.executor.Executor``.
 
     Args:
         plan: Which engine.
@@ -26,6 +26,8 @@ class LocalExecutor:
     Raises:
         ExecutorError: The engine cannot be built.
     """
+
+    waiting = 0
 
     def __init__(self, plan: EnginePlan, make: MakeEngine = make_planned_engine) -> None:
         self._plan, self._make = plan, make

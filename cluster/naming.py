@@ -14,6 +14,7 @@ from pathlib import Path
 from cluster.config import HALL_OF_FAME, PROJECT, RUN_PREFIX, RunConfig
 from cluster.manifest import find_run, manifest_of
 from cluster.plan import admitted, last_generation
+from speciation.genome.collection import find, read_collection
 from speciation.genome.genome import Genome, GenomeError
 from speciation.genome.library import StoredGenome, load_folder, read_stored
 from speciation.tables.readers import genome_of_row, genomes_frame
@@ -92,7 +93,9 @@ def _of_ids(ids: Iterable[str], store: Store) -> dict[str, Genome]:
     found = {row["genome_id"]: genome_of_row(row) for row in rows}
     missing = [own for own in wanted if own not in found]
     if missing:
-        found |= {g.genome.id: g.genome for g in _library() if g.genome.id in missing}
+        library = read_collection(LIBRARY)
+        kept = ((own, library.holding(own)) for own in missing)
+        found |= {own: stored.genome for own, stored in kept if stored is not None}
     if lost := [own for own in wanted if own not in found]:
         raise NamingError(f"the genes of genome {lost[0]} are not in {store.uri}")
     return {own[:SHORT_ID]: found[own] for own in wanted}
@@ -142,8 +145,6 @@ def _of_prefix(word: str, store: Store) -> Named:
     if _ID.fullmatch(word):
         frame = genomes_frame(store)
         ids = [str(own) for own in frame["genome_id"] if str(own).startswith(word)]
-        if not ids:
-            ids = [g.genome.id for g in _library() if g.genome.id.startswith(word)]
         if len(set(ids)) > 1:
             raise NamingError(
                 f"{word} is the beginning of {len(set(ids))} genome ids, such as {ids[0]} and "
@@ -151,21 +152,19 @@ def _of_prefix(word: str, store: Store) -> Named:
             )
         if ids:
             return Named(_of_ids(ids[:1], store))
-    if stored := [own for own in _library() if own.path.stem == word]:
-        return Named({word: stored[0].genome})
-    raise NamingError(
-        f"{word!r} is no genome: give a JSON file or a folder of them, an id or its beginning "
-        f"(4 digits or more), {HALL_OF_FAME}, {RUN_PREFIX}NAME, {SPECIES_PREFIX}NAME, "
-        f"{GROUP_PREFIX}NAME, or a genome of {LIBRARY.name}/"
-    )
+    return _of_library(word)
 
 
-def _library() -> list[StoredGenome]:
-    """Genomes that come with the project, and one's own beside them; unreadable ones apart."""
-    found = []
-    for path in sorted(LIBRARY.glob("*/*.json")):
-        try:
-            found.append(read_stored(path))
-        except GenomeError:
-            continue
-    return found
+def _of_library(word: str) -> Named:
+    """A genome that comes with the project, or one of one's own beside them."""
+    try:
+        genome = find(read_collection(LIBRARY), word).genome
+    except GenomeError as error:
+        if " may be " in str(error):
+            raise NamingError(str(error)) from error
+        raise NamingError(
+            f"{word!r} is no genome: give a JSON file or a folder of them, an id or its "
+            f"beginning (4 digits or more), {HALL_OF_FAME}, {RUN_PREFIX}NAME, "
+            f"{SPECIES_PREFIX}NAME, {GROUP_PREFIX}NAME, or a genome of {LIBRARY.name}/"
+        ) from error
+    return Named({genome.id[:SHORT_ID] if genome.id.startswith(word) else word: genome})

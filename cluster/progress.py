@@ -21,7 +21,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cluster.config import DEFAULT_TRACK, RunConfig
+from cluster.places import NO_ROOM
 from cluster.progress_text import (
+    STORE_FAILS,
     JsonReporter,
     LineReporter,
     Pace,
@@ -80,6 +82,10 @@ class LiveReporter(Reporter):
         # Where nothing began, nothing stays: an error has the screen to itself.
         self._live.transient = not (self._over or self._now or self._closed)
         self._live.__exit__(kind, error, trace)
+
+    def note(self, sentence: str) -> None:
+        """A line above the panel."""
+        self._console.print(sentence, style=FAINT, markup=False, highlight=False)
 
     def snapshot(self, now: Snapshot) -> None:
         """Shown at the next refresh."""
@@ -185,6 +191,8 @@ class LiveReporter(Reporter):
             else "confirming the champion on new seeds",
             "pace": f"{rate_text(trials)} trials/s · {rate_text(steps)} steps/s"
             if now.capacity
+            else NO_ROOM
+            if now.waiting
             else "engines are starting …",
             "time": time,
         }
@@ -262,7 +270,7 @@ def _note(now: Snapshot) -> str:
     """What is not as it should be, if anything."""
     notes = []
     if now.store_is_full:
-        notes.append("the store is full: waiting for space, no new trials are begun")
+        notes.append(STORE_FAILS)
     if now.suspects:
         notes.append(f"an engine was lost: {now.suspects} trials are being run apart")
     if now.failed:

@@ -20,6 +20,7 @@ from cluster.driver import Progress
 from cluster.summary import GenerationSummary, Measured, RunSummary, Snapshot, plain
 
 RATE_SECONDS = 15.0
+STORE_FAILS = "the store is full or does not answer: waiting, no new trials are begun"
 
 
 class Reporter(AbstractContextManager["Reporter"]):
@@ -33,6 +34,9 @@ class Reporter(AbstractContextManager["Reporter"]):
             self.generation(progress)
         else:
             self.end(progress)
+
+    def note(self, sentence: str) -> None:
+        """Something that a person should know, said once."""
 
     def snapshot(self, now: Snapshot) -> None:
         """About ten times a second."""
@@ -135,8 +139,12 @@ class LineReporter(Reporter):
         self._pace = Pace()
         self._last: Snapshot | None = None
 
+    def note(self, sentence: str) -> None:
+        """A line."""
+        self._write(sentence)
+
     def snapshot(self, now: Snapshot) -> None:
-        """Remember it for the next line; say that work begins, and when the store is full."""
+        """Remember it for the next line; say that work begins, and when the store fails."""
         self._pace.see(now)
         if self._last is None:
             evolution = self._config.evolution
@@ -145,7 +153,7 @@ class LineReporter(Reporter):
                 f"{evolution.population} genomes × {evolution.seeds} seeds"
             )
         if now.store_is_full and not (self._last and self._last.store_is_full):
-            self._write("the store is full: waiting for space, no new trials are begun")
+            self._write(STORE_FAILS)
         self._last = now
 
     def generation(self, closed: GenerationSummary) -> None:

@@ -49,6 +49,7 @@ class Pulse:
     best_genome: str | None = None
     eta_seconds: float | None = None
     store_is_full: bool = False
+    waiting: int = 0  # engines that no machine has room for yet
     outcomes: Mapping[str, int] = field(default_factory=dict)
     host: str = ""  # of the process that runs it
     began: float = 0.0  # when that process did; seconds since 1970, as ``at``
@@ -128,6 +129,7 @@ class PulseKeeper:
             capacity=now.capacity,
             eta_seconds=now.eta_seconds,
             store_is_full=now.store_is_full,
+            waiting=now.waiting,
             outcomes=now.outcomes,
         )
         if self._monotonic() - self._told_at >= PULSE_SECONDS:

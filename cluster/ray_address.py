@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.executor import ExecutorError
+from cluster.own_cluster import own_cluster
 
 PROBE_SECONDS = 5.0
 JOB_ENVIRONMENT = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # where Ray tells a job what it is
@@ -25,8 +26,17 @@ TOKEN_FILE = Path(".ray") / "auth_token"  # in the home folder, where Ray's own 
 
 
 def wanted_address(address: str | None) -> str | None:
-    """The cluster to join, from an argument or ``RAY_ADDRESS``; None is to start one here."""
-    address = address or os.environ.get("RAY_ADDRESS")
+    """The cluster to join, from an argument or ``RAY_ADDRESS``; None is to start one here.
+
+    Of ``auto``, that is the one of ``RAY_ADDRESS``, or the one that was started here by
+    ``speciation cluster start``; where there is neither, Ray knows what it started last.
+    """
+    given = os.environ.get("RAY_ADDRESS")
+    address = address or given
+    if address == "auto" and given not in (None, "", "local", "auto"):
+        return given
+    if address == "auto" and (own := own_cluster()):
+        return own.address
     return None if address in (None, "", "local") else address
 
 
@@ -36,8 +46,6 @@ def probe(address: str, seconds: float = PROBE_SECONDS) -> None:
     Raises:
         ExecutorError: The address is not one, or nothing answers there.
     """
-    if address == "auto":
-        return
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     digits = port.isascii() and port.isdigit() and len(port) <= 5
     if not colon or not digits or not 0 < int(port) < 65536:

@@ -16,9 +16,9 @@ import logging
 import os
 import re
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,9 @@ from cluster.engine_actor import EngineActor, Ready
 from cluster.engine_host import make_planned_engine
 from cluster.executor import EnginePlan, ExecutorError, MakeEngine, is_out_of_memory
 from cluster.local_cluster import WITHOUT_METRICS
+from cluster.own_cluster import located, named
 from cluster.parcel import parcel
+from cluster.places import FIRST_DEADLINE, NO_ROOM, GivenUp, Listening, Pace, Place, late
 from cluster.ray_address import (
     JOB_ENVIRONMENT,
     check_token,
@@ -55,15 +57,12 @@ MOST_RESERVE = 8  # trials waiting in an actor, for each of its slots
 CLOSE_SECONDS = 5.0
 LOOK_SECONDS = 2.0  # between looks for machines that joined or leave
 MAX_FAILED_STARTS = 3  # of one place, in a row
+FIRST_START = 900.0  # seconds that a start may take, while it is not known how long one takes
+LEAST_START = 120.0  # and that it may always take: what it imports may come from a slow disk
+WAITING_SECONDS = 20.0  # after which it is said that an actor waits for room
 START_SECONDS = 60.0  # after which no work is kept back for an actor that has not started
 MAX_HALVINGS = 16
-LISTENED = 5.0  # most seconds between two looks that count as waiting
 CREW_SECONDS = 180.0  # for an answer of a whole crew, its start included
-
-# A call is hung when it takes much longer than calls did. The first may compile.
-FIRST_DEADLINE = 900.0
-LEAST_DEADLINE = 30.0
-DEADLINE_FACTOR = 3.0
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")  # colours, in what an actor's end says
 
@@ -72,56 +71,6 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")  # colours, in what an actor's end says
 _LEFT = re.compile(
     r"node (has |was )?(died|dead|terminated|drained|preempted)|unavailable", re.I
 )
-
-
-@dataclass
-class _Place:
-    """A device's place in the crew, whoever holds it at the moment."""
-
-    name: str
-    starts: int = 0
-    failed_starts: int = 0  # in a row
-    halvings: int = 0
-    node: str | None = None
-    leaving: bool = False  # its machine is being drained
-    actor: Any = None
-    call: Any = None  # the one outstanding reference
-    called_at: float = 0.0
-    calls: int = 0  # that this actor has answered
-    slots: int = 0  # 0 while it starts
-    occupied: int = 0
-    trial_steps: int = 0
-    finished_last: int = 0
-
-
-class _Listening:
-    """Seconds in which an answer could have been heard.
-
-    While this process is stopped it hears nothing, and nobody is late for that: of a long time
-    between two looks only a little counts.
-    """
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock, self._before, self._heard = clock, clock(), 0.0
-
-    def __call__(self) -> float:
-        now = self._clock()
-        self._heard += min(max(now - self._before, 0.0), LISTENED)
-        self._before = now
-        return self._heard
-
-
-@dataclass
-class _Pace:
-    """How long calls take, and so when one is overdue."""
-
-    seconds: deque[float] = field(default_factory=lambda: deque(maxlen=256))
-
-    def deadline(self, first: bool) -> float:
-        if first or not self.seconds:
-            return FIRST_DEADLINE
-        slow = sorted(self.seconds)[int(0.99 * (len(self.seconds) - 1))]
-        return max(LEAST_DEADLINE, DEADLINE_FACTOR * slow)
 
 
 class RayExecutor:
@@ -138,6 +87,7 @@ class RayExecutor:
         make: Builds an engine in an actor; picklable.
         work_seconds: How long a call trains.
         clock: Seconds, never going back.
+        tell: Told which cluster was joined, if one was, and that no machine has room.
 
     Raises:
         ExecutorError: There is no such cluster, or no suitable device in it.
@@ -154,20 +104,25 @@ class RayExecutor:
         make: MakeEngine = make_planned_engine,
         work_seconds: float = WORK_SECONDS,
         clock: Callable[[], float] = time.monotonic,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._plan, self._make, self._label = plan, make, label
         self._most_actors, self._work_seconds, self._gpus = most_actors, work_seconds, gpus
-        self._clock = _Listening(clock)
+        self._clock, self._tell = Listening(clock), tell
         self._roster = Roster()
-        self._places: dict[str, _Place] = {}
-        self._pace = _Pace()
+        self._places: dict[str, Place] = {}
+        self._pace, self._start_pace = Pace(FIRST_DEADLINE), Pace(FIRST_START, LEAST_START)
         self._steps_before = 0
         self._starts: Counter[str] = Counter()  # of each place
-        self._broken: dict[str, str] = {}  # places where no engine starts, and why
+        self._given_up = GivenUp()
+        self._room = 0  # for so many actors
+        self._said_no_room = False
+        self._avoided: list[str] = []  # machines where no engine starts
         self._looked_at = -LOOK_SECONDS
         self._open = True
         self._ours = not ray.is_initialized()
-        self.dashboard = _connect(address) if self._ours else None
+        if self._ours:
+            _connect(address, tell)
         try:
             self._uses_gpus = plan.device != "cpu" and _resource("GPU") > 0
             if plan.device == "cuda" and not self._uses_gpus:
@@ -199,6 +154,13 @@ class RayExecutor:
     def actors(self) -> int:
         """Actors that are ready to train."""
         return sum(place.slots > 0 for place in self._places.values())
+
+    @property
+    def waiting(self) -> int:
+        """Actors that no machine has had room for, for a while."""
+        long_ago = self._clock() - WAITING_SECONDS
+        places = self._places.values()
+        return sum(place.waiting and place.called_at <= long_ago for place in places)
 
     def submit(self, trials: Sequence[Trial], apart: bool = False) -> None:
         """Take trials into the queue."""
@@ -248,30 +210,45 @@ class RayExecutor:
             return []
         self._looked_at = self._clock()
         kind = "gpu" if self._uses_gpus else "cpu"
-        alive, leaving, devices = _machines(kind.upper())
+        devices, leaving = _machines(kind.upper())
+        self._given_up.forget(devices)
         events: list[Event] = []
         for place in list(self._places.values()):
+            if place.waiting and (node := _node_of(place.actor)):
+                place.node, place.called_at = node, self._clock()
             place.leaving = place.node in leaving
-            if place.node is not None and place.node not in alive:
+            if place.node is not None and place.node not in devices:
                 events += self._lose(place, "its machine is gone", Cause.LEFT)
         each = self._gpus if self._uses_gpus else 1.0
-        wanted = int(devices / each + 1e-9) - len(self._broken)
-        wanted = min(max(wanted, 0), self._most_actors)
-        staying = [place for place in self._places.values() if not place.leaving]
-        for place in reversed(staying[wanted:]):
-            if not place.slots and len(self._places) > 1:  # its device left before it started
-                self._forget(place)
-        if not self._places and not self._broken:
-            wanted = max(wanted, 1)  # Ray starts it as soon as there is a device
-        names = (f"{kind}-{number}" for number in itertools.count())
-        free = (n for n in names if n not in self._places and n not in self._broken)
-        for _ in range(len(staying), wanted):
-            place = _Place(next(free))
-            self._places[place.name] = place
-            self._start(place)
+        self._avoided = self._given_up.avoided(devices, each)
+        room = sum(count for node, count in devices.items() if node not in leaving)
+        self._room = int(room / each + 1e-9)
+        self._man(kind)
+        no_room = bool(self.waiting and not self.capacity)
+        if no_room and not self._said_no_room:
+            self._tell(NO_ROOM)
+        self._said_no_room = no_room
         return events
 
-    def _start(self, place: _Place) -> None:
+    def _man(self, kind: str) -> None:
+        """Have as many actors started as there is room for, and none that has lost it."""
+        hopeful = [place for place in self._places.values() if not place.left_alone]
+        staying = [place for place in hopeful if not place.leaving]
+        alone = sum(p.left_alone and not p.leaving for p in self._places.values())
+        wanted = min(max(self._room - len(self._given_up) - alone, 0), self._most_actors)
+        if wanted == 0 and len(staying) == len(hopeful):
+            wanted = 1  # Ray starts it as soon as there is a device
+        for place in reversed(staying[wanted:]):
+            if not place.slots:  # its device left before it started
+                self._forget(place)
+        names = (f"{kind}-{number}" for number in itertools.count())
+        free = (n for n in names if n not in self._places and n not in self._given_up)
+        for _ in range(len(staying), wanted):
+            place = Place(next(free))
+            self._places[place.name] = place
+            self._start(place)
+
+    def _start(self, place: Place) -> None:
         self._starts[place.name] += 1
         place.starts = self._starts[place.name]
         again = f" ({place.starts})" if place.starts > 1 else ""
@@ -285,15 +262,16 @@ class RayExecutor:
             max_restarts=0,
             max_task_retries=0,
             max_concurrency=1,
+            label_selector=_elsewhere_than(self._avoided),
         )
         place.actor = actor_class.remote(plan, self._make)
         place.call = place.actor.ready.options(name="start").remote()
         place.called_at = self._clock()
         place.calls = place.slots = place.occupied = place.finished_last = 0
-        place.node = None
+        place.node, place.left_alone = None, False
         self._roster.hire(place.name)
 
-    def _forget(self, place: _Place) -> tuple[Trial, ...]:
+    def _forget(self, place: Place) -> tuple[Trial, ...]:
         """Give a place up; what its actor held."""
         with contextlib.suppress(ray.exceptions.RayError, ValueError):
             ray.kill(place.actor)
@@ -302,19 +280,23 @@ class RayExecutor:
         self._places.pop(place.name, None)
         return self._roster.dismiss(place.name)
 
-    def _lose(self, place: _Place, reason: str, cause: Cause) -> list[Event]:
+    def _lose(self, place: Place, reason: str, cause: Cause) -> list[Event]:
         """Replace an actor, if its machine is still there; what it held is told."""
+        if cause is Cause.STARTING and place.failed_starts == MAX_FAILED_STARTS - 1:
+            return self._leave_alone(place, reason)
         slots = place.slots
+        place.node = place.node or _node_of(place.actor)
         trials = self._forget(place)
-        innocent = cause is Cause.LEFT or (cause is Cause.MEMORY and slots != 1)
+        innocent = cause in (Cause.LEFT, Cause.STARTING)
+        innocent |= cause is Cause.MEMORY and slots != 1
         if cause is Cause.MEMORY and place.halvings < MAX_HALVINGS:
             place.halvings += 1
         elif not slots and cause is not Cause.LEFT:
             place.failed_starts += 1
         if place.failed_starts >= MAX_FAILED_STARTS:
-            self._broken[place.name] = reason
+            self._given_up.add(place)
             _logger.warning("%s is given up, no engine starts there: %s", place.name, reason)
-            if not self._places:
+            if all(other.left_alone for other in self._places.values()):
                 raise ExecutorError(f"no engine could be started on Ray: {reason}")
         elif cause is Cause.LEFT or place.leaving:
             self._looked_at = -LOOK_SECONDS  # perhaps only its process could not be reached
@@ -323,9 +305,21 @@ class RayExecutor:
             self._start(place)
         return [ActorLost(place.name, trials, reason, cause, innocent)]
 
+    def _leave_alone(self, place: Place, reason: str) -> list[Event]:
+        """Let an actor hang: its card shall be nobody's, and it may get ready after all."""
+        place.failed_starts += 1
+        place.left_alone = True
+        self._roster.pace(place.name, 0.0)
+        _logger.warning("%s is left alone, no engine gets ready there: %s", place.name, reason)
+        alone = sum(place.left_alone for place in self._places.values())
+        if alone == len(self._places) and alone + len(self._given_up) >= self._room:
+            raise ExecutorError(f"no engine could be started on Ray: {reason}")
+        self._looked_at = -LOOK_SECONDS  # another card may be free
+        return [ActorLost(place.name, (), reason, Cause.STARTING, innocent=True)]
+
     # -- Calls --------------------------------------------------------------------------
 
-    def _feed(self, place: _Place) -> None:
+    def _feed(self, place: Place) -> None:
         """Call an actor that is not being called, if there is anything for it to do."""
         if place.call is not None:
             return
@@ -344,7 +338,7 @@ class RayExecutor:
             place.call = train.remote(parcel(fresh) if fresh else None, self._work_seconds)
             place.called_at = self._clock()
 
-    def _answered(self, timeout_s: float) -> list[_Place]:
+    def _answered(self, timeout_s: float) -> list[Place]:
         """Places whose call is over, after at most so many seconds."""
         calling = {place.call: place for place in self._places.values() if place.call}
         if not calling:
@@ -356,7 +350,7 @@ class RayExecutor:
             raise ExecutorError(f"the connection to Ray is lost: {_line(error)}") from error
         return [calling[call] for call in ready]
 
-    def _hear(self, place: _Place) -> list[Event]:
+    def _hear(self, place: Place) -> list[Event]:
         """Take in an answer, and call again at once: the device shall not wait for us."""
         call, place.call = place.call, None
         try:
@@ -365,6 +359,8 @@ class RayExecutor:
             return self._lose(place, _line(error), _cause(error))
         if isinstance(answer, Ready):
             place.slots, place.node, place.failed_starts = answer.slots, answer.node, 0
+            place.left_alone = False
+            self._start_pace.seconds.append(answer.seconds)
             self._roster.pace(place.name, None)
             return []
         self._pace.seconds.append(self._clock() - place.called_at)
@@ -381,15 +377,13 @@ class RayExecutor:
 
     def _overdue(self) -> Iterator[Event]:
         """Ray never notices an actor that hangs: deadlines are ours."""
+        now = self._clock()
         for place in list(self._places.values()):
-            waited = self._clock() - place.called_at
-            if place.call is None:
-                continue
-            if not place.slots:
-                if waited > START_SECONDS:
-                    self._roster.pace(place.name, 0.0)
-            elif waited > self._pace.deadline(first=place.calls == 0):
-                yield from self._lose(place, f"no answer for {waited:.0f} s", Cause.HUNG)
+            if not place.slots and now - place.called_at > START_SECONDS:
+                self._roster.pace(place.name, 0.0)
+            if found := late(place, now, self._pace, self._start_pace):
+                cause, reason = found
+                yield from self._lose(place, reason, cause)
 
 
 class Crew:
@@ -437,10 +431,11 @@ class Crew:
 # -- Connecting -------------------------------------------------------------------------
 
 
-def _connect(address: str | None) -> str | None:
-    """Join a cluster, or start one here; the dashboard's address, if there is one."""
+def _connect(address: str | None, tell: Callable[[str], None]) -> None:
+    """Join a cluster and say which, or start one here."""
     _settle_environment()
     if wanted := wanted_address(address):
+        wanted = located(wanted)
         probe(wanted)
         if check_token(wanted):
             _show_token()
@@ -451,22 +446,21 @@ def _connect(address: str | None) -> str | None:
             if JOB_ENVIRONMENT in os.environ
             else [str(Path(p).resolve()) for m in (speciation, cluster) for p in m.__path__]
         )
-        context = _init(
+        _init(
             f"cannot join the Ray cluster at {wanted}",
             address=wanted,
             runtime_env={"py_modules": code} if code else None,
         )
+        tell(f"joined the Ray cluster at {named(wanted)}")
     else:
-        context = _own_ray(
+        _own_ray(
             num_cpus=len(os.sched_getaffinity(0)),
             include_dashboard=True,
             dashboard_host="127.0.0.1",
         )
-    url = getattr(context, "dashboard_url", None)
-    return f"http://{url}" if url else None
 
 
-def _own_ray(**options: Any) -> Any:
+def _own_ray(**options: Any) -> None:
     """A Ray of this process, which nobody else may enter."""
     _settle_environment()
     ensure_token()
@@ -479,7 +473,6 @@ def _own_ray(**options: Any) -> Any:
         except ExecutorError:
             ray.shutdown()
             raise
-    return context
 
 
 def _show_token() -> None:
@@ -514,12 +507,25 @@ def _resource(name: str) -> float:
     return float(ray.cluster_resources().get(name, 0.0))
 
 
-def _machines(kind: str) -> tuple[set[str], set[str], float]:
-    """Ids of machines, of those being drained, and how many devices the others have."""
+def _machines(kind: str) -> tuple[dict[str, float], set[str]]:
+    """Devices of each machine, by its id, and which machines are being drained."""
     leaving = set(ray._private.state.state.get_draining_nodes())
     alive = {n["NodeID"]: n["Resources"] for n in ray.nodes() if n["Alive"]}
-    staying = [resources for node, resources in alive.items() if node not in leaving]
-    return set(alive), leaving, sum(float(each.get(kind, 0.0)) for each in staying)
+    return {node: float(has.get(kind, 0.0)) for node, has in alive.items()}, leaving
+
+
+def _node_of(actor: Any) -> str | None:
+    """The machine where an actor's process runs; None while none has room for it.
+
+    Before there is a process, Ray names a machine that it merely asked.
+    """
+    told = ray._private.state.state.actor_table(actor._actor_id.hex())
+    return str(told["Address"]["NodeID"]) if told.get("Pid") else None
+
+
+def _elsewhere_than(nodes: Sequence[str]) -> dict[str, str] | None:
+    """What Ray is told, so that an actor starts on none of these machines."""
+    return {"ray.io/node-id": f"!in({','.join(nodes)})"} if nodes else None
 
 
 def _cause(error: Exception) -> Cause:

@@ -2,8 +2,8 @@
 
 Rows are gathered for a moment, so that a store does not fill with parts of one row, and then
 appended: curves first, since the row of a trial is what says that it is done. A store that is
-full or does not work is waited for: rows stay here, and the driver hands out no more work until
-they are stored.
+full or does not answer is waited for, long enough that somebody can make room: rows stay here,
+and the driver hands out no more work until they are stored.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from speciation.tables.schema import TABLES, asked_by
 from speciation.tables.store import Store, StoreUnavailable
 
 FLUSH_SECONDS = 2.0
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 3600.0
 
 
 class RowBuffer:

@@ -68,6 +68,8 @@ class Seat:
         capacity: Slots at the beginning.
     """
 
+    waiting = 0  # it is given slots that there are
+
     def __init__(self, connection: Connection, capacity: int) -> None:
         self._connection, self.capacity = connection, capacity
         self._in_flight: set[str] = set()

@@ -77,6 +77,7 @@ class Snapshot:
     seconds: float  # since this process began
     eta_seconds: float | None
     store_is_full: bool = False
+    waiting: int = 0  # engines that no machine has room for yet
     outcomes: Mapping[str, int] = field(default_factory=dict)  # of those finished
 
 

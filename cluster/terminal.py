@@ -76,6 +76,13 @@ def page_folder(out: Path | None, place: Store, *names: str) -> Path:
     return out or Path(place.uri if "://" not in place.uri else ".", *names)
 
 
+def show_page(page: Path | str) -> None:
+    """Open a page, a file or an address, in a browser."""
+    import webbrowser  # takes a while, and is rarely asked for
+
+    webbrowser.open(page.resolve().as_uri() if isinstance(page, Path) else page)
+
+
 def console() -> Console:
     """Standard output. On a pipe, nobody's window is too narrow for a table."""
     from rich.console import Console

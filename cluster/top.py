@@ -15,7 +15,8 @@ from rich.text import Text
 
 from cluster.job_queue import Job, State
 from cluster.overview import RunView, wanted_generations
-from cluster.progress_text import duration_text, fitness_text, rate_text
+from cluster.places import NO_ROOM
+from cluster.progress_text import STORE_FAILS, duration_text, fitness_text, rate_text
 from cluster.pulse import Pulse
 from cluster.summary import Measured, plain
 
@@ -224,8 +225,10 @@ def _words(view: RunView, now: float) -> dict[str, Text | str]:
         )
         if pulse.eta_seconds is not None:
             rows["time"] = f"about {duration_text(pulse.eta_seconds)} to go"
+        if pulse.waiting and not pulse.capacity:
+            rows["note"] = Text(NO_ROOM)
         if pulse.store_is_full:
-            rows["note"] = Text("the store is full: no new trials are begun", style=ALARM)
+            rows["note"] = Text(STORE_FAILS, style=ALARM)
     elif view.state == "running":
         rows["note"] = _silence(pulse, now)
     if view.job is not None and view.job.reason:

@@ -8,6 +8,8 @@ answers already is not trained, and what has finished is stored whatever happens
 from __future__ import annotations
 
 import gc
+import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -43,9 +45,12 @@ from speciation.tables.readers import answering
 from speciation.tables.store import Store, StoreError, StoreFull, StoreUnavailable
 from speciation.trial.trial import Outcome, Trial, failed
 
+_logger = logging.getLogger(__name__)
+
 NOTHING: Mapping[int, Sequence[Trial]] = MappingProxyType({})
 
 WAIT_SECONDS = 0.5
+MOST_SECONDS = 5.0  # between two attempts at what a store did not let us do
 COLLECT_AFTER = 100_000  # new objects; Python's own number is below 1,000
 # Trials in flight for each slot: one in it, and enough behind it that no slot ever waits. A
 # good genome's trial takes a quarter of a second, and an actor is called once a second.
@@ -161,25 +166,34 @@ class Trainer:
         except StoreError:
             return
 
-    def insist(self, do: Callable[[], T]) -> T:
+    def insist(self, do: Callable[[], T], patience: float = math.inf) -> T:
         """Do something that may be done twice; again and again while the store fails us.
+
+        Args:
+            do: It.
+            patience: For how many seconds, if for less than is usual.
 
         Raises:
             StoreUnavailable: It has failed for longer than our patience.
         """
         failing_since: float | None = None
+        patience, pause = min(patience, self._patience), WAIT_SECONDS
         while True:
             try:
                 return do()
-            except StoreUnavailable:
+            except StoreUnavailable as error:
                 now = self._clock()
-                failing_since = now if failing_since is None else failing_since
-                self.tally.faults["store unavailable"] += 1
-                if now - failing_since >= self._patience:
+                if failing_since is None:
+                    failing_since = now
+                    self.tally.faults["store unavailable"] += 1
+                if now - failing_since >= patience:
                     raise
+                if now == failing_since:
+                    _logger.warning("waiting for the store: %s", error)
                 if self._stop():
                     raise StoppedEarlyError from None
-            time.sleep(WAIT_SECONDS)
+            time.sleep(pause)
+            pause = min(2 * pause, MOST_SECONDS)
 
     def train(
         self,
@@ -227,7 +241,7 @@ class Trainer:
         room = self._room()
         while not self._execute(commands, work):
             self._check_stop(campaign, work)
-            self._rows.flush_if_due()
+            self._flush_if_due()
             self._watch(campaign, work)
             events: list[Event] = self._executor.wait(WAIT_SECONDS)
             if room != self._room():
@@ -314,7 +328,13 @@ class Trainer:
             self._check_stop(campaign, work)
             self._watch(campaign, work)
             time.sleep(WAIT_SECONDS)
-            self._rows.flush_if_due()
+            self._flush_if_due()
+
+    def _flush_if_due(self) -> None:
+        worked = not self._rows.full
+        self._rows.flush_if_due()
+        if worked and self._rows.full:
+            self.tally.faults["store unavailable"] += 1
 
     def _room(self) -> int:
         return max(IN_FLIGHT * self._executor.capacity, LEAST_IN_FLIGHT)

@@ -101,6 +101,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "cluster.ray_executor",
         "cluster.engine_actor",
         "cluster.jobs",
+        "cluster.own_cluster",
         "cluster.metrics",
         "cluster.dispatcher",
     ),

@@ -24,6 +24,7 @@ from speciation.trial.trial import Trial, TrialResult
 from tests.cluster.synthetic import Behaviour, SyntheticEngine
 
 ADVANCES = 12  # of a call
+CAUSES = [cause for cause in Cause if cause is not Cause.STARTING]  # of actors that hold trials
 INNOCENT = (Cause.LEFT, Cause.MEMORY)
 
 
@@ -38,7 +39,7 @@ class ChaosExecutor:
         slots: Of an actor.
     """
 
-    trial_steps = 0
+    trial_steps = waiting = 0
 
     def __init__(
         self,
@@ -96,7 +97,7 @@ class ChaosExecutor:
         if any(trial.id in self._poison for trial in held):
             return [self._lose(name, Cause.DIED)]
         if self._rng.random() < self._trouble:
-            cause = self._rng.choice(list(Cause))
+            cause = self._rng.choice(CAUSES)
             if self._rng.random() < 0.5:  # it had done its work, and its answer was lost
                 self._late.append(tuple(engine.advance()))
             return [self._lose(name, cause)]

@@ -379,7 +379,9 @@ def test_a_full_disk_is_one_sentence_and_nothing_half_written(
         patch.setattr(rows, "PATIENCE_SECONDS", 0.0)  # it is waited for, but not for ever
         patch.setattr(os, name, full)
         refused(
-            call, "cannot write .*; free some space", "evolve", "run.yaml", "--store", "new"
+            call,
+            "interrupted: cannot write .*; free some space .* the same command goes on",
+            *("evolve", "run.yaml", "--store", "new"),
         )
 
 

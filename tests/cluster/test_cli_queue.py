@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from tests.cluster.test_cli import contents, refused, yaml_of
 class FakeCluster:
     """A cluster that takes what it is given."""
 
-    url = "http://127.0.0.1:8265"
+    url, address = "http://127.0.0.1:8265", "head:6379"
 
     def __init__(self) -> None:
         self.dispatchers: list[tuple[str, Parcel]] = []
@@ -36,9 +37,13 @@ class FakeCluster:
     def is_here(self) -> bool:
         return True
 
-    def ensure_dispatcher(self, store: str, parcel: Parcel) -> tuple[str, bool]:
+    def ensure_dispatcher(
+        self, store: str, parcel: Parcel, tell: Callable[[str], None]
+    ) -> tuple[str, bool]:
         self.dispatchers.append((store, parcel))
-        return f"dispatcher-{len(self.dispatchers)}", len(self.dispatchers) == 1
+        if first := len(self.dispatchers) == 1:
+            tell("starting the dispatcher …")
+        return f"dispatcher-{len(self.dispatchers)}", first
 
     def logs(self, submission_id: str) -> str:
         return f"{submission_id} speaks\n"
@@ -124,6 +129,19 @@ def test_submitting_again_asks_for_nothing_new(call, cluster, queue):
     assert first["job"] == again["job"]
     assert (first["uploaded"] is None, again["uploaded"] is None) == (False, True)
     assert len(queue.jobs()) == 1
+
+
+def test_a_dispatcher_is_said_to_be_starting_only_when_it_is(call, cluster):
+    first, again = call("submit", "run.yaml"), call("submit", "run.yaml")
+    assert "starting the dispatcher …" in first.out
+    assert "starting" not in again.out
+    assert "this code runs there already" in again.out
+
+
+def test_which_cluster_was_chosen_is_said(call, cluster):
+    assert "cluster   head:6379\n" in call("submit", "run.yaml").out
+    assert json.loads(call("submit", "run.yaml", "--json").out)["cluster"] == "head:6379"
+    assert ", at head:6379\n" in call("dispatch").out
 
 
 def test_a_job_that_was_cancelled_is_not_opened_again_by_accident(call, cluster, queue):

@@ -17,6 +17,7 @@ from cluster import doctor
 from cluster.closed import Listener, Proof
 from cluster.config import load_config
 from cluster.doctor import EXTRAS, NEEDED, Check, examine, install_hint, size_text
+from cluster.own_cluster import OwnCluster
 from cluster.ray_address import TOKEN_FILE
 from tests.cluster.runs import config
 
@@ -218,7 +219,7 @@ WHO = Listener("127.0.0.1", 6379, 1)
 def test_of_a_cluster_started_here_it_is_said_whether_it_is_closed(
     monkeypatch, proof, state, said
 ):
-    monkeypatch.setattr(doctor, "session", lambda: "/tmp/ray/session_1")
+    monkeypatch.setattr(doctor, "own_cluster", lambda: OwnCluster("/tmp/ray/session_1", "a:1"))
     monkeypatch.setattr(doctor, "prove", lambda session: proof)
     monkeypatch.setattr(Listener, "is_metrics_page", lambda self: False)
     [check] = found("ray closed", examine())
@@ -228,7 +229,7 @@ def test_of_a_cluster_started_here_it_is_said_whether_it_is_closed(
 
 
 def test_metrics_pages_that_were_asked_for_are_told_from_an_open_door(monkeypatch):
-    monkeypatch.setattr(doctor, "session", lambda: "/tmp/ray/session_1")
+    monkeypatch.setattr(doctor, "own_cluster", lambda: OwnCluster("/tmp/ray/session_1", "a:1"))
     monkeypatch.setattr(
         doctor, "prove", lambda session: Proof((WHO,), ((WHO, "GET /metrics"),))
     )

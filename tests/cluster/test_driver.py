@@ -95,7 +95,8 @@ def test_the_champion_is_confirmed_on_seeds_that_evolution_never_saw(finished):
 def test_progress_is_told_in_order(tmp_path):
     told: list[Any] = []
     slow = dataclasses.replace(FAST, slots=2, seconds=0.002)
-    carry_out(config(), tmp_path, slow, report_progress=told.append)
+    summary = carry_out(config(), tmp_path, slow, report_progress=told.append)
+    assert summary.faults == {}
     closed = [p.generation for p in told if isinstance(p, GenerationSummary)]
     assert closed == [0, 1, 2]
     assert isinstance(told[-1], RunSummary)
@@ -448,14 +449,19 @@ def test_engines_that_break_whatever_they_train_end_the_run_with_a_sentence(tmp_
 
 
 class SmallStore(Store):
-    """Has no room for trials until somebody makes some."""
+    """Has no room for rows of some tables until somebody makes some."""
 
-    def __init__(self, folder: Path, until: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        until: Callable[[], bool],
+        tables: tuple[str, ...] = ("trials", "curves"),
+    ) -> None:
         super().__init__(folder)
-        self.until, self.refused = until, 0
+        self.until, self.tables, self.refused = until, tables, 0
 
     def append(self, table: str, rows: Any) -> str | None:
-        if table in ("trials", "curves") and not self.until():
+        if table in self.tables and not self.until():
             self.refused += 1
             raise StoreFull("no space left on device")
         return super().append(table, rows)
@@ -469,6 +475,36 @@ def test_a_full_disk_is_waited_out_and_nothing_is_lost(finished, tmp_path):
     summary = run(config(), store, LocalExecutor(PLAN, FAST), report_progress=told.append)
     assert store.refused > 0
     assert any(isinstance(p, Snapshot) and p.store_is_full for p in told)
+    assert summary.finished == 3 * 16 + 6
+    assert_same_tables(finished, tmp_path)
+
+
+SLOWLY = [pytest.param(table, marks=pytest.mark.slow) for table in ("curves", "plans")]
+
+
+@pytest.mark.parametrize("table", ["trials", "generations", *SLOWLY])
+@pytest.mark.usefixtures("often")
+def test_a_disk_that_is_full_for_half_an_hour_pauses_a_run_and_does_not_end_it(
+    finished, tmp_path, monkeypatch, table
+):
+    monkeypatch.setattr("cluster.training.WAIT_SECONDS", 0.001)
+    monkeypatch.setattr("cluster.training.MOST_SECONDS", 0.001)
+    now = [0.0]
+
+    def clock() -> float:  # a minute passes whenever somebody looks
+        now[0] += 60.0
+        return now[0]
+
+    freed: list[float] = []
+
+    def has_room() -> bool:
+        freed.extend([now[0] + 1800] if not freed else [])
+        return now[0] > freed[0]
+
+    store = SmallStore(tmp_path, has_room, (table,))
+    summary = run(config(), store, LocalExecutor(PLAN, FAST), clock=clock)
+    assert store.refused > 1
+    assert summary.faults == {"store unavailable": 1}
     assert summary.finished == 3 * 16 + 6
     assert_same_tables(finished, tmp_path)
 

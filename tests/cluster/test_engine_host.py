@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.engine_host import SLOTS, EngineHost, engine_bytes, planned_spec
+from cluster.engine_host import (
+    SLOTS,
+    EngineHost,
+    engine_bytes,
+    first_trial,
+    make_planned_engine,
+    planned_spec,
+)
 from cluster.executor import EnginePlan
 from tests.cluster.synthetic import MODEL, PLAN, TASK, Behaviour, SyntheticEngine, trials
 
@@ -45,6 +52,21 @@ def test_without_trials_nothing_is_done_and_no_time_is_waited():
     mine = host(2)
     assert mine.work([], seconds=1e9) == []
     assert mine.trial_steps == 0
+
+
+def test_a_trial_of_its_own_leaves_nothing_behind():
+    mine = host(2)
+    mine.try_out(first_trial(PLAN))
+    assert (mine.occupied, mine.trial_steps) == (0, 0)
+    assert len(mine.work(trials(2, horizon=25), seconds=0)) == 2
+    assert mine.trial_steps == 2 * TASK.eval_interval
+
+
+@pytest.mark.slow
+def test_the_first_trial_is_one_that_the_engine_of_the_plan_trains():
+    pytest.importorskip("torch", reason="engines need torch")
+    [result] = EngineHost(make_planned_engine(PLAN)).work([first_trial(PLAN)], 0.0)
+    assert result.steps_run == PLAN.task.eval_interval
 
 
 @given(st.lists(st.integers(0, 6), max_size=5), st.integers(1, 4), st.integers(0, 3))

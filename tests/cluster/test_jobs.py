@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.long, pytest.mark.ray, pytest.mark.timeout(600)]
 pytest.importorskip("ray", reason="jobs need ray")
 
 from cluster.closed import processes, prove  # noqa: E402
-from cluster.local_cluster import STATE  # noqa: E402
+from cluster.own_cluster import NOTE  # noqa: E402
 from tests.cluster.cluster_site import RUN, Site, driver_of, jobs_of_ray  # noqa: E402
 
 
@@ -37,7 +37,7 @@ LONG = {"evolution": {"population": 6, "generations": 60, "seeds": 3, "aliens": 
 
 def test_a_cluster_of_ours_is_closed_at_every_listener(site):
     assert site.started["listeners"] > 8
-    session = json.loads((site.folder / STATE).read_text())["session"]
+    session = json.loads((site.folder / NOTE).read_text())["session"]
     proof = prove(session)
     assert proof.closed, proof.answered
     assert {"127.0.0.1"} == {who.host for who in proof.listeners if who.port == site.dashboard}
@@ -124,6 +124,21 @@ def test_a_closed_cluster_is_joined_from_outside_by_its_address(site):
     said = site.call("evolve", site.config("outside", evolution=one), "--json")
     assert (said.code, said.err) == (0, ""), said
     assert len(trials_frame(Store(site.store), json.loads(said.out.splitlines()[-1])["run"]))
+
+
+def test_auto_is_the_cluster_that_was_started_here_whatever_ray_remembers(site):
+    latest = next(site.temporary.rglob("ray_current_cluster"))
+    own = latest.read_text()
+    latest.write_text("127.0.0.1:1\n")
+    try:
+        told = json.loads(site.call("dispatch", "--json", RAY_ADDRESS="auto").out)
+        one = site.config("auto", evolution={**RUN["evolution"], "generations": 1})
+        said = site.call("evolve", one, RAY_ADDRESS="auto")
+    finally:
+        latest.write_text(own)
+    address = site.started["address"]
+    assert told["cluster"] == address
+    assert said.out.startswith(f"joined the Ray cluster at {address}, which `speciation clu")
 
 
 def test_a_run_that_cannot_begin_has_failed_with_its_sentence(site):

@@ -16,7 +16,8 @@ import pytest
 from cluster import local_cluster
 from cluster.closed import Listener, Proof, processes
 from cluster.executor import ExecutorError
-from cluster.local_cluster import STATE, WITHOUT_METRICS, start, stop
+from cluster.local_cluster import WITHOUT_METRICS, start, stop
+from cluster.own_cluster import NOTE
 
 WHO = Listener("127.0.0.1", 6379, 1)
 PAGE = Listener("127.0.0.1", 9999, 1)
@@ -30,6 +31,7 @@ class Ray:
         self.environments: list[dict[str, str]] = []
         self.proof = Proof((WHO,), ())
         self.ended: list[str] = []
+        self.alive: set[int] = set()  # processes of any session
 
     def run(self, words: Sequence[str], environment: dict[str, str]) -> None:
         self.commands.append(words)
@@ -51,6 +53,7 @@ def ray(monkeypatch, tmp_path) -> Ray:
     monkeypatch.setattr(local_cluster, "_end", fake.end)
     monkeypatch.setattr(local_cluster, "_session", lambda port: "/tmp/ray/session_x")
     monkeypatch.setattr(local_cluster, "prove", lambda session: fake.proof)
+    monkeypatch.setattr("cluster.own_cluster.processes", lambda session: fake.alive)
     monkeypatch.setattr(Listener, "is_metrics_page", lambda self: self == PAGE)
     return fake
 
@@ -99,7 +102,7 @@ def test_a_cluster_that_answers_strangers_is_ended_again(ray):
     with pytest.raises(ExecutorError, match=r"127\.0\.0\.1:6379 \(GET /api/jobs/\)"):
         begin()
     assert ray.ended == ["/tmp/ray/session_x"]
-    assert not (Path.home() / STATE).exists()
+    assert not (Path.home() / NOTE).exists()
 
 
 def test_metrics_pages_answer_only_where_they_were_asked_for(ray):
@@ -121,9 +124,9 @@ def test_a_port_that_is_taken_is_told_before_anything_starts(ray):
     assert ray.commands == []
 
 
-def test_a_second_cluster_of_ours_is_not_started(ray, monkeypatch):
+def test_a_second_cluster_of_ours_is_not_started(ray):
     begin()
-    monkeypatch.setattr(local_cluster, "processes", lambda session: {1})
+    ray.alive = {1}
     with pytest.raises(ExecutorError, match="was started here already"):
         begin()
     assert len(ray.commands) == 1
@@ -131,6 +134,7 @@ def test_a_second_cluster_of_ours_is_not_started(ray, monkeypatch):
 
 def test_what_was_started_is_stopped_and_forgotten(ray):
     begin()
+    ray.alive = {1}
     assert stop() == 7
     assert ray.ended == ["/tmp/ray/session_x"]
     with pytest.raises(ExecutorError, match="no cluster was started here"):
@@ -139,7 +143,7 @@ def test_what_was_started_is_stopped_and_forgotten(ray):
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"session": "x"}', "{"])
 def test_a_note_that_cannot_be_read_is_no_cluster(ray, text):
-    path = Path.home() / STATE
+    path = Path.home() / NOTE
     path.parent.mkdir()
     path.write_text(text)
     with pytest.raises(ExecutorError, match="no cluster was started here"):
@@ -168,7 +172,7 @@ def test_only_a_session_of_its_own_is_ended(tmp_path):
 
 def test_where_it_is_is_remembered_for_the_next_command(ray):
     started = begin()
-    told = json.loads((Path.home() / STATE).read_text())
+    told = json.loads((Path.home() / NOTE).read_text())
     assert told == {"session": started.session, "address": started.address}
 
 

@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FAST = [
     "tests/cluster/test_campaign.py",
+    "tests/cluster/test_places.py",
     "tests/cluster/test_roster.py",
     "tests/cluster/test_rows.py",
     "tests/cluster/test_suspicions.py",
@@ -26,6 +27,7 @@ FAST = [
 ]
 
 CAMPAIGN, ROSTER, ROWS = "cluster/campaign.py", "cluster/roster.py", "cluster/rows.py"
+PLACES = "cluster/places.py"
 FILES, PARTS = "speciation/tables/files.py", "speciation/tables/parts.py"
 SUSPICIONS, UPKEEP = "cluster/suspicions.py", "speciation/tables/upkeep.py"
 SCHEMA = "speciation/tables/schema.py"
@@ -83,6 +85,21 @@ BUGS = {
         ROSTER,
         "share = self._pace.get(actor, usual) / sum(paces)",
         "share = 1 / len(paces)",
+    ),
+    "who waits for room is called hung": (
+        PLACES,
+        "if place.call is None or place.waiting or place.left_alone:",
+        "if place.call is None or place.left_alone:",
+    ),
+    "a start that hangs is never noticed": (
+        PLACES,
+        "return (Cause.STARTING, reason) if waited > starts.deadline() else None",
+        "return None",
+    ),
+    "a machine is avoided for one bad card": (
+        PLACES,
+        "if count >= _room(devices, n, each)",
+        "if count",
     ),
     "rows of trials before their curves": (
         ROWS,

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from cluster.places import NO_ROOM
 from cluster.progress import (
     CELLS,
     ROWS,
@@ -76,7 +77,7 @@ def test_nothing_is_cut_short_on_a_terminal_of_any_usual_width(width, landscape)
     ):
         assert words in text
     assert "11 h 06 min · about 111 h 06 min to go" in text
-    assert "the store is full" in text
+    assert "the store is full or does not answer" in " ".join(text.split())
     assert "12 trials are being run apart; 3 trials failed" in text
 
 
@@ -89,6 +90,20 @@ def test_before_anything_is_known_engines_are_starting():
     assert "starting engines …" in "".join(panel(80))
     waiting = replace(NOW, capacity=0, occupied=0)
     assert "engines are starting …" in "".join(panel(80, waiting))
+
+
+def test_while_no_machine_has_room_that_is_said():
+    waiting = replace(NOW, capacity=0, occupied=0, waiting=2)
+    assert NO_ROOM in " ".join(
+        " ".join(line.strip("│ ") for line in panel(80, waiting)).split()
+    )
+    assert NO_ROOM not in "".join(panel(120, replace(waiting, capacity=8)))
+
+
+def test_a_note_stands_above_the_panel():
+    shown = terminal(80)
+    LiveReporter(config(), shown).note("joined the Ray cluster at head:6379")
+    assert shown.file.getvalue().startswith("joined the Ray cluster at head:6379\n")
 
 
 def test_the_bar_counts_steps_of_trials_that_are_under_way():

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from cluster.progress_text import (
     RATE_SECONDS,
+    STORE_FAILS,
     JsonReporter,
     LineReporter,
     Pace,
@@ -195,7 +196,13 @@ def test_failures_are_told():
 def test_a_full_store_is_told_once_each_time_it_fills():
     full = replace(NOW, store_is_full=True)
     said = [line for line in lines(NOW, full, full, NOW, full) if "full" in line]
-    assert said == ["the store is full: waiting for space, no new trials are begun"] * 2
+    assert said == [STORE_FAILS] * 2
+
+
+def test_a_note_is_a_line():
+    said: list[str] = []
+    LineReporter(config(), said.append).note("joined")
+    assert said == ["joined"]
 
 
 # -- JSON ---------------------------------------------------------------------------------

@@ -159,10 +159,9 @@ def test_an_address_that_answers_is_fine():
         port = server.getsockname()[1]
         probe(f"127.0.0.1:{port}")
         probe(f"ray://127.0.0.1:{port}")
-    probe("auto")
 
 
-@given(st.text(max_size=12).filter(lambda text: not re.search(r":[0-9]+\Z|\Aauto\Z", text)))
+@given(st.text(max_size=12).filter(lambda text: not re.search(r":[0-9]+\Z", text)))
 def test_text_without_a_port_is_not_an_address(text):
     with pytest.raises(ExecutorError, match="is not one of Ray's; use host:port"):
         probe(text)

@@ -14,10 +14,14 @@ import pytest
 ray = pytest.importorskip("ray", reason="the executor on Ray needs ray")
 
 from cluster import ray_address  # noqa: E402
-from cluster.campaign import ActorLost, Finished  # noqa: E402
+from cluster.campaign import ActorLost, Cause, Finished  # noqa: E402
+from cluster.driver import run  # noqa: E402
 from cluster.executor import Executor, ExecutorError  # noqa: E402
-from cluster.ray_executor import MAX_FAILED_STARTS, Crew, RayExecutor, _Pace  # noqa: E402
+from cluster.places import NO_ROOM, Pace  # noqa: E402
+from cluster.ray_executor import MAX_FAILED_STARTS, Crew, RayExecutor  # noqa: E402
 from cluster.roster import Roster  # noqa: E402
+from speciation.tables.store import Store  # noqa: E402
+from tests.cluster.runs import config  # noqa: E402
 from tests.cluster.synthetic import PLAN, Behaviour, trial, trials  # noqa: E402
 from tests.contracts.executor import ExecutorContract, collect, until  # noqa: E402
 
@@ -137,16 +141,6 @@ def test_an_actor_that_hangs_is_given_up(make, monkeypatch):
     assert "no answer for" in events[-1].reason
 
 
-def test_calls_are_overdue_when_they_take_much_longer_than_calls_did():
-    pace = _Pace()
-    assert pace.deadline(first=True) == 900
-    pace.seconds.extend([1.0] * 99 + [1000.0])
-    assert pace.deadline(first=False) == 30
-    pace.seconds.extend([20.0] * 256)
-    assert pace.deadline(first=False) == 60
-    assert pace.deadline(first=True) == 900
-
-
 def _raises(plan: object) -> object:
     raise ValueError("device 'cuda' is not there")
 
@@ -167,6 +161,79 @@ def test_a_reply_with_many_results_arrives(make):
     executor = make(Behaviour(slots=3000), most_actors=1)
     executor.submit(trials(3000, horizon=25))
     assert len(collect(executor, 3000)) == 3000
+
+
+# -- GPUs on which no engine ever gets ready, or that somebody else has ---------------------
+
+HUNG = 5.0  # seconds that are too long for a start in these tests
+
+
+def _left_alone(executor: RayExecutor) -> list[str]:
+    return [place.name for place in executor._places.values() if place.left_alone]
+
+
+@pytest.fixture
+def impatient(monkeypatch) -> None:
+    monkeypatch.setattr("cluster.ray_executor.FIRST_START", HUNG)
+    monkeypatch.setattr("cluster.ray_executor.LEAST_START", HUNG)
+
+
+@pytest.mark.slow
+def test_a_gpu_that_hangs_at_every_start_is_given_up_and_blames_no_genome(make, tmp_path):
+    behaviour = Behaviour(slots=4, seconds=0.02, sick=frozenset({"1"}))
+    executor = make(behaviour, device="auto")
+    until(executor, lambda _: executor.actors == 1)  # however long a healthy start takes
+    executor._start_pace = Pace(HUNG, HUNG)
+    said = run(
+        config(evolution={"generations": 1000}),
+        Store(tmp_path),
+        executor,
+        stop=lambda: bool(_left_alone(executor)),
+    )
+    assert said.stopped
+    assert said.faults == {"actor hung while starting": MAX_FAILED_STARTS}
+    assert said.finished > 0
+    assert said.failed == 0
+
+
+@pytest.mark.slow
+def test_who_hangs_keeps_its_gpu_so_that_the_next_one_starts_elsewhere(make, impatient):
+    executor = make(Behaviour(sick=frozenset({"0"})), device="auto", most_actors=1)
+    executor.submit(trials(4))
+    events = until(executor, lambda _: bool(_left_alone(executor)))
+    losses = [event for event in events if isinstance(event, ActorLost)]
+    assert [(e.cause, e.trials, e.innocent) for e in losses] == [(Cause.STARTING, (), True)] * 3
+    executor._start_pace = Pace()  # however long a healthy start takes
+    collect(executor, 4)
+    assert executor.actors == 1
+
+
+@pytest.mark.slow
+def test_where_every_gpu_hangs_the_end_is_one_sentence(make, impatient):
+    executor = make(Behaviour(sick=frozenset({"0", "1"})), device="auto")
+    executor.submit(trials(4))
+    with pytest.raises(ExecutorError, match=r"^no engine .* was still starting after \d+ s$"):
+        until(executor, lambda _: False)
+
+
+@pytest.mark.slow
+def test_an_actor_that_no_machine_has_room_for_is_waited_for_and_that_is_said(
+    make, impatient, monkeypatch
+):
+    monkeypatch.setattr("cluster.ray_executor.WAITING_SECONDS", 0.5)
+    others = ray.remote(num_gpus=2)(Roster).remote()
+    ray.get(others.add.remote([]))
+    said: list[str] = []
+    executor = make(Behaviour(), device="auto", most_actors=1, tell=said.append)
+    executor.submit(trials(2))
+    began = time.monotonic()
+    events = until(executor, lambda _: time.monotonic() - began > 3 * HUNG)
+    assert (events, executor.waiting, executor.capacity) == ([], 1, 0)
+    executor._start_pace = Pace()
+    ray.kill(others)
+    collect(executor, 2)
+    assert executor.waiting == 0
+    assert said == [NO_ROOM]
 
 
 # -- Addresses, without any Ray -----------------------------------------------------------

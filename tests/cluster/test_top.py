@@ -12,6 +12,8 @@ from rich.console import Console
 
 from cluster.job_queue import JobQueue
 from cluster.overview import overview
+from cluster.places import NO_ROOM
+from cluster.progress_text import STORE_FAILS
 from cluster.pulse import SILENT_SECONDS, Pulse, write_pulse
 from cluster.top import age, as_json, best_text, job_json, job_table, screen, sparkline
 from speciation.tables.files import open_files
@@ -54,6 +56,15 @@ def test_a_run_counts_what_its_tables_hold(place):
     last = closed[(closed["generation"] == 2) & (closed["rank"] == 0)].iloc[0]
     assert (view.best, view.best_genome) == (last["sprinter"], last["genome_id"])
     assert len(view.history) == 3
+
+
+def test_a_run_that_waits_says_what_for(place):
+    for values, sentence in (
+        ({"capacity": 0, "waiting": 1}, NO_ROOM),
+        ({"capacity": 8, "store_is_full": True}, STORE_FAILS),
+    ):
+        beat(place, state="running", **values)
+        assert sentence in drawn(screen(overview(place, []), [], place.uri, NOW))
 
 
 def test_a_trial_that_two_runs_asked_for_counts_for_both(place):
