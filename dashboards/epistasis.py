@@ -109,8 +109,8 @@ def _pairs(found: Epistasis) -> Html:
             draw_grid(found),
             "grid",
             "Epistasis of every pair of factors as a grid of colours.",
-            "Blue gains more together than the sum of both, orange less. A dot marks pairs whose "
-            "epistasis is told apart from zero.",
+            "Blue gains more together than the sum of both, orange less. A dot marks pairs "
+            "whose epistasis is told apart from zero.",
         ),
         keys({str(verdict): colour for verdict, colour in VERDICTS.items()}),
         plot(
