@@ -29,7 +29,7 @@ def healthy(tmp_path, monkeypatch) -> None:
     """A home of its own, nothing decided about Ray, and no cluster that others started here."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(Path.home() / ".cache"))  # compiled kernels
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(doctor, "session", lambda: None)
+    monkeypatch.setattr(doctor, "own_cluster", lambda: None)
     for name in ("RAY_ADDRESS", "RAY_AUTH_MODE"):
         monkeypatch.delenv(name, raising=False)
 
