@@ -7,7 +7,13 @@ from pathlib import Path
 
 from dashboards import theme, words
 from dashboards.figures.lineage import ORIGINS, draw_ancestry, draw_stream
-from dashboards.figures.space import MOST_POINTS, draw_ranks, draw_space, keys_of
+from dashboards.figures.space import (
+    MOST_POINTS,
+    axes_in_words,
+    draw_ranks,
+    draw_space,
+    keys_of,
+)
 from dashboards.markup import Html, tag
 from dashboards.page import keys, page, plot, tiles
 from speciation.analysis.lineage import OTHERS, Ancestry, Lived
@@ -117,8 +123,8 @@ def _space(taxonomy: Taxonomy, rank: str) -> Html:
             draw_space(taxonomy, rank),
             "space",
             f"Genomes as points in three dimensions, coloured by {rank}.",
-            "Three principal components of all genes. Drag to turn, scroll to come nearer; the "
-            f"cursor shows a genome's id.{thinned}",
+            f"{axes_in_words(taxonomy)} Drag to turn, scroll to come nearer; the cursor shows "
+            f"a genome's id.{thinned}",
         ),
     )
 
