@@ -37,6 +37,13 @@ def frame(sources: Sources, taxonomy: Taxonomy, wanted: dict[str, str]) -> html.
                 [html.H2("Ancestry"), html.Label(["of", menu], className="pick")],
                 className="head",
             ),
+            html.Div(
+                [
+                    html.Button("Copy its id", id="copy-whose"),
+                    html.Span(id="whose-copied", role="status", className="faint"),
+                ],
+                className="reins",
+            ),
             html.Div(id="ancestors", className="lineage"),
             dcc.Store(id="clicked"),
         ],
@@ -80,6 +87,13 @@ def connect(app: Dash, sources: Sources, path: str) -> None:
         query = urlencode({**before, "genome": own}, safe=",", errors="replace")
         return going(path, query, search, replace=True)
 
+    app.clientside_callback(
+        ClientsideFunction("lab", "copyId"),
+        Output("whose-copied", "children"),
+        Input("copy-whose", "n_clicks"),
+        State("whose", "value"),
+        prevent_initial_call=True,
+    )
     app.clientside_callback(
         ClientsideFunction("lab", "clicked"),
         Output("clicked", "data"),
