@@ -14,8 +14,8 @@ from dashboards.figures.space import (
     draw_space,
     keys_of,
 )
-from dashboards.markup import Html, tag
-from dashboards.page import keys, page, plot, tiles
+from dashboards.markup import Html, join, tag
+from dashboards.page import keys, page, plot, top
 from speciation.analysis.lineage import OTHERS, Ancestry, Lived
 from speciation.analysis.taxonomy import RANKS, Species, Taxonomy, gene_labels, rank_index
 from speciation.genome.genome import kind_named
@@ -76,10 +76,9 @@ def lineage_report(lineage: Ancestry, output: Path) -> None:
     made = words.short(lineage.genome_id)
     body = page(
         f"Lineage of {made}",
-        tag(
-            "header",
-            tag("p", "Lineage of ", tag("b", lineage.genome_id), class_="eyebrow"),
-            tag("h1", f"From {words.counted(len(lineage.founders), 'founder')} to {made}"),
+        top(
+            join("Lineage of ", tag("b", lineage.genome_id)),
+            f"From {words.counted(len(lineage.founders), 'founder')} to {made}",
         ),
         tag("main", tag("section", *ancestry_parts(lineage))),
         tag("footer", "From births as the store tells them."),
@@ -97,13 +96,9 @@ def _header(taxonomy: Taxonomy, rank: str) -> Html:
         "explained": (f"{explained:.0f} %", "of all variance, by three components"),
     }
     largest = " and ".join(species.name for species in own[:2])
-    return tag(
-        "header",
-        tag("p", "Taxonomy of ", tag("b", "genomes"), class_="eyebrow"),
-        tag("h1", f"{words.counted(len(own), 'species').removesuffix('s')}, such as {largest}")
-        if len(own) > 1
-        else tag("h1", largest),
-        tiles(glance),
+    many = f"{words.counted(len(own), 'species').removesuffix('s')}, such as {largest}"
+    return top(
+        join("Taxonomy of ", tag("b", "genomes")), many if len(own) > 1 else largest, glance
     )
 
 

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from speciation.analysis.wording import signed as signed
+from speciation.analysis.wording import spanned as spanned
 from speciation.evolution.fitness import wilson
 
 NOTHING = "–"
