@@ -158,7 +158,8 @@ def test_the_first_picture_has_every_genome_where_webgl_draws_it(
     pictured, same = marks_at(page, spots)
     apart = np.abs(drawn - pictured).max(axis=1)  # pixels
     assert np.isfinite(apart).mean() > 0.9
-    assert np.nanmax(apart) < 1
+    assert np.nanmax(apart) < 1.5
+    assert np.nanmedian(apart) < 0.8
     assert np.nanmedian(np.abs(colour - same)) < 12  # of 255
 
 
