@@ -58,7 +58,7 @@ const look = () => {{
     if (visit + 1 < {VISITS}) setTimeout(() => location.reload(), 1000);
   }});
 }};
-requestAnimationFrame(look);"""
+if (!navigator.webdriver) requestAnimationFrame(look);"""
 WATCH = """() => {
   window.changed = false;
   document.querySelector("#space .js-plotly-plot")
