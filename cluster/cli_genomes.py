@@ -726,6 +726,7 @@ def _show_predictions(guess: tuple[Surrogate, dict[str, Prediction]] | None) -> 
 def _show_taxonomy(found: Taxonomy, level: str, as_json: bool) -> None:
     from cluster.summary import plain
     from speciation.analysis.taxonomy import RANKS
+    from speciation.analysis.wording import signed
 
     if as_json:
         print_json(
@@ -748,7 +749,7 @@ def _show_taxonomy(found: Taxonomy, level: str, as_json: bool) -> None:
             own.name,
             f"{own.size:,}",
             "–" if own.stability is None else f"{own.stability:.2f}",
-            ", ".join(f"{gene} {away:+.1f}" for gene, away in own.deviations[:4]),
+            ", ".join(f"{gene} {signed(away, 1)}" for gene, away in own.deviations[:4]),
         ]
         for own in found.at(level)
     ]

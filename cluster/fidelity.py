@@ -31,6 +31,7 @@ from cluster.provenance import provenance, version_of
 from cluster.summary import plain
 from speciation.analysis.fidelity import Arms, Fidelity, GenomeVerdict, Planted, verdict
 from speciation.analysis.survival import Floats
+from speciation.analysis.wording import signed
 from speciation.genome.library import StoredGenome, load_folder
 from speciation.seeds import pool_b
 from speciation.tables.files import LocalFiles, Vanished
@@ -414,7 +415,7 @@ def _row(genome: GenomeVerdict) -> list[str]:
         genome.name,
         f"{reference.rmst:,.0f}",
         f"{tested.rmst:,.0f}",
-        f"{steps.low:+.1f} to {steps.high:+.1f}, of ±{steps.margin:.0f}",
+        f"{signed(steps.low, 1)} to {signed(steps.high, 1)}, of ±{steps.margin:.0f}",
         f"{math.exp(genome.ratio.estimate):.3f}" if genome.ratio.pairs else "–",
         f"{reference.successes:,} and {tested.successes:,} of {genome.seeds:,}",
         f"{genome.log_rank_p:.3f}",

@@ -15,6 +15,7 @@ from speciation.analysis.components import Components
 from speciation.analysis.estimates import Estimate, Summary
 from speciation.analysis.ranking import chance
 from speciation.analysis.validation import Published, Validation
+from speciation.analysis.wording import spanned
 
 HEADER = ["", "seeds", "mean steps, 95 %", "grokked, 95 %", "steps a success", "median", "best"]
 SHRINK_HEADER = ["", "selected", "confirmed", "shrinkage, 95 %", "seeds"]
@@ -114,7 +115,7 @@ def shrink_rows(found: Validation) -> list[list[str]]:
             own.name,
             steps_text(own.selected.rmst),
             steps_text(own.confirmed.rmst),
-            f"{own.steps.value:+,.0f} ({own.steps.low:+,.0f} to {own.steps.high:+,.0f})",
+            spanned(own.steps.value, own.steps.low, own.steps.high),
             f"{own.selected.seeds:,} and {own.confirmed.seeds:,}",
         ]
         for own in ranked[:MOST_ROWS]

@@ -14,8 +14,8 @@ from dashboards.figures.anatomy import (
     draw_progress,
     draw_spectrum,
 )
-from dashboards.markup import Html, tag
-from dashboards.page import keys, page, plot, tiles
+from dashboards.markup import Html, join, tag
+from dashboards.page import keys, page, plot, top
 from speciation.analysis.circuits import KEY_SHARE, Anatomy
 from speciation.tables.files import LocalFiles
 
@@ -126,12 +126,7 @@ def _header(anatomies: Mapping[str, Anatomy]) -> Html:
         "restricted loss": (f"{first.restricted_loss[-1]:.2g}", "by the key waves alone"),
         "excluded loss": (f"{first.excluded_loss[-1]:.2g}", "without them"),
     }
-    return tag(
-        "header",
-        tag("p", "Inside ", tag("b", ", ".join(anatomies)), class_="eyebrow"),
-        tag("h1", said),
-        tiles(glance),
-    )
+    return top(join("Inside ", tag("b", ", ".join(anatomies))), said, glance)
 
 
 def _section(place: int, name: str, own: Anatomy) -> Html:

@@ -8,7 +8,7 @@ from typing import Any
 from dashboards import words
 from dashboards.figures.crosses import KINDS, by_distance, draw_breakdown, draw_by_distance
 from dashboards.markup import Html, tag
-from dashboards.page import keys, page, plot, table, tiles
+from dashboards.page import keys, page, plot, table, top
 from speciation.analysis.crosses import LEVEL, Crosses
 from speciation.analysis.isolation import LEAST_GENOMES, Isolation
 from speciation.tables.files import LocalFiles
@@ -38,7 +38,7 @@ def rows(found: Crosses) -> list[list[str]]:
 def _row(row: Any) -> list[str]:
     return [
         f"{row.first} × {row.second}",
-        f"{words.signed(row.breakdown)} ({words.signed(row.low)} to {words.signed(row.high)})",
+        words.spanned(row.breakdown, row.low, row.high),
         words.probability(row.adjusted),
         f"{row.children:,.0f}",
         f"{row.mid_parent:,.0f}",
@@ -140,18 +140,13 @@ def _header(found: Crosses) -> Html:
         "fail": (f"{int((sure['breakdown'] > 0).sum()):,}", f"of {pairs}: slower children"),
         "gain": (f"{int((sure['breakdown'] < 0).sum()):,}", f"of {pairs}: faster children"),
     }
-    return tag(
-        "header",
-        tag("p", f"Crosses of {len(found.parents):,} genomes", class_="eyebrow"),
-        tag("h1", "Do crosses fail?"),
-        tag(
-            "p",
-            f"Parents and children were tried on the same "
-            f"{words.counted(int(found.pairs['seeds'].max()), 'seed')}, with a horizon of "
-            f"{found.horizon:,} steps.",
-            class_="lead",
-        ),
-        tiles(glance),
+    return top(
+        f"Crosses of {len(found.parents):,} genomes",
+        "Do crosses fail?",
+        glance,
+        f"Parents and children were tried on the same "
+        f"{words.counted(int(found.pairs['seeds'].max()), 'seed')}, with a horizon of "
+        f"{found.horizon:,} steps.",
     )
 
 

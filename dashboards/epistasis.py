@@ -14,7 +14,7 @@ from dashboards.figures.epistasis import (
     leading_pairs,
 )
 from dashboards.markup import Html, tag
-from dashboards.page import keys, page, plot, table, tiles
+from dashboards.page import keys, page, plot, table, top
 from dashboards.theme import BLUE, GREY
 from speciation.analysis.epistasis import Epistasis, Verdict
 from speciation.tables.files import LocalFiles
@@ -33,7 +33,7 @@ def _row(row: Any) -> list[str]:
         words.signed(row.first_alone),
         words.signed(row.second_alone),
         words.signed(row.both),
-        f"{words.signed(row.epistasis)} ({words.signed(row.low)} to {words.signed(row.high)})",
+        words.spanned(row.epistasis, row.low, row.high),
         words.probability(row.adjusted),
         str(row.verdict),
     ]
@@ -72,17 +72,12 @@ def _header(found: Epistasis, first: str, second: str) -> Html:
         "combinations": (f"{len(found.means):,}", f"on {words.counted(found.seeds, 'seed')}"),
         "only together": (f"{together}", f"of {words.counted(len(found.pairs), 'pair')}"),
     }
-    return tag(
-        "header",
-        tag("p", f"Epistasis: from {first} to {second}", class_="eyebrow"),
-        tag("h1", "Which genes work only together"),
-        tag(
-            "p",
-            f"Combinations of the two genomes were tried on the same seeds, with a horizon of "
-            f"{found.horizon:,} steps.",
-            class_="lead",
-        ),
-        tiles(glance),
+    return top(
+        f"Epistasis: from {first} to {second}",
+        "Which genes work only together",
+        glance,
+        f"Combinations of the two genomes were tried on the same seeds, with a horizon of "
+        f"{found.horizon:,} steps.",
     )
 
 

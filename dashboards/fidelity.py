@@ -17,7 +17,7 @@ from dashboards.figures import provenance
 from dashboards.figures.forest import ANSWERS, differences, draw_differences
 from dashboards.figures.grokked import REFERENCE, TESTED, Panel, draw_panels, panels
 from dashboards.markup import Html, join, tag, text
-from dashboards.page import keys, page, plot, tiles
+from dashboards.page import keys, page, plot, top
 from speciation.analysis.fidelity import (
     RANKING_MARGIN,
     RATIO_MARGIN,
@@ -99,17 +99,12 @@ def _header(fidelity: Fidelity, document: Mapping[str, Any]) -> Html:
         ),
         "planted faults": (f"{caught} of {len(controls)}", "caught by the same comparison"),
     }
-    return tag(
-        "header",
-        tag("p", "Fidelity of ", tag("b", fidelity.tested), class_="eyebrow"),
-        tag("h1", headline(fidelity)),
-        tag(
-            "p",
-            "Single trials are chaotic: with sums in another order, a trial groks at another "
-            "step. What must not move is the distribution over seeds.",
-            class_="lead",
-        ),
-        tiles(glance),
+    return top(
+        join("Fidelity of ", tag("b", fidelity.tested)),
+        headline(fidelity),
+        glance,
+        "Single trials are chaotic: with sums in another order, a trial groks at another step. "
+        "What must not move is the distribution over seeds.",
     )
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from dashboards import theme, words
 from dashboards.figures.radar import MOST_SHAPES, comparison_table, draw_radar
-from dashboards.markup import Html, tag
-from dashboards.page import keys, page, plot, tiles
+from dashboards.markup import Html, join, tag
+from dashboards.page import keys, page, plot, top
 from speciation.analysis.forge import Comparison
 from speciation.analysis.surrogate import Prediction, Surrogate
 from speciation.tables.files import LocalFiles
@@ -78,12 +78,8 @@ def _header(comparison: Comparison) -> Html:
         "genes that differ": (f"{len(differing)} of {len(comparison.genes)}", widest),
     }
     against = ", ".join(comparison.names[1:])
-    return tag(
-        "header",
-        tag("p", "Gene ", tag("b", "Forge"), class_="eyebrow"),
-        tag("h1", comparison.names[0] + (f" beside {against}" if against else "")),
-        tiles(glance),
-    )
+    title = comparison.names[0] + (f" beside {against}" if against else "")
+    return top(join("Gene ", tag("b", "Forge")), title, glance)
 
 
 def _predicted(

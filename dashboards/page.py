@@ -215,6 +215,22 @@ def page(title: str, *body: object, style: str = "", script: str | None = DRAW) 
     return whole.encode("utf-8", errors="replace")
 
 
+def top(
+    eyebrow: object,
+    title: object,
+    glance: dict[str, tuple[str, str]] | None = None,
+    lead: object = None,
+) -> Html:
+    """The top of a page: what it is of, its headline, a sentence, numbers at a glance."""
+    return tag(
+        "header",
+        tag("p", eyebrow, class_="eyebrow"),
+        tag("h1", title),
+        tag("p", lead, class_="lead") if lead else None,
+        tiles(glance) if glance else None,
+    )
+
+
 def section(anchor: str, *content: object) -> Html:
     """A part of the page, under its title in :data:`ANCHORS`."""
     return tag("section", tag("h2", ANCHORS[anchor]), *content, id=anchor)

@@ -9,7 +9,7 @@ from dashboards import words
 from dashboards.figures.arms import checked
 from dashboards.figures.ranking import draw_ranking, ranking_table
 from dashboards.markup import Html, tag
-from dashboards.page import page, plot, tiles
+from dashboards.page import page, plot, top
 from speciation.analysis.validation import Published
 from speciation.tables.files import LocalFiles
 
@@ -72,12 +72,8 @@ def _header(found: Published, source: str) -> Html:
         "best of equal ones": (words.number(luck.expected_best), "on average"),
         "probability": (f"{luck.p:.2f}", "that the best of equal ones is as good"),
     }
-    return tag(
-        "header",
-        tag("p", f"Published figures of {source}", class_="eyebrow"),
-        tag("h1", f"The ranking of {count:,} genomes is {verdict}"),
-        tiles(glance),
-    )
+    title = f"The ranking of {count:,} genomes is {verdict}"
+    return top(f"Published figures of {source}", title, glance)
 
 
 def _table(found: Published) -> Html:

@@ -9,7 +9,7 @@ from typing import Any
 from dashboards import words
 from dashboards.figures.searches import draw_curves, draw_repeats, interval
 from dashboards.markup import Html, tag
-from dashboards.page import keys, page, plot, table, tiles
+from dashboards.page import keys, page, plot, table, top
 from dashboards.theme import BLUE, GREY, VERMILION
 from speciation.analysis.searches import Searches
 from speciation.tables.files import LocalFiles
@@ -32,9 +32,6 @@ def rows(found: Searches) -> list[list[str]]:
 
 
 def _row(row: Any) -> list[str]:
-    gap = "reference"
-    if row.pairs:
-        gap = interval(row.difference, row.difference_low, row.difference_high)
     return [
         row.arm,
         f"{row.repeats}",
@@ -42,9 +39,16 @@ def _row(row: Any) -> list[str]:
         "none" if math.isnan(row.selected) else f"{row.selected:,.0f}",
         interval(row.median, row.low, row.high),
         f"{row.success:.1%}",
-        gap,
+        _difference(row) if row.pairs else "reference",
         "" if math.isnan(row.adjusted) else words.probability(row.adjusted),
     ]
+
+
+def _difference(row: Any) -> str:
+    """To the reference; too few repeats have no interval."""
+    if not math.isfinite(row.difference_low):
+        return words.signed(row.difference)
+    return words.spanned(row.difference, row.difference_low, row.difference_high)
 
 
 def report(found: Searches, name: str, budget: int, confirm: int, output: Path) -> None:
@@ -88,19 +92,13 @@ def _header(found: Searches, name: str, budget: int, confirm: int) -> Html:
         "best median": (f"{best['median']:,.0f}", f"{best['arm']}, steps"),
         "confirmed on": (f"{confirm:,}", "new seeds, for each champion"),
     }
-    title = f"{len(found.final)} ways to search, {budget:,} trial-steps each"
-    return tag(
-        "header",
-        tag("p", f"Searches at equal cost: {name}", class_="eyebrow"),
-        tag("h1", title),
-        tag(
-            "p",
-            f"Each arm spent {budget:,} trial-steps in each repeat, with a horizon of "
-            f"{found.horizon:,} steps a trial, on seeds of its own; what is shown is how its "
-            "champions did on seeds that no search has seen.",
-            class_="lead",
-        ),
-        tiles(glance),
+    return top(
+        f"Searches at equal cost: {name}",
+        f"{len(found.final)} ways to search, {budget:,} trial-steps each",
+        glance,
+        f"Each arm spent {budget:,} trial-steps in each repeat, with a horizon of "
+        f"{found.horizon:,} steps a trial, on seeds of its own; what is shown is how its "
+        "champions did on seeds that no search has seen.",
     )
 
 

@@ -14,7 +14,7 @@ from dashboards.figures.sweep import (
     from_first,
 )
 from dashboards.markup import Html, tag
-from dashboards.page import keys, page, plot, table, tiles
+from dashboards.page import keys, page, plot, table, top
 from speciation.analysis.sweep import Swept
 from speciation.tables.files import LocalFiles
 
@@ -73,12 +73,8 @@ def _header(swept: Swept, name: str, seeds: int) -> Html:
         "genomes": (f"{swept.cells['genome'].nunique()}", "the same in all settings"),
         "seeds": (f"{seeds:,}", "of each genome in each setting, the same everywhere"),
     }
-    return tag(
-        "header",
-        tag("p", f"Sweep: {name}", class_="eyebrow"),
-        tag("h1", f"The same genomes in {words.counted(settings, 'setting')}"),
-        tiles(glance),
-    )
+    title = f"The same genomes in {words.counted(settings, 'setting')}"
+    return top(f"Sweep: {name}", title, glance)
 
 
 def _classes(swept: Swept) -> Html:

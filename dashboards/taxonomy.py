@@ -7,9 +7,15 @@ from pathlib import Path
 
 from dashboards import theme, words
 from dashboards.figures.lineage import ORIGINS, draw_ancestry, draw_stream
-from dashboards.figures.space import MOST_POINTS, draw_ranks, draw_space, keys_of
-from dashboards.markup import Html, tag
-from dashboards.page import keys, page, plot, tiles
+from dashboards.figures.space import (
+    MOST_POINTS,
+    axes_in_words,
+    draw_ranks,
+    draw_space,
+    keys_of,
+)
+from dashboards.markup import Html, join, tag
+from dashboards.page import keys, page, plot, top
 from speciation.analysis.lineage import OTHERS, Ancestry, Lived
 from speciation.analysis.taxonomy import RANKS, Species, Taxonomy, gene_labels, rank_index
 from speciation.genome.genome import kind_named
@@ -70,10 +76,9 @@ def lineage_report(lineage: Ancestry, output: Path) -> None:
     made = words.short(lineage.genome_id)
     body = page(
         f"Lineage of {made}",
-        tag(
-            "header",
-            tag("p", "Lineage of ", tag("b", lineage.genome_id), class_="eyebrow"),
-            tag("h1", f"From {words.counted(len(lineage.founders), 'founder')} to {made}"),
+        top(
+            join("Lineage of ", tag("b", lineage.genome_id)),
+            f"From {words.counted(len(lineage.founders), 'founder')} to {made}",
         ),
         tag("main", tag("section", *ancestry_parts(lineage))),
         tag("footer", "From births as the store tells them."),
@@ -91,13 +96,9 @@ def _header(taxonomy: Taxonomy, rank: str) -> Html:
         "explained": (f"{explained:.0f} %", "of all variance, by three components"),
     }
     largest = " and ".join(species.name for species in own[:2])
-    return tag(
-        "header",
-        tag("p", "Taxonomy of ", tag("b", "genomes"), class_="eyebrow"),
-        tag("h1", f"{words.counted(len(own), 'species').removesuffix('s')}, such as {largest}")
-        if len(own) > 1
-        else tag("h1", largest),
-        tiles(glance),
+    many = f"{words.counted(len(own), 'species').removesuffix('s')}, such as {largest}"
+    return top(
+        join("Taxonomy of ", tag("b", "genomes")), many if len(own) > 1 else largest, glance
     )
 
 
@@ -117,8 +118,8 @@ def _space(taxonomy: Taxonomy, rank: str) -> Html:
             draw_space(taxonomy, rank),
             "space",
             f"Genomes as points in three dimensions, coloured by {rank}.",
-            "Three principal components of all genes. Drag to turn, scroll to come nearer; the "
-            f"cursor shows a genome's id.{thinned}",
+            f"{axes_in_words(taxonomy)} Drag to turn, scroll to come nearer; the cursor shows "
+            f"a genome's id.{thinned}",
         ),
     )
 

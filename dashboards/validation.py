@@ -36,7 +36,7 @@ from dashboards.figures import (
 )
 from dashboards.importance import genes_of
 from dashboards.markup import Html, join, tag
-from dashboards.page import page, tiles
+from dashboards.page import page, top
 from speciation.analysis.comparison import Comparison
 from speciation.analysis.estimates import Estimate, Summary
 from speciation.analysis.phases import phases
@@ -348,12 +348,11 @@ def _header(found: Validation, ranked: list[Summary]) -> Html:
         "fastest": (_steps(found.told(best, "rmst")), best.name),
         "machine's failures": (f"{found.outcomes['failed'].sum():,}", "shown, left out"),
     }
-    return tag(
-        "header",
-        tag("p", "Validation on seeds that evolution never saw", class_="eyebrow"),
-        tag("h1", _headline(ranked, comparison)),
-        tag("p", comparison.advice, class_="lead") if comparison else None,
-        tiles(glance),
+    return top(
+        "Validation on seeds that evolution never saw",
+        _headline(ranked, comparison),
+        glance,
+        comparison.advice if comparison else None,
     )
 
 

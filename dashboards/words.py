@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from speciation.analysis.wording import signed as signed
+from speciation.analysis.wording import spanned as spanned
 from speciation.evolution.fitness import wilson
 
 NOTHING = "–"
@@ -77,11 +79,6 @@ def number(value: float) -> str:
     if math.isinf(value):
         return "∞"
     return f"{value:,.0f}" if abs(value) >= 20 or value == int(value) else f"{value:.3g}"
-
-
-def signed(value: float, decimals: int = 0) -> str:
-    """A difference: with a plus, or a true minus."""
-    return f"{value:+,.{decimals}f}".replace("-", "−")
 
 
 def scientific(value: float) -> str:

@@ -16,6 +16,8 @@ from speciation.analysis.taxonomy import RANKS, Species, Taxonomy
 MOST_POINTS = 6000
 """A page stays light; what is left out is every so-manieth genome of a species."""
 
+ASPECT = (1.25, 1.25, 0.85)  # of the axes, in lengths of the scene
+EYE, CENTER = (1.4, 1.3, 0.8), (0.0, 0.0, -0.12)  # where the camera stands and looks
 NAMED = 10  # species with a key; the rest are drawn, and told under the cursor
 
 
@@ -84,16 +86,25 @@ def scene(taxonomy: Taxonomy) -> dict[str, object]:
     return {
         "dragmode": "turntable",
         "aspectmode": "manual",  # lower than wide, as windows are
-        "aspectratio": {"x": 1.25, "y": 1.25, "z": 0.85},
+        "aspectratio": dict(zip("xyz", ASPECT, strict=True)),
         "camera": {
-            "eye": {"x": 1.4, "y": 1.3, "z": 0.8},
-            "center": {"x": 0, "y": 0, "z": -0.12},
+            "eye": dict(zip("xyz", EYE, strict=True)),
+            "center": dict(zip("xyz", CENTER, strict=True)),
         },
         **{
-            f"{axis}axis": _axis(i, float(taxonomy.space.explained[i]))
+            f"{axis}axis": _axis(f"PC {i + 1}")  # short: WebGL's letters are slow to make
             for i, axis in enumerate("xyz")
         },
     }
+
+
+def axes_in_words(taxonomy: Taxonomy) -> str:
+    """What the axes are, and how much of the variance each explains."""
+    shares = [f"{100 * own:.0f} %" for own in taxonomy.space.explained]
+    return (
+        "The axes are principal components of all genes and explain "
+        f"{', '.join(shares[:-1])} and {shares[-1]} of the variance."
+    )
 
 
 def keys_of(taxonomy: Taxonomy, rank: str) -> dict[str, str]:
@@ -139,13 +150,10 @@ def draw_ranks(taxonomy: Taxonomy) -> go.Figure:
     return figure.update_layout(margin={"l": 0, "r": 0, "t": 4, "b": 4}, hovermode="closest")
 
 
-def _axis(component: int, share: float) -> dict[str, object]:
+def _axis(name: str) -> dict[str, object]:
     line = theme.see_through(theme.GREY, 0.6)
     return {
-        "title": {
-            "text": f"component {component + 1} ({100 * share:.0f} %)",
-            "font": {"size": 12, "color": theme.GREY},
-        },
+        "title": {"text": name, "font": {"size": 12, "color": theme.GREY}},
         "tickfont": {"size": 10, "color": theme.GREY},
         "gridcolor": line,
         "zerolinecolor": line,

@@ -13,8 +13,9 @@ from dash.exceptions import PreventUpdate
 from dashboards.lab import lineage_view
 from dashboards.lab.address import GOING, HERE, going, query_of
 from dashboards.lab.choosing import Option, options
+from dashboards.lab.menus import searched
 from dashboards.lab.sources import Sources
-from dashboards.lab.splicing import is_genome_id
+from dashboards.lab.splicing import ids, is_genome_id
 from speciation.analysis.lineage import LineageError, Lived
 from speciation.analysis.taxonomy import Taxonomy
 from speciation.tables.files import StoreError
@@ -37,6 +38,13 @@ def frame(sources: Sources, taxonomy: Taxonomy, wanted: dict[str, str]) -> html.
                 [html.H2("Ancestry"), html.Label(["of", menu], className="pick")],
                 className="head",
             ),
+            html.Div(
+                [
+                    html.Button("Copy its id", id="copy-whose"),
+                    html.Span(id="whose-copied", role="status", className="faint"),
+                ],
+                className="reins",
+            ),
             html.Div(id="ancestors", className="lineage"),
             dcc.Store(id="clicked"),
         ],
@@ -46,15 +54,7 @@ def frame(sources: Sources, taxonomy: Taxonomy, wanted: dict[str, str]) -> html.
 
 def connect(app: Dash, sources: Sources, path: str) -> None:
     """What happens when somebody chooses a genome; ``path`` is the page's own."""
-
-    @app.callback(
-        Output("whose", "options"),
-        Input("whose", "search_value"),
-        State("whose", "value"),
-        prevent_initial_call=True,
-    )
-    def choices(text: Any, chosen: Any) -> list[Option]:
-        return options(sources, text, [chosen] if is_genome_id(chosen) else [])
+    searched(app, "whose", lambda text, own: options(sources, text, ids(own)))
 
     @app.callback(
         Output("whose", "options", allow_duplicate=True),
@@ -80,6 +80,13 @@ def connect(app: Dash, sources: Sources, path: str) -> None:
         query = urlencode({**before, "genome": own}, safe=",", errors="replace")
         return going(path, query, search, replace=True)
 
+    app.clientside_callback(
+        ClientsideFunction("lab", "copyId"),
+        Output("whose-copied", "children"),
+        Input("copy-whose", "n_clicks"),
+        State("whose", "value"),
+        prevent_initial_call=True,
+    )
     app.clientside_callback(
         ClientsideFunction("lab", "clicked"),
         Output("clicked", "data"),

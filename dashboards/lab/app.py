@@ -43,7 +43,7 @@ HEADER_BYTES = 2**16
 _PLOTLY = "/_dash-component-suites/plotly/package_data/plotly.min.js"
 _INDEX = """<!DOCTYPE html>
 <html lang="en"><head>{{%metas%}}<title>{{%title%}}</title>{{%favicon%}}
-<script id="plotly" async src="{plotly}"></script>
+<meta name="plotly" content="{plotly}">
 <style>{style}</style>{{%css%}}</head>
 <body>{{%app_entry%}}<footer>{{%config%}}{{%scripts%}}{{%renderer%}}</footer></body></html>"""
 

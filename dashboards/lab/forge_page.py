@@ -14,6 +14,7 @@ from dashboards.lab.choosing import options
 from dashboards.lab.exports import Export, NothingToExport, saves
 from dashboards.lab.forecast import Forecast
 from dashboards.lab.forge_view import OF_RECIPIENT, TROUBLE, Scene, scene_of
+from dashboards.lab.menus import searched
 from dashboards.lab.sources import Sources
 from dashboards.lab.splicing import MOST_DONORS, Splicing
 from speciation.analysis.forge import gene_table, genes_named
@@ -121,30 +122,11 @@ def _workshop(sources: Sources) -> list[Any]:
 def connect(app: Dash, sources: Sources) -> None:
     """What happens when somebody does something."""
     follow(app, "forge-address")
-    _choosing(app, sources)
+    for menu in ("recipient", "donors"):
+        searched(app, menu, lambda text, own: options(sources, text, splicing.ids(own)))
     _splicing(app, sources)
     _drawing(app, sources)
     forge_orders.connect(app, sources)
-
-
-def _choosing(app: Dash, sources: Sources) -> None:
-    @app.callback(
-        Output("recipient", "options"),
-        Input("recipient", "search_value"),
-        State("recipient", "value"),
-        prevent_initial_call=True,
-    )
-    def recipients(text: Any, chosen: Any) -> list[dict[str, str]]:
-        return options(sources, text, splicing.ids([chosen]))
-
-    @app.callback(
-        Output("donors", "options"),
-        Input("donors", "search_value"),
-        State("donors", "value"),
-        prevent_initial_call=True,
-    )
-    def donors(text: Any, chosen: Any) -> list[dict[str, str]]:
-        return options(sources, text, splicing.ids(chosen))
 
 
 def _splicing(app: Dash, sources: Sources) -> None:
@@ -183,8 +165,7 @@ def _splicing(app: Dash, sources: Sources) -> None:
             elif by == "acts":
                 after, how = done(sources, before, acts, bench)
             else:
-                chosen = "".join(splicing.ids([recipient]))
-                after, how = before.among(chosen, splicing.ids(donors)), {"by": "parties"}
+                after, how = joined(before, recipient, donors), {"by": "parties"}
             if after == before and by != "acts":
                 raise PreventUpdate
             if after.recipient:
@@ -194,6 +175,11 @@ def _splicing(app: Dash, sources: Sources) -> None:
         last = acts[-1] if isinstance(acts, list) and acts else bench
         data = {"count": counted(last)} | after.data() | how
         return data, how.get("trouble", ""), after.recipient or None, list(after.donors)
+
+
+def joined(before: Splicing, recipient: Any, donors: Any) -> Splicing:
+    """What is on the forge after other genomes were chosen, as a browser tells them."""
+    return before.among("".join(splicing.ids([recipient])), splicing.ids(donors))
 
 
 def done(
@@ -291,24 +277,7 @@ def _drawing(app: Dash, sources: Sources) -> None:
         Input("bench", "data"),
     )
     def drawn(data: Any) -> tuple[Any, ...]:
-        made, by = splicing.of_data(data), data.get("by") if isinstance(data, dict) else None
-        if not made.recipient:
-            said = "Choose a recipient to begin: a genome of the library, or of the store."
-            return True, said, no_update, no_update, no_update, no_update, no_update
-        try:
-            scene = scene_of(sources, made)
-        except TROUBLE as error:
-            return True, str(error), *[no_update] * 5
-        anew = by in ("parties", "link", None)
-        return (
-            False,
-            "",
-            forge_view.radar(scene) if anew else forge_view.radar_moved(scene),
-            forge_view.legend(scene) if anew else no_update,
-            no_update if by == "slide" else forge_view.table(scene),
-            forge_view.child(scene),
-            scene.child.name,
-        )
+        return looks(sources, data)
 
     @app.callback(GOING, Input("bench", "data"), HERE, prevent_initial_call=True)
     def addressed(data: Any, search: Any) -> dict[str, Any]:
@@ -318,18 +287,46 @@ def _drawing(app: Dash, sources: Sources) -> None:
 
     @app.callback(Output("prediction", "children"), Input("bench", "data"))
     def predicted(data: Any) -> list[Any]:
-        made = splicing.of_data(data)
-        if not made.recipient:
-            return []
-        try:
-            scene = scene_of(sources, made)
-            learned = sources.shared(Forecast).surrogate()
-            found = learned.predict(Genomes.of(scene.genomes))
-        except (*TROUBLE, SurrogateError) as error:
-            return forge_view.no_prediction(str(error))
-        return forge_view.prediction(
-            learned, list(zip(scene.comparison.names, found, strict=True))
-        )
+        return foretold(sources, splicing.of_data(data))
+
+
+def looks(sources: Sources, data: Any) -> tuple[Any, ...]:
+    """What the workshop shows of a bench: what changed since the last look, and else nothing.
+
+    Returns:
+        Whether it is hidden and what is said instead; radar and keys; genes; child and name.
+    """
+    made, by = splicing.of_data(data), data.get("by") if isinstance(data, dict) else None
+    said = "Choose a recipient to begin: a genome of the library, or of the store."
+    if not made.recipient:
+        return True, said, *[no_update] * 5
+    try:
+        scene = scene_of(sources, made)
+    except TROUBLE as error:
+        return True, str(error), *[no_update] * 5
+    anew = by in ("parties", "link", None)
+    return (
+        False,
+        "",
+        forge_view.radar(scene) if anew else forge_view.radar_moved(scene),
+        forge_view.legend(scene) if anew else no_update,
+        no_update if by == "slide" else forge_view.table(scene),
+        forge_view.child(scene),
+        scene.child.name,
+    )
+
+
+def foretold(sources: Sources, made: Splicing) -> list[Any]:
+    """What is predicted of all on the forge, or why nothing is."""
+    if not made.recipient:
+        return []
+    try:
+        scene = scene_of(sources, made)
+        learned = sources.shared(Forecast).surrogate()
+        found = learned.predict(Genomes.of(scene.genomes))
+    except (*TROUBLE, SurrogateError) as error:
+        return forge_view.no_prediction(str(error))
+    return forge_view.prediction(learned, list(zip(scene.comparison.names, found, strict=True)))
 
 
 def export(sources: Sources, wanted: dict[str, str]) -> Export:

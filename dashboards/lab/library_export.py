@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from dashboards import words
 from dashboards.figures.genes import gene_places, gene_table
-from dashboards.markup import Html, tag
-from dashboards.page import page
+from dashboards.markup import Html, join, tag
+from dashboards.page import page, top
 from speciation.genome.collection import Collection
 from speciation.genome.library import StoredGenome
 
@@ -24,10 +24,9 @@ def whole(place: Collection, genomes: Sequence[StoredGenome]) -> bytes:
     """
     return page(
         "Library",
-        tag(
-            "header",
-            tag("p", "Library of ", tag("b", "genomes"), class_="eyebrow"),
-            tag("h1", words.counted(len(genomes), "genome")),
+        top(
+            join("Library of ", tag("b", "genomes")),
+            words.counted(len(genomes), "genome"),
         ),
         tag(
             "main",

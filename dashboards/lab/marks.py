@@ -48,7 +48,10 @@ def figure(taxonomy: Taxonomy, level: int) -> dict[str, Any]:
         scene=scene(taxonomy),
         uirevision="camera",
     )
-    shapes = zip(_shapes(taxonomy, _many(taxonomy)), looks(taxonomy, level), strict=True)
+    if many(taxonomy):
+        for axis, ends in zip("xyz", np.transpose(box_of(taxonomy)).tolist(), strict=True):
+            empty.layout.scene[f"{axis}axis"].range = ends
+    shapes = zip(_shapes(taxonomy, many(taxonomy)), looks(taxonomy, level), strict=True)
     data = [_painted(dict(shape), look) for shape, look in shapes]
     return {"data": data, "layout": empty.layout.to_plotly_json()}
 
@@ -59,7 +62,7 @@ def repainted(taxonomy: Taxonomy, level: int) -> Patch:
     for number, look in enumerate(looks(taxonomy, level)):
         trace = patch["data"][number]
         trace["name"] = look.name
-        if not _many(taxonomy):
+        if not many(taxonomy):
             trace["marker"]["color"] = look.colour
             trace["marker"]["symbol"] = look.shape
         else:
@@ -88,12 +91,13 @@ def looks(taxonomy: Taxonomy, level: int) -> list[Look]:
 
 
 @lru_cache(maxsize=1)
-def _shapes(taxonomy: Taxonomy, many: bool) -> tuple[dict[str, Any], ...]:
+def _shapes(taxonomy: Taxonomy, splintered: bool) -> tuple[dict[str, Any], ...]:
     """Every kin without its look: the same at all ranks."""
-    return tuple((_splinters if many else _points)(taxonomy))
+    return tuple((_splinters if splintered else _points)(taxonomy))
 
 
-def _many(taxonomy: Taxonomy) -> bool:
+def many(taxonomy: Taxonomy) -> bool:
+    """Whether the genomes are splinters."""
     return len(taxonomy.ids) >= MANY
 
 
@@ -125,23 +129,38 @@ def _points(taxonomy: Taxonomy) -> Iterator[dict[str, Any]]:
 
 def _splinters(taxonomy: Taxonomy) -> Iterator[dict[str, Any]]:
     """Meshes. Ids stand one after the other in ``meta``, since Plotly counts corners."""
-    places, ids = taxonomy.places.astype("float32"), np.asarray(taxonomy.ids)
-    radius = RADIUS * float(np.ptp(places, axis=0).max())
-    rng = np.random.default_rng(0)  # angles only
-    for members in kin(taxonomy):
-        corners = places[members][:, None] + radius * _angles(len(members), rng)
+    ids, corners = np.asarray(taxonomy.ids), splinters(taxonomy)
+    ends = np.cumsum([len(members) for members in kin(taxonomy)])
+    for members, own in zip(kin(taxonomy), np.split(corners, ends[:-1]), strict=True):
         faces = CORNERS * np.arange(len(members))[:, None, None] + FACES
         short = "uint16" if CORNERS * len(members) <= 2**16 else "int32"
         sides = faces.reshape(-1, 3).astype(short)
         yield {
             "type": "mesh3d",
-            **_axes(corners.reshape(-1, 3).astype("float32")),
+            **_axes(own.reshape(-1, 3)),
             **{side: _typed(sides[:, i]) for i, side in enumerate("ijk")},
             "meta": "".join(ids[members]),
             "flatshading": True,
             "lighting": {"ambient": 1, "diffuse": 0, "specular": 0, "fresnel": 0},
             "hovertemplate": "%{fullData.name}<br>click to copy its id<extra></extra>",
         }
+
+
+@lru_cache(maxsize=1)
+def splinters(taxonomy: Taxonomy) -> NDArray[np.float32]:
+    """Corners of every genome's splinter, kin by kin; shape ``(G, CORNERS, 3)``."""
+    places = taxonomy.places[np.concatenate(kin(taxonomy))]
+    radius = RADIUS * float(np.ptp(places, axis=0).max())
+    turned = _angles(len(places), np.random.default_rng(0))  # angles only
+    return (places[:, None] + radius * turned).astype(np.float32)
+
+
+def box_of(taxonomy: Taxonomy) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Where the axes of splinters begin and end, as Plotly would choose it; shapes ``(3,)``."""
+    corners = splinters(taxonomy)
+    low, high = corners.min(axis=(0, 1)), corners.max(axis=(0, 1))
+    room = (high - low) / 32
+    return low - room, high + room
 
 
 def _angles(count: int, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from dashboards import words
-from dashboards.markup import Html, tag
-from dashboards.page import page
+from dashboards.markup import Html, join, tag
+from dashboards.page import page, top
 
 
 def whole(tables: Mapping[str, Sequence[Sequence[str]]], title: str, log: str) -> bytes:
@@ -20,11 +20,7 @@ def whole(tables: Mapping[str, Sequence[Sequence[str]]], title: str, log: str) -
     count = sum(len(rows) - 1 for rows in tables.values())
     return page(
         "Runs",
-        tag(
-            "header",
-            tag("p", "Queue and ", tag("b", "runs"), class_="eyebrow"),
-            tag("h1", words.counted(count, "run")),
-        ),
+        top(join("Queue and ", tag("b", "runs")), words.counted(count, "run")),
         tag(
             "main",
             *(tag("section", tag("h2", name), _table(rows)) for name, rows in tables.items()),

@@ -21,13 +21,14 @@ from dash import (
 from dash.exceptions import PreventUpdate
 
 from dashboards import theme, words
-from dashboards.lab import ancestry_page, lineage_view
+from dashboards.figures.space import axes_in_words
+from dashboards.lab import ancestry_page, lineage_view, space_view
 from dashboards.lab.address import GOING, HERE, follow, follower, going, query_of
 from dashboards.lab.exports import Export, NothingToExport, saves
 from dashboards.lab.launcher import TAXONOMY, Classify, Launcher, LaunchRefused
-from dashboards.lab.marks import MANY, figure, repainted
+from dashboards.lab.marks import figure, repainted
 from dashboards.lab.sources import Sources
-from dashboards.lab.splicing import number
+from dashboards.lab.space_view import level_of
 from dashboards.lab.works import read_work, tail
 from dashboards.taxonomy import genes_in_words, opinion_in_words, whole
 from speciation.analysis.taxonomy import RANKS, Species, Taxonomy
@@ -35,7 +36,6 @@ from speciation.analysis.taxonomy import RANKS, Species, Taxonomy
 PATH, TITLE = "/speciation", "Speciation"
 TICK_MS = 2000
 CLASSIFYING = "Genomes are being classified …"
-FARTHEST = 100.0  # that a camera may stand, in lengths of the longest axis
 
 
 def layout(sources: Sources, wanted: dict[str, str]) -> html.Div:
@@ -57,7 +57,7 @@ def _page(sources: Sources, wanted: dict[str, str]) -> list[Any]:
             _classify("Find species"),
             dcc.Interval(id="species-awaited", interval=TICK_MS),
         ]
-    level = _level(taxonomy, wanted)
+    level = level_of(taxonomy, wanted)
     return [
         html.Div(
             [
@@ -83,18 +83,11 @@ def _page(sources: Sources, wanted: dict[str, str]) -> list[Any]:
             [
                 html.Div(
                     [
-                        dcc.Graph(
-                            id="space",
-                            figure=seen_from(figure(taxonomy, level), wanted),
-                            responsive=True,
-                            config={
-                                "displayModeBar": False,
-                                "scrollZoom": True,
-                                "plotGlPixelRatio": 2 if len(taxonomy.ids) < MANY else 1,
-                            },
-                            className="space",
+                        space_view.view(sources, taxonomy, wanted),
+                        html.Div(
+                            [html.Small(axes_in_words(taxonomy), id="axes"), saves("space")],
+                            className="under",
                         ),
-                        saves("space"),
                     ]
                 ),
                 html.Div(
@@ -136,21 +129,11 @@ def _classify(called: str) -> html.Div:
     )
 
 
-def seen_from(shown: dict[str, Any], wanted: dict[str, str]) -> dict[str, Any]:
-    """A figure as an address sees it: ``camera`` is the eye, its goal, and what is up."""
-    told = [number(own) for own in wanted.get("camera", "")[:200].split(",")]
-    if len(told) == 9 and all(own is not None and abs(own) < FARTHEST for own in told):
-        points = (dict(zip("xyz", told[i : i + 3], strict=True)) for i in (0, 3, 6))
-        camera = dict(zip(("eye", "center", "up"), points, strict=True))
-        shown["layout"]["scene"]["camera"] = camera
-    return shown
-
-
 def warm(sources: Sources) -> None:
     """Draw what is shown first, before anybody asks."""
     taxonomy = sources.taxonomy()
     if taxonomy is not None:
-        figure(taxonomy, _level(taxonomy, {}))
+        space_view.warm(taxonomy)
 
 
 def species(taxonomy: Taxonomy, level: int) -> list[html.Button]:
@@ -213,9 +196,9 @@ def connect(app: Dash, sources: Sources) -> None:
     )
     def gone_back(search: Any, level: Any) -> int:
         taxonomy = sources.taxonomy()
-        if taxonomy is None or _level(taxonomy, query_of(search)) == level:
+        if taxonomy is None or level_of(taxonomy, query_of(search)) == level:
             raise PreventUpdate
-        return _level(taxonomy, query_of(search))
+        return level_of(taxonomy, query_of(search))
 
     @app.callback(
         Output("ids", "data"),
@@ -235,13 +218,8 @@ def connect(app: Dash, sources: Sources) -> None:
         return {"text": "\n".join(ids), "said": f"{words.counted(len(ids), 'id')} copied"}
 
     _connect_classifying(app, sources)
+    space_view.connect(app, sources)
     ancestry_page.connect(app, sources, PATH)
-    app.clientside_callback(
-        ClientsideFunction("lab", "turned"),
-        Output("species", "title"),
-        Input("space", "relayoutData"),
-        prevent_initial_call=True,
-    )
 
     @app.callback(Output("lineage", "children"), Input("rank", "value"))
     def lived(level: Any) -> list[Any]:
@@ -294,6 +272,7 @@ def _connect_classifying(app: Dash, sources: Sources) -> None:
         Output("space", "figure", allow_duplicate=True),
         Output("species", "children", allow_duplicate=True),
         Output("species-lead", "children"),
+        Output("axes", "children"),
         Output("species-opinion", "children"),
         Output("lineage", "children", allow_duplicate=True),
         Output("species-seen", "data"),
@@ -306,11 +285,12 @@ def _connect_classifying(app: Dash, sources: Sources) -> None:
     def looked(_: Any, seen: Any, level: Any) -> tuple[Any, ...]:
         now, taxonomy = sources.taxonomy_state(), sources.taxonomy()
         if taxonomy is None or now == seen or not _is_level(level):
-            return *[no_update] * 6, _how_it_goes(sources)
+            return *[no_update] * 7, _how_it_goes(sources)
         return (
             _regrown(taxonomy, level),
             species(taxonomy, level),
             _lead(taxonomy),
+            axes_in_words(taxonomy),
             opinion_in_words(taxonomy),
             lineage_view.parts(sources, taxonomy, RANKS[level]),
             now,
@@ -338,12 +318,6 @@ def _how_it_goes(sources: Sources) -> str:
     return last.removeprefix("error ").strip() if last.startswith("error") else ""
 
 
-def _level(taxonomy: Taxonomy, wanted: dict[str, str]) -> int:
-    """The rank that an address asks for, or else the clearest."""
-    rank = wanted.get("rank", "")
-    return RANKS.index(rank if rank in RANKS else taxonomy.clearest)
-
-
 def _is_level(value: Any) -> bool:
     return type(value) is int and 0 <= value < len(RANKS)
 
@@ -357,7 +331,7 @@ def export(sources: Sources, wanted: dict[str, str]) -> Export:
     taxonomy = sources.taxonomy()
     if taxonomy is None:
         raise NothingToExport("There is no taxonomy beside this store, so there is no page.")
-    rank = RANKS[_level(taxonomy, wanted)]
+    rank = RANKS[level_of(taxonomy, wanted)]
     lived = lineage_view.lived(sources, taxonomy, rank)
     return Export(
         "taxonomy", whole(taxonomy, rank, ancestry_page.asked(sources, lived, wanted))

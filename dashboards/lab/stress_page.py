@@ -15,6 +15,7 @@ from dashboards.lab.address import GOING, HERE, follow, follower, going, query_o
 from dashboards.lab.choosing import Option, options, sets, store_at
 from dashboards.lab.exports import Export, NothingToExport
 from dashboards.lab.launcher import Launcher, LaunchRefused, Validate
+from dashboards.lab.menus import searched
 from dashboards.lab.planning import PlanRefused, planned, shown
 from dashboards.lab.sources import Sources
 from dashboards.lab.stress import Stress, of_query, stress, words
@@ -98,14 +99,7 @@ def _told(told: tuple[Any, ...], work: Any) -> Stress:
 
 
 def _asking(app: Dash, sources: Sources) -> None:
-    @app.callback(
-        Output("genomes", "options"),
-        Input("genomes", "search_value"),
-        State("genomes", "value"),
-        prevent_initial_call=True,
-    )
-    def choices(text: Any, chosen: Any) -> list[Option]:
-        return _choices(sources, text, words(chosen))
+    searched(app, "genomes", lambda text, own: _choices(sources, text, words(own)))
 
     @app.callback(
         GOING,
@@ -178,31 +172,55 @@ def _filling(app: Dash, sources: Sources) -> None:
     )
     def looked(_: Any, work: Any, *told: Any) -> tuple[Any, ...]:
         *form, seen, done = told
-        own = _told(tuple(form), work)
-        filler = read_work(sources.store, own.work) if own.work else None
-        runs = filler is not None and filler.running
-        try:
-            have = planned(sources, own)
-        except PlanRefused as refused:
-            said = (
-                html.P(sentence(str(refused)), className="trouble")
-                if own.genomes
-                else stress_view.beginning(sets(sources, ""))
-            )
-            return said, True, "Fill", not runs, [own.query(), 0, ""], not runs
-        missing = have.plan.to_compute
-        now = [own.query(), have.plan.found, "" if runs else "still"]
-        # While figures of the last look are being drawn, there is no need of newer ones.
-        waits = runs and seen is not None and seen[:1] == now[:1] and seen != done
-        ended = tail(sources.store, own.work) if filler and not runs and missing else ""
-        return (
-            stress_view.plan(have, runs, ended),
-            bool(launcher.hindrance(Validate)) or runs or not missing,
-            f"Fill: compute {missing:,}" if missing else "Nothing is missing",
-            not runs,
-            no_update if waits or seen == now else now,
-            not runs,
-        )
+        return look(sources, _told(tuple(form), work), seen, done)
+
+
+def look(sources: Sources, own: Stress, seen: Any, done: Any) -> tuple[Any, ...]:
+    """How a stress test stands.
+
+    Args:
+        sources: Where trials are.
+        own: What is asked.
+        seen: What the last look saw, for figures to be drawn of.
+        done: What figures were last drawn of.
+
+    Returns:
+        The plan; of the button that fills, whether it rests and what it says; whether that
+        which stops is hidden; what was seen now; whether to look no more.
+    """
+    filler = read_work(sources.store, own.work) if own.work else None
+    runs = filler is not None and filler.running
+    try:
+        have = planned(sources, own)
+    except PlanRefused as refused:
+        said = _unplanned(sources, own, str(refused))
+        return said, True, "Fill", not runs, [own.query(), 0, ""], not runs
+    missing = have.plan.to_compute
+    ended = tail(sources.store, own.work) if filler and not runs and missing else ""
+    return (
+        stress_view.plan(have, runs, ended),
+        bool(Launcher(sources).hindrance(Validate)) or runs or not missing,
+        f"Fill: compute {missing:,}" if missing else "Nothing is missing",
+        not runs,
+        news([own.query(), have.plan.found, "" if runs else "still"], seen, done),
+        not runs,
+    )
+
+
+def news(now: list[Any], seen: Any, done: Any) -> Any:
+    """What is seen now, if figures shall be drawn of it.
+
+    While those of the last look are being drawn, there is no need of newer ones.
+    """
+    waits = not now[2] and seen is not None and seen[:1] == now[:1] and seen != done
+    return no_update if waits or seen == now else now
+
+
+def _unplanned(sources: Sources, own: Stress, why: str) -> Any:
+    """What stands in the place of a plan."""
+    if not own.genomes:
+        return stress_view.beginning(sets(sources, ""))
+    return html.P(sentence(why), className="trouble")
 
 
 def _drawing(app: Dash, sources: Sources) -> None:

@@ -27,6 +27,7 @@ from speciation.analysis.pairs import (
 )
 from speciation.analysis.ranking import Luck, luck_of_seeds, probability_best
 from speciation.analysis.survival import GroupLogRank, log_rank_groups
+from speciation.analysis.wording import signed
 
 MANY_SEEDS = 1_000_000
 MUCH_SOONER = 3  # times fewer seeds for means than for curves, to be worth a sentence
@@ -157,8 +158,8 @@ def _open_means(told: Sequence[PairedDifference]) -> str:
     own = min(unsure, key=lambda d: abs(d.steps.value))
     return (
         f" The curves of {own.second} and {own.first} differ, but which has the lesser mean is "
-        f"open: {own.steps.value:+,.0f} steps on shared seeds (95 % {own.steps.low:+,.0f} to "
-        f"{own.steps.high:+,.0f})."
+        f"open: {signed(own.steps.value)} steps on shared seeds (95 % {signed(own.steps.low)} "
+        f"to {signed(own.steps.high)})."
     )
 
 
@@ -176,9 +177,9 @@ def _advice_on(own: PairedDifference) -> str:
     low, high = own.steps.low, own.steps.high
     if low > 0 or high < 0:
         return (
-            f"The means of {own.second} and {own.first} differ by {own.steps.value:+,.0f} "
-            f"steps on shared seeds (95 % {low:+,.0f} to {high:+,.0f}), but the log-rank test "
-            "of their curves, corrected for all pairs, does not tell them apart "
+            f"The means of {own.second} and {own.first} differ by {signed(own.steps.value)} "
+            f"steps on shared seeds (95 % {signed(low)} to {signed(high)}), but the log-rank "
+            "test of their curves, corrected for all pairs, does not tell them apart "
             f"(p {own.adjusted:.2f})."
         )
     if own.needed is None or own.needed > MANY_SEEDS:

@@ -13,6 +13,14 @@ function idOf(point, figure) {
   return figure.data[point.curveNumber].meta.slice(place, place + 32);
 }
 
+// Puts a text on the clipboard; what then is to be said.
+const copied = (text, said) =>
+  navigator.clipboard.writeText(text).then(
+    () => said,
+    () => "The browser did not allow the clipboard; the id is " + text.split("\n")[0]
+  );
+const copiedId = (id) => copied(id, `${id} copied`);
+
 window.dash_clientside = Object.assign({}, window.dash_clientside, {
   lab: {
     look: function (clicks) {
@@ -83,22 +91,12 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
     // The genome of a point that was clicked, for the page to show its ancestors.
     clicked: (click, figure) =>
       click ? idOf(click.points[0], figure) : window.dash_clientside.no_update,
-    copied: function (list) {
-      if (!list) return window.dash_clientside.no_update;
-      return navigator.clipboard.writeText(list.text).then(
-        () => list.said,
-        () => "The browser did not allow the clipboard; the id is " + list.text.split("\n")[0]
-      );
-    },
+    copied: (list) => (list ? copied(list.text, list.said) : window.dash_clientside.no_update),
     copy: function (click, list, figure) {
       const by = window.dash_clientside.callback_context.triggered[0].prop_id;
-      const one = by.startsWith("space");
-      const text = one ? click && idOf(click.points[0], figure) : list && list.text;
-      if (!text) return window.dash_clientside.no_update;
-      return navigator.clipboard.writeText(text).then(
-        () => (one ? `${text} copied` : list.said),
-        () => "The browser did not allow the clipboard; the id is " + text.split("\n")[0]
-      );
+      if (!by.startsWith("space")) return list ? copied(list.text, list.said) : window.dash_clientside.no_update;
+      return click ? copiedId(idOf(click.points[0], figure)) : window.dash_clientside.no_update;
     },
+    copyId: (clicks, id) => (clicks && id ? copiedId(id) : window.dash_clientside.no_update),
   },
 });

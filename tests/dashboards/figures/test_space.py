@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from dashboards import theme
-from dashboards.figures.space import clouds, draw_ranks, draw_space, keys_of
+from dashboards.figures.space import axes_in_words, clouds, draw_ranks, draw_space, keys_of
 from speciation.analysis.taxonomy import RANKS, Taxonomy, classify
 from speciation.genome.genome import HYPER17
 
@@ -37,7 +37,12 @@ def test_points_carry_their_ids_and_the_colour_of_their_species():
         assert len(trace.customdata) == species.size
         assert trace.marker.color == theme.species_colour(species.colour)
         assert trace.marker.symbol == theme.species_shape(species.colour)
-    assert "(" in figure.layout.scene.xaxis.title.text
+    assert figure.layout.scene.xaxis.title.text == "PC 1"
+
+
+def test_what_the_axes_explain_is_told_in_words():
+    said = axes_in_words(found())
+    assert all(f"{100 * own:.0f} %" in said for own in found().space.explained)
 
 
 def test_colour_and_shape_together_tell_64_species_apart():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,6 +100,68 @@ def test_clicking_a_genome_copies_its_id_ten_of_ten(page, lab, many, monkeypatch
         until(page, f"{HOVERED}.includes('{label}')")  # as a person does: the label first
         right += clipboard(page, lambda i=i: press(page, *spots[i])) == found.ids[i]
     assert right == 10
+
+
+HALF = 7  # pixels, of a window around a genome
+WINDOWS = f"""async ([data, spots]) => {{
+  const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+  const shot = await createImageBitmap(new Blob([bytes], {{type: "image/png"}}));
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [shot.width, shot.height];
+  const pen = canvas.getContext("2d", {{willReadFrequently: true}});
+  pen.drawImage(shot, 0, 0);
+  const around = ([x, y]) => pen.getImageData(x - {HALF}, y - {HALF}, {2 * HALF}, {2 * HALF});
+  return spots.map((spot) => [...around(spot).data]);
+}}"""
+
+
+def marks_at(page, spots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of what is in a window around each place: the middle of its ink, and its colour
+    as it differs from the paper's, of length 1.
+
+    NaN where nothing is: a splinter that is seen from its edge.
+    """
+    shot = base64.b64encode(page.screenshot()).decode()
+    told = page.evaluate(WINDOWS, [shot, np.floor(spots).tolist()])
+    colours = np.array(told, dtype=float).reshape(len(spots), 2 * HALF, 2 * HALF, 4)[..., :3]
+    paper = np.median(colours, axis=(0, 1, 2))
+    ink = np.abs(colours - paper).sum(axis=-1)
+    ink[ink < 60] = 0  # grid lines, as good as invisible
+    with np.errstate(invalid="ignore"):
+        ink /= ink.sum(axis=(1, 2), keepdims=True)
+    y, x = np.mgrid[: 2 * HALF, : 2 * HALF]
+    middle = np.stack([(ink * x).sum(axis=(1, 2)), (ink * y).sum(axis=(1, 2))], axis=1)
+    colour = (ink[..., None] * (colours - paper)).sum(axis=(1, 2))
+    return middle, colour / np.linalg.norm(colour, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("size", [(1280, 900), (390, 800)], ids=["desk", "phone"])
+@pytest.mark.parametrize("seen", ["", "&camera=-1.50,0.90,0.60,0.00,0.10,0.00,0.00,0.00,1.00"])
+def test_the_first_picture_has_every_genome_where_webgl_draws_it(
+    page, lab, monkeypatch, seen, size
+):
+    monkeypatch.setattr(marks, "MANY", 10)
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    found = speciation(page, lab, f"class{seen}")
+    until(page, "document.querySelector('#picture').hidden")
+    page.locator("#space").scroll_into_view_if_needed()
+    project = PROJECT.replace("SPLINTER", "true")
+    places = [(trace, k) for trace, own in enumerate(marks.kin(found)) for k in range(len(own))]
+    spots = np.array([page.evaluate(project, place) for place in places])
+    gaps = np.abs(spots[:, None] - spots).max(axis=2) + 99 * np.eye(len(spots))
+    spots = spots[gaps.min(axis=1) > HALF + 6]
+    assert len(spots) > 10
+    drawn, colour = marks_at(page, spots)
+    page.evaluate("document.querySelector('#picture').hidden = false")
+    page.evaluate("document.querySelector('#space').style.visibility = 'hidden'")
+    pictured, same = marks_at(page, spots)
+    apart = np.abs(drawn - pictured).max(axis=1)  # pixels
+    assert np.isfinite(apart).mean() > 0.9
+    assert np.nanmax(apart) < 1.5
+    assert np.nanmedian(apart) < 0.8
+    alike = (colour * same).sum(axis=1)
+    assert np.nanmin(alike) > 0.9
+    assert np.nanmedian(alike) > 0.99
 
 
 def test_clicking_a_species_copies_all_of_its_ids(page, lab):

@@ -119,7 +119,7 @@ def test_where_curves_differ_and_means_may_not_advice_says_so():
     clear = PairedDifference("a", "c", 999, Estimate(300.0, 250.0, 350.0), 1e-9, 1e-8, 40)
     said = advice([crossing, clear])
     assert said.startswith("Both others are told apart from a. The curves of b and a differ")
-    assert "+34 steps on shared seeds (95 % -13 to +80)" in said
+    assert "+34 steps on shared seeds (95 % −13 to +80)" in said
     assert advice([clear]) == "c is told apart from a."
 
 
