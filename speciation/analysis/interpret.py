@@ -20,6 +20,7 @@ from torch import Tensor
 from speciation.analysis import circuits
 from speciation.analysis.circuits import Anatomy
 from speciation.engine.reference import Layer, MicroTransformer, ReferenceTrial
+from speciation.engine.threads import threads
 from speciation.seeds import Purpose, generator
 from speciation.trial.trial import Trial
 
@@ -57,9 +58,10 @@ def observe(
     times = np.unique(np.linspace(0, end, looks + 1).round().astype(np.int64))
     seen: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
     for time in times:
-        while model.step < time:
-            model.train_step()
-        seen.append(_look(model.model, trial.task.modulus))
+        with threads(1):  # where others want the cores too, a second one costs tenfold
+            while model.step < time:
+                model.train_step()
+            seen.append(_look(model.model, trial.task.modulus))
         tell(int(time), end)
         if not np.isfinite(seen[-1][0]).all():
             raise InterpretError(

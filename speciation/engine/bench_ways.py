@@ -24,8 +24,8 @@ from speciation.engine.peers.given import Given, Sizes
 from speciation.engine.peers.jax_process import JaxProcess, PeerError
 from speciation.engine.peers.job import Job, bench_trials, stack
 from speciation.engine.peers.memory import Watermark
-from speciation.engine.peers.threads import quickest, threads
 from speciation.engine.peers.torch_func import VmapPack
+from speciation.engine.threads import quickest, threads
 from speciation.trial.task import table
 from speciation.trial.trial import PRECISIONS, Trial
 

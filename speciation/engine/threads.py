@@ -1,4 +1,4 @@
-"""How many threads a peer computes with on a CPU: those that suit it."""
+"""How many threads torch computes with on a CPU: those that suit the work."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 
-from speciation.engine.peers.threads import quickest, threads
+from speciation.engine.threads import quickest, threads
 
 
 @pytest.fixture(autouse=True)
