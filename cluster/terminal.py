@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from speciation.tables.store import Store
 
 DEVICES = click.Choice(["auto", "cpu", "cuda"])
+SILENCE = 30.0  # seconds between two lines of progress, where there is no terminal
 
 
 def where_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -128,20 +130,23 @@ def show_table(title: str, header: list[str], rows: list[list[str]], worded: int
 def bars(
     quiet: bool, unit: str = "trials to train"
 ) -> Iterator[Callable[[str, int, int], None]]:
-    """What tells how far something is: bars on a terminal, else lines."""
+    """What tells how far something is: bars on a terminal, else a line now and then."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     shown = console()
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     live = shown.is_terminal and not quiet
     with Progress(*columns, console=shown, disable=not live) as shown_bars:
-        tasks = {}
+        tasks, due = {}, 0.0
 
         def tell(arm: str, done: int, total: int) -> None:
-            if arm not in tasks:
+            nonlocal due
+            now, new = time.monotonic(), arm not in tasks
+            if new:
                 tasks[arm] = shown_bars.add_task(arm, total=total)
-                if not live and not quiet:
-                    say(f"{arm}: {total - done:,} of {total:,} {unit}")
+            if (new or now >= due) and not live and not quiet:
+                say(f"{arm}: {total - done:,} of {total:,} {unit}")
+                due = now + SILENCE
             shown_bars.update(tasks[arm], completed=done)
 
         yield tell

@@ -28,7 +28,7 @@ def breakdown_grid(found: Crosses, group_of: Mapping[str, str]) -> pd.DataFrame:
 
 
 def draw_breakdown(found: Crosses, group_of: Mapping[str, str]) -> go.Figure:
-    """A square a cross: red needs more steps than its parents, blue fewer; dots were shown."""
+    """A square a cross: orange is slower than its parents, blue faster; dots were shown."""
     shown = found.pairs[found.pairs["adjusted"] < LEVEL]
     return draw_pair_grid(breakdown_grid(found, group_of), shown, "×")
 

@@ -16,7 +16,7 @@ MOST_PAIRS = 30
 
 
 def draw_grid(found: Epistasis) -> go.Figure:
-    """A square a pair: blue gains together, red is less than the sum; dots were shown."""
+    """A square a pair: blue gains together, orange is less than the sum; dots were shown."""
     return draw_pair_grid(
         pair_grid(list(found.effects["factor"]), found.pairs, "epistasis"),
         found.pairs[found.pairs["adjusted"] < LEVEL],

@@ -26,7 +26,7 @@ def pair_grid(names: Sequence[str], pairs: pd.DataFrame, value: str) -> pd.DataF
 
 
 def draw_pair_grid(grid: pd.DataFrame, shown: pd.DataFrame, word: str) -> go.Figure:
-    """A square a pair: blue is below zero, red above; dots mark pairs that were shown.
+    """A square a pair: blue is below zero, orange above; dots mark pairs that were shown.
 
     Args:
         grid: As of :func:`pair_grid`, in steps.

@@ -103,8 +103,9 @@ def pairs(run: Program) -> Tensor:
 def places(plan: Layout) -> NDArray[np.int16]:
     """Where fours of the flat weights go in the kernel's memory, ``(P / 4,)``, in 16 bits.
 
-    A quarter of an offset: in float16s among the factors, or behind these in float32s among the
-    rest, of which a wide model leaves the last where they are.
+    A quarter of an offset that counts numbers, float16s or not: first the factors, which are
+    float16s, then the rest, which are float32s. A wide model leaves the last of these where the
+    optimiser keeps them.
     """
     return _offsets(plan).astype(np.uint16).view(np.int16)
 

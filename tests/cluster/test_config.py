@@ -26,6 +26,8 @@ from speciation.trial.task import TRACKS
 from tests.cluster.runs import config
 from tests.cluster.synthetic import genome
 
+HALL = Path(__file__).resolve().parents[2] / "genomes" / "hall_of_fame"
+
 
 def written(folder: Path, text: str, name: str = "mine.yaml") -> str:
     """The path of a file that says so."""
@@ -46,6 +48,12 @@ def test_an_empty_file_is_a_run_of_defaults_named_after_it(tmp_path):
     plan = load_config(written(tmp_path, "", "Über my Run.yaml"))
     assert plan == RunConfig(name="ber-my-run")
     assert plan.the_horizon() == TRACKS["add97-mb512"].horizon
+
+
+@pytest.mark.parametrize("name", ["tank", "tank-on", "sprinter", "sniper", "full-sprinter"])
+def test_the_preset_of_a_champion_is_still_the_run_that_found_it(name):
+    found = json.loads((HALL / f"{name}.json").read_text(encoding="utf-8"))["provenance"]
+    assert load_config(f"champion-{name}").run_id() == found["run"]
 
 
 def test_a_folder_does_not_hide_the_preset_of_its_name(tmp_path, monkeypatch):
