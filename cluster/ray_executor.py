@@ -57,6 +57,7 @@ MOST_RESERVE = 8  # trials waiting in an actor, for each of its slots
 CLOSE_SECONDS = 5.0
 LOOK_SECONDS = 2.0  # between looks for machines that joined or leave
 MAX_FAILED_STARTS = 3  # of one place, in a row
+MAX_LOST_PLACES = 3  # by an executor that has no other
 FIRST_START = 900.0  # seconds that a start may take, while it is not known how long one takes
 LEAST_START = 120.0  # and that it may always take: what it imports may come from a slow disk
 WAITING_SECONDS = 20.0  # after which it is said that an actor waits for room
@@ -211,7 +212,7 @@ class RayExecutor:
         self._looked_at = self._clock()
         kind = "gpu" if self._uses_gpus else "cpu"
         devices, leaving = _machines(kind.upper())
-        self._given_up.forget(devices)
+        self._given_up.forget(devices.keys() - leaving)
         events: list[Event] = []
         for place in list(self._places.values()):
             if place.waiting and (node := _node_of(place.actor)):
@@ -282,6 +283,10 @@ class RayExecutor:
 
     def _lose(self, place: Place, reason: str, cause: Cause) -> list[Event]:
         """Replace an actor, if its machine is still there; what it held is told."""
+        if place.leaving:
+            cause = (
+                Cause.LEFT
+            )  # what a machine that is being drained does to it is no trial's fault
         if cause is Cause.STARTING and place.failed_starts == MAX_FAILED_STARTS - 1:
             return self._leave_alone(place, reason)
         slots = place.slots
@@ -296,9 +301,8 @@ class RayExecutor:
         if place.failed_starts >= MAX_FAILED_STARTS:
             self._given_up.add(place)
             _logger.warning("%s is given up, no engine starts there: %s", place.name, reason)
-            if all(other.left_alone for other in self._places.values()):
-                raise ExecutorError(f"no engine could be started on Ray: {reason}")
-        elif cause is Cause.LEFT or place.leaving:
+            self._insist_on_hope(reason)
+        elif cause is Cause.LEFT:
             self._looked_at = -LOOK_SECONDS  # perhaps only its process could not be reached
         else:
             self._places[place.name] = place
@@ -311,11 +315,16 @@ class RayExecutor:
         place.left_alone = True
         self._roster.pace(place.name, 0.0)
         _logger.warning("%s is left alone, no engine gets ready there: %s", place.name, reason)
-        alone = sum(place.left_alone for place in self._places.values())
-        if alone == len(self._places) and alone + len(self._given_up) >= self._room:
-            raise ExecutorError(f"no engine could be started on Ray: {reason}")
-        self._looked_at = -LOOK_SECONDS  # another card may be free
+        self._insist_on_hope(reason)
         return [ActorLost(place.name, (), reason, Cause.STARTING, innocent=True)]
+
+    def _insist_on_hope(self, reason: str) -> None:
+        """Another device may be free, unless all that there are, or several, failed us."""
+        alone = sum(place.left_alone for place in self._places.values())
+        lost = alone + len(self._given_up)
+        if alone == len(self._places) and lost >= min(self._room, MAX_LOST_PLACES):
+            raise ExecutorError(f"no engine could be started on Ray: {reason}")
+        self._looked_at = -LOOK_SECONDS
 
     # -- Calls --------------------------------------------------------------------------
 
@@ -324,19 +333,21 @@ class RayExecutor:
         if place.call is not None:
             return
         if place.leaving:
-            if not self._roster.busy(place.name):
+            if self._roster.busy(place.name):
+                self._call(place, [])
+            else:
                 self._forget(place)
-                return
-            place.call = place.actor.work.remote(None, self._work_seconds)
-            place.called_at = self._clock()
             return
         # As many as finished in the last call will finish in the next: have them at hand.
         reserve = min(2 * place.finished_last, MOST_RESERVE * place.slots)
         fresh = self._roster.take(place.name, place.slots, reserve)
         if self._roster.busy(place.name):
-            train = place.actor.work.options(name="train")
-            place.call = train.remote(parcel(fresh) if fresh else None, self._work_seconds)
-            place.called_at = self._clock()
+            self._call(place, fresh)
+
+    def _call(self, place: Place, fresh: Sequence[Trial]) -> None:
+        train = place.actor.work.options(name="train")
+        place.call = train.remote(parcel(fresh) if fresh else None, self._work_seconds)
+        place.called_at = self._clock()
 
     def _answered(self, timeout_s: float) -> list[Place]:
         """Places whose call is over, after at most so many seconds."""
