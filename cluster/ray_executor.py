@@ -5,7 +5,8 @@ returns what finished; the driver keeps exactly one call to every actor outstand
 a few calls a second however many trials there are, and an actor that dies costs only its
 unfinished steps. Actors are never restarted by Ray, which would hide why they died: their loss
 is an event, and they are replaced here. A machine that is being drained is given nothing new,
-one that is gone puts no trial under suspicion, and where memory runs out slots are halved.
+what ends there or goes with a machine puts no trial under suspicion, and where memory runs out
+slots are halved.
 """
 
 from __future__ import annotations
@@ -13,40 +14,23 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-import os
 import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import ray
 import ray._private.state
-import ray._private.worker
-from ray._private.authentication.authentication_token_setup import (
-    maybe_enable_token_auth_if_token_available,
-)
 
-import cluster
-import speciation
 from cluster.campaign import ActorLost, Cause, Event, Finished
-from cluster.closed import insist, prove
 from cluster.engine_actor import EngineActor, Ready
 from cluster.engine_host import make_planned_engine
 from cluster.executor import EnginePlan, ExecutorError, MakeEngine, is_out_of_memory
-from cluster.local_cluster import WITHOUT_METRICS
-from cluster.own_cluster import located, named
 from cluster.parcel import parcel
 from cluster.places import FIRST_DEADLINE, NO_ROOM, GivenUp, Listening, Pace, Place, late
-from cluster.ray_address import (
-    JOB_ENVIRONMENT,
-    check_token,
-    ensure_token,
-    probe,
-    wanted_address,
-)
+from cluster.ray_session import in_one_line, join
 from cluster.roster import Roster
 from speciation.trial.trial import Trial
 
@@ -63,10 +47,6 @@ LEAST_START = 120.0  # and that it may always take: what it imports may come fro
 WAITING_SECONDS = 20.0  # after which it is said that an actor waits for room
 START_SECONDS = 60.0  # after which no work is kept back for an actor that has not started
 MAX_HALVINGS = 16
-CREW_SECONDS = 180.0  # for an answer of a whole crew, its start included
-
-_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")  # colours, in what an actor's end says
-
 
 # What Ray says of an actor whose machine is gone, or cannot be reached.
 _LEFT = re.compile(
@@ -123,7 +103,7 @@ class RayExecutor:
         self._open = True
         self._ours = not ray.is_initialized()
         if self._ours:
-            _connect(address, tell)
+            join(address, tell)
         try:
             self._uses_gpus = plan.device != "cpu" and _resource("GPU") > 0
             if plan.device == "cuda" and not self._uses_gpus:
@@ -358,7 +338,9 @@ class RayExecutor:
             ray.wait(list(calling), num_returns=1, timeout=timeout_s)
             ready, _ = ray.wait(list(calling), num_returns=len(calling), timeout=0)
         except ray.exceptions.RayError as error:
-            raise ExecutorError(f"the connection to Ray is lost: {_line(error)}") from error
+            raise ExecutorError(
+                f"the connection to Ray is lost: {in_one_line(error)}"
+            ) from error
         return [calling[call] for call in ready]
 
     def _hear(self, place: Place) -> list[Event]:
@@ -367,7 +349,7 @@ class RayExecutor:
         try:
             answer = ray.get(call)
         except Exception as error:  # whatever an engine raised, or Ray says of its end
-            return self._lose(place, _line(error), _cause(error))
+            return self._lose(place, in_one_line(error), _cause(error))
         if isinstance(answer, Ready):
             place.slots, place.node, place.failed_starts = answer.slots, answer.node, 0
             place.left_alone = False
@@ -395,123 +377,6 @@ class RayExecutor:
             if found := late(place, now, self._pace, self._start_pace):
                 cause, reason = found
                 yield from self._lose(place, reason, cause)
-
-
-class Crew:
-    """Objects in processes of their own that share one GPU, for `speciation bench`.
-
-    Args:
-        make: Their class.
-        most: How many there may be; each is given this fraction of the GPU.
-        gpus: 0 where there is none to share.
-
-    Raises:
-        ExecutorError: Ray cannot be started.
-    """
-
-    def __init__(self, make: type, most: int, gpus: int = 1) -> None:
-        self._ours = not ray.is_initialized()
-        if self._ours:
-            _own_ray(num_cpus=most, num_gpus=gpus, include_dashboard=False)
-        self._make: Any = ray.remote(make).options(num_cpus=0, num_gpus=gpus / most)
-        self._actors: list[Any] = []
-
-    def ask(self, count: int, word: str, *arguments: Any) -> list[Any]:
-        """Have so many of them do something at once; what they answer.
-
-        Raises:
-            ExecutorError: One of them failed.
-        """
-        self._actors += [self._make.remote() for _ in range(count - len(self._actors))]
-        calls = [getattr(actor, word).remote(*arguments) for actor in self._actors[:count]]
-        try:
-            return list(ray.get(calls, timeout=CREW_SECONDS))
-        except Exception as error:  # whatever the object raised, or Ray says of its end
-            raise ExecutorError(_line(error)) from error
-
-    def close(self) -> None:
-        """End them, and Ray where it was started here."""
-        for actor in self._actors:
-            with contextlib.suppress(ray.exceptions.RayError, ValueError):
-                ray.kill(actor)
-        self._actors = []
-        if self._ours:
-            ray.shutdown()
-
-
-# -- Connecting -------------------------------------------------------------------------
-
-
-def _connect(address: str | None, tell: Callable[[str], None]) -> None:
-    """Join a cluster and say which, or start one here."""
-    _settle_environment()
-    if wanted := wanted_address(address):
-        wanted = located(wanted)
-        probe(wanted)
-        if check_token(wanted):
-            _show_token()
-        # Its machines may not have this code. Started here, actors find it where we did; and
-        # a job of the cluster has brought its own.
-        code = (
-            []
-            if JOB_ENVIRONMENT in os.environ
-            else [str(Path(p).resolve()) for m in (speciation, cluster) for p in m.__path__]
-        )
-        _init(
-            f"cannot join the Ray cluster at {wanted}",
-            address=wanted,
-            runtime_env={"py_modules": code} if code else None,
-        )
-        tell(f"joined the Ray cluster at {named(wanted)}")
-    else:
-        _own_ray(
-            num_cpus=len(os.sched_getaffinity(0)),
-            include_dashboard=True,
-            dashboard_host="127.0.0.1",
-        )
-
-
-def _own_ray(**options: Any) -> None:
-    """A Ray of this process, which nobody else may enter."""
-    _settle_environment()
-    ensure_token()
-    for name, value in WITHOUT_METRICS.items():
-        os.environ.setdefault(name, value)
-    context = _init("Ray cannot be started here", address="local", **options)
-    if os.environ.get("RAY_AUTH_MODE") != "disabled":
-        try:
-            insist(prove(str(context.address_info["session_dir"])))
-        except ExecutorError:
-            ray.shutdown()
-            raise
-
-
-def _show_token() -> None:
-    """Have Ray show our token; to an address that was named it would not, of its own accord."""
-    logging.getLogger("ray").setLevel(logging.ERROR)  # else it tells everybody how to opt out
-    maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
-
-
-def _settle_environment() -> None:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # Else Ray warns, at every start, of how it will hide GPUs in a version to come.
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-
-
-def _init(problem: str, **options: Any) -> Any:
-    # Ray prints the end of every actor to standard output, where our own output goes. What it
-    # says is in the events; its words go to the log.
-    setattr(ray._private.worker, "print_to_stdstream", _log)  # noqa: B010  (typed otherwise)
-    try:
-        return ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
-    except Exception as error:  # Ray raises a dozen kinds here
-        with contextlib.suppress(Exception):
-            ray.shutdown()
-        raise ExecutorError(f"{problem}: {_line(error)}") from error
-
-
-def _log(said: Any, ignore_prefix: bool) -> None:
-    _logger.info("%s: %s", said.get("pid"), said.get("lines"))
 
 
 def _resource(name: str) -> float:
@@ -548,14 +413,3 @@ def _cause(error: Exception) -> Cause:
     if unreachable or (died and _LEFT.search(str(error))):
         return Cause.LEFT
     return Cause.DIED if died else Cause.RAISED
-
-
-def _line(error: BaseException) -> str:
-    """An error as one line; of a long story from Ray, its end, where the cause stands."""
-    cause = getattr(error, "cause", None)
-    text = str(cause if isinstance(cause, BaseException) else error)
-    lines = [line.strip() for line in _ESCAPES.sub("", text).splitlines() if line.strip()]
-    if isinstance(error, ray.exceptions.ActorDiedError) and "creation task" in text:
-        return lines[-1][:300]
-    name = type(cause if isinstance(cause, BaseException) else error).__name__
-    return f"{name}: {lines[0] if lines else 'no reason given'}"[:300]

@@ -15,10 +15,11 @@ ray = pytest.importorskip("ray", reason="the executor on Ray needs ray")
 
 from cluster import ray_address  # noqa: E402
 from cluster.campaign import ActorLost, Cause, Finished  # noqa: E402
+from cluster.crew import Crew  # noqa: E402
 from cluster.driver import run  # noqa: E402
 from cluster.executor import Executor, ExecutorError  # noqa: E402
 from cluster.places import NO_ROOM, Pace  # noqa: E402
-from cluster.ray_executor import MAX_FAILED_STARTS, Crew, RayExecutor  # noqa: E402
+from cluster.ray_executor import LOOK_SECONDS, MAX_FAILED_STARTS, RayExecutor  # noqa: E402
 from cluster.roster import Roster  # noqa: E402
 from speciation.tables.store import Store  # noqa: E402
 from tests.cluster.runs import config  # noqa: E402
@@ -119,12 +120,13 @@ def test_a_killed_process_is_a_loss_of_what_it_held_and_nothing_else(make):
 @pytest.mark.slow
 def test_what_dies_on_a_machine_that_is_being_drained_blames_nobody(make, monkeypatch):
     executor = make(Behaviour(slots=4, seconds=0.2), most_actors=1)
-    executor.submit(trials(8))
+    executor.submit(trials(100))
     collect(executor, 1)
     [place] = executor._places.values()
     monkeypatch.setattr(
         "cluster.ray_executor._machines", lambda _: ({place.node: 2.0}, {place.node})
     )
+    executor._looked_at = -LOOK_SECONDS  # before what it holds is through
     until(executor, lambda _: place.leaving)
     ray.kill(place.actor)
     events = until(executor, lambda events: any(isinstance(e, ActorLost) for e in events))
