@@ -29,7 +29,7 @@ from speciation.trial.task import Task
 from speciation.trial.trial import ModelShape
 
 if TYPE_CHECKING:
-    from cluster.ray_executor import Crew
+    from cluster.crew import Crew
 
 VERSION = 1
 REPEATS = 5
@@ -383,7 +383,7 @@ class _Actors:
 
     def _open(self, job: Job, count: int) -> _ActorPack:
         if self._crew is None:
-            from cluster.ray_executor import Crew
+            from cluster.crew import Crew
 
             before = gpu_bytes()
             self._crew = Crew(EagerActor, max(CREW))

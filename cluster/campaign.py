@@ -76,11 +76,18 @@ class CapacityChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """The store has these trials' results by now, from somebody else."""
+
+    trial_ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Stopped:
     """Somebody wants to stop: submit nothing more, take in what still comes."""
 
 
-Event = Finished | ActorLost | CapacityChanged | Stopped
+Event = Finished | ActorLost | CapacityChanged | Answered | Stopped
 
 # -- Commands: what to do about it --------------------------------------------------------
 
@@ -221,6 +228,11 @@ class Campaign:
         return tuple(self._lent.values())
 
     @property
+    def unfinished(self) -> tuple[Trial, ...]:
+        """Trials that have no end yet."""
+        return tuple(self._open.values())
+
+    @property
     def suspects(self) -> int:
         """Trials that were lost with an actor and have not been cleared yet."""
         return len(self._apart) + sum(len(pack.trials) for pack in self._suspects)
@@ -238,6 +250,8 @@ class Campaign:
             commands = self._lost(event)
         elif isinstance(event, CapacityChanged):
             self._max_in_flight = max(event.max_in_flight, 1)
+        elif isinstance(event, Answered):
+            self._answered(event.trial_ids)
         else:
             self._stopped = True
         return commands + self._next()
@@ -256,6 +270,13 @@ class Campaign:
         self._barren_rounds = 0
         self._lost_this_round.clear()
         return [Append(event.results.only(fresh))]
+
+    def _answered(self, ids: frozenset[str]) -> None:
+        """Nobody need train these; what comes of those that somebody does is no news."""
+        for own in ids:
+            self._open.pop(own, None)
+        self._running.difference_update(ids)
+        self._apart = {own: self._apart[own] for own in self._apart.keys() - ids}
 
     def _is_news(self, key: str, has_failed: bool) -> bool:
         """Take in one result; whether it is to be stored."""

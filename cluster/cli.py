@@ -488,7 +488,7 @@ job_argument = click.argument("job", metavar="JOB")
 @click.option("--seed", type=int, metavar="N", help="Of everything random in the run.")
 @generations_option
 @seeds_option
-@click.option("--priority", type=int, default=0, show_default=True, help="Higher runs first.")
+@click.option("--priority", type=int, metavar="N", help="Higher runs first; 0 by default.")
 @click.option(
     "--devices",
     type=click.FloatRange(0, min_open=True),
@@ -508,7 +508,7 @@ def submit(
     seed: int | None,
     generations: str | None,
     seeds: int | None,
-    priority: int,
+    priority: int | None,
     devices: float | None,
     await_devices: bool,
     store: str | None,
@@ -859,7 +859,7 @@ def cluster_start(as_json: bool, **settings: Any) -> None:
     say(f"closed    {started.listeners} listeners, none answers without the token")
     if started.metrics:
         say(f"metrics   read by anybody who reaches: {', '.join(started.metrics)}")
-    say(f"use       export RAY_ADDRESS={started.address}; speciation submit quickstart")
+    say("use       speciation submit quickstart")
 
 
 @cluster_group.command("stop")

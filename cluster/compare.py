@@ -195,7 +195,7 @@ class _Office:
         for ready in wait(list(self.drivers), LISTEN_SECONDS if idle else 0.0):
             assert isinstance(ready, Connection)
             self._hear(ready)
-        if self._dealer.busy and not self.stopping:
+        if (self._dealer.busy or not self._dealer.capacity) and not self.stopping:
             self._dealer.deal(TRAIN_SECONDS)
         for connection in self._asking:
             self._say(connection, self._dealer.answer(connection, self.stopping))

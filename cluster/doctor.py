@@ -95,9 +95,10 @@ def _devices() -> Iterator[Check]:
 
 
 def _ray(config: RunConfig | None) -> Iterator[Check]:
-    address = wanted_address(config.address if config else None)
+    address, own = wanted_address(config.address if config else None), own_cluster()
     if address is None:
-        yield Check("ray cluster", "none given: one is started here for each run")
+        ours = f"; the queue uses {own.address}" if own else ""
+        yield Check("ray cluster", f"none given: one is started here for each run{ours}")
     else:
         try:
             address = located(address)
@@ -106,8 +107,8 @@ def _ray(config: RunConfig | None) -> Iterator[Check]:
             yield from _open(address)
         except ExecutorError as error:
             yield Check("ray cluster", str(error), "missing")
-    if (here := own_cluster()) is not None:
-        yield _closed(here.session)
+    if own is not None:
+        yield _closed(own.session)
     token = Path.home() / TOKEN_FILE
     if os.environ.get("RAY_AUTH_MODE") == "disabled":
         yield Check(

@@ -254,11 +254,12 @@ class JobQueue:
         )
 
     def submit(
-        self, config: RunConfig, priority: int = 0, devices: float | None = None
+        self, config: RunConfig, priority: int | None = None, devices: float | None = None
     ) -> tuple[Job, bool]:
-        """Ask for a run, and whether that is new. Asked again, it only takes the priority over.
+        """Ask for a run, and whether that is new.
 
-        A job that failed or was cancelled is not opened again by this; see :meth:`retry`.
+        Asked again, it takes a priority and a number of devices over, if any are given. A job
+        that failed or was cancelled is not opened again by this; see :meth:`retry`.
 
         Raises:
             QueueError: The queue is full.
@@ -274,6 +275,10 @@ class JobQueue:
                     f"the queue of {self.store.uri} is full: {waiting:,} jobs are waiting; "
                     "cancel some, or submit again when some have run"
                 )
+        if priority is None:
+            priority = known.priority if known else 0
+        if devices is None:
+            devices = known.devices if known else None
         if known is None or (known.priority, known.devices) != (priority, devices):
             content = {
                 "run": config.run_id(),

@@ -124,7 +124,11 @@ class GivenUp:
         self._nodes[place.name] = place.node
 
     def forget(self, alive: Collection[str]) -> None:
-        """A machine that is gone is no reason against the one that takes its place."""
+        """A machine that is gone is no reason against the one that takes its place.
+
+        Args:
+            alive: Machines that stay.
+        """
         gone = [name for name, node in self._nodes.items() if node and node not in alive]
         for name in gone:
             del self._nodes[name]

@@ -5,7 +5,8 @@ returns what finished; the driver keeps exactly one call to every actor outstand
 a few calls a second however many trials there are, and an actor that dies costs only its
 unfinished steps. Actors are never restarted by Ray, which would hide why they died: their loss
 is an event, and they are replaced here. A machine that is being drained is given nothing new,
-one that is gone puts no trial under suspicion, and where memory runs out slots are halved.
+what ends there or goes with a machine puts no trial under suspicion, and where memory runs out
+slots are halved.
 """
 
 from __future__ import annotations
@@ -13,40 +14,23 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-import os
 import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import ray
 import ray._private.state
-import ray._private.worker
-from ray._private.authentication.authentication_token_setup import (
-    maybe_enable_token_auth_if_token_available,
-)
 
-import cluster
-import speciation
 from cluster.campaign import ActorLost, Cause, Event, Finished
-from cluster.closed import insist, prove
 from cluster.engine_actor import EngineActor, Ready
 from cluster.engine_host import make_planned_engine
 from cluster.executor import EnginePlan, ExecutorError, MakeEngine, is_out_of_memory
-from cluster.local_cluster import WITHOUT_METRICS
-from cluster.own_cluster import located, named
 from cluster.parcel import parcel
 from cluster.places import FIRST_DEADLINE, NO_ROOM, GivenUp, Listening, Pace, Place, late
-from cluster.ray_address import (
-    JOB_ENVIRONMENT,
-    check_token,
-    ensure_token,
-    probe,
-    wanted_address,
-)
+from cluster.ray_session import in_one_line, join
 from cluster.roster import Roster
 from speciation.trial.trial import Trial
 
@@ -57,15 +41,12 @@ MOST_RESERVE = 8  # trials waiting in an actor, for each of its slots
 CLOSE_SECONDS = 5.0
 LOOK_SECONDS = 2.0  # between looks for machines that joined or leave
 MAX_FAILED_STARTS = 3  # of one place, in a row
+MAX_LOST_PLACES = 3  # by an executor that has no other
 FIRST_START = 900.0  # seconds that a start may take, while it is not known how long one takes
 LEAST_START = 120.0  # and that it may always take: what it imports may come from a slow disk
 WAITING_SECONDS = 20.0  # after which it is said that an actor waits for room
 START_SECONDS = 60.0  # after which no work is kept back for an actor that has not started
 MAX_HALVINGS = 16
-CREW_SECONDS = 180.0  # for an answer of a whole crew, its start included
-
-_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")  # colours, in what an actor's end says
-
 
 # What Ray says of an actor whose machine is gone, or cannot be reached.
 _LEFT = re.compile(
@@ -122,7 +103,7 @@ class RayExecutor:
         self._open = True
         self._ours = not ray.is_initialized()
         if self._ours:
-            _connect(address, tell)
+            join(address, tell)
         try:
             self._uses_gpus = plan.device != "cpu" and _resource("GPU") > 0
             if plan.device == "cuda" and not self._uses_gpus:
@@ -211,7 +192,7 @@ class RayExecutor:
         self._looked_at = self._clock()
         kind = "gpu" if self._uses_gpus else "cpu"
         devices, leaving = _machines(kind.upper())
-        self._given_up.forget(devices)
+        self._given_up.forget(devices.keys() - leaving)
         events: list[Event] = []
         for place in list(self._places.values()):
             if place.waiting and (node := _node_of(place.actor)):
@@ -282,6 +263,10 @@ class RayExecutor:
 
     def _lose(self, place: Place, reason: str, cause: Cause) -> list[Event]:
         """Replace an actor, if its machine is still there; what it held is told."""
+        if place.leaving:
+            cause = (
+                Cause.LEFT
+            )  # what a machine that is being drained does to it is no trial's fault
         if cause is Cause.STARTING and place.failed_starts == MAX_FAILED_STARTS - 1:
             return self._leave_alone(place, reason)
         slots = place.slots
@@ -296,9 +281,8 @@ class RayExecutor:
         if place.failed_starts >= MAX_FAILED_STARTS:
             self._given_up.add(place)
             _logger.warning("%s is given up, no engine starts there: %s", place.name, reason)
-            if all(other.left_alone for other in self._places.values()):
-                raise ExecutorError(f"no engine could be started on Ray: {reason}")
-        elif cause is Cause.LEFT or place.leaving:
+            self._insist_on_hope(reason)
+        elif cause is Cause.LEFT:
             self._looked_at = -LOOK_SECONDS  # perhaps only its process could not be reached
         else:
             self._places[place.name] = place
@@ -311,11 +295,16 @@ class RayExecutor:
         place.left_alone = True
         self._roster.pace(place.name, 0.0)
         _logger.warning("%s is left alone, no engine gets ready there: %s", place.name, reason)
-        alone = sum(place.left_alone for place in self._places.values())
-        if alone == len(self._places) and alone + len(self._given_up) >= self._room:
-            raise ExecutorError(f"no engine could be started on Ray: {reason}")
-        self._looked_at = -LOOK_SECONDS  # another card may be free
+        self._insist_on_hope(reason)
         return [ActorLost(place.name, (), reason, Cause.STARTING, innocent=True)]
+
+    def _insist_on_hope(self, reason: str) -> None:
+        """Another device may be free, unless all that there are, or several, failed us."""
+        alone = sum(place.left_alone for place in self._places.values())
+        lost = alone + len(self._given_up)
+        if alone == len(self._places) and lost >= min(self._room, MAX_LOST_PLACES):
+            raise ExecutorError(f"no engine could be started on Ray: {reason}")
+        self._looked_at = -LOOK_SECONDS
 
     # -- Calls --------------------------------------------------------------------------
 
@@ -324,19 +313,21 @@ class RayExecutor:
         if place.call is not None:
             return
         if place.leaving:
-            if not self._roster.busy(place.name):
+            if self._roster.busy(place.name):
+                self._call(place, [])
+            else:
                 self._forget(place)
-                return
-            place.call = place.actor.work.remote(None, self._work_seconds)
-            place.called_at = self._clock()
             return
         # As many as finished in the last call will finish in the next: have them at hand.
         reserve = min(2 * place.finished_last, MOST_RESERVE * place.slots)
         fresh = self._roster.take(place.name, place.slots, reserve)
         if self._roster.busy(place.name):
-            train = place.actor.work.options(name="train")
-            place.call = train.remote(parcel(fresh) if fresh else None, self._work_seconds)
-            place.called_at = self._clock()
+            self._call(place, fresh)
+
+    def _call(self, place: Place, fresh: Sequence[Trial]) -> None:
+        train = place.actor.work.options(name="train")
+        place.call = train.remote(parcel(fresh) if fresh else None, self._work_seconds)
+        place.called_at = self._clock()
 
     def _answered(self, timeout_s: float) -> list[Place]:
         """Places whose call is over, after at most so many seconds."""
@@ -347,7 +338,9 @@ class RayExecutor:
             ray.wait(list(calling), num_returns=1, timeout=timeout_s)
             ready, _ = ray.wait(list(calling), num_returns=len(calling), timeout=0)
         except ray.exceptions.RayError as error:
-            raise ExecutorError(f"the connection to Ray is lost: {_line(error)}") from error
+            raise ExecutorError(
+                f"the connection to Ray is lost: {in_one_line(error)}"
+            ) from error
         return [calling[call] for call in ready]
 
     def _hear(self, place: Place) -> list[Event]:
@@ -356,7 +349,7 @@ class RayExecutor:
         try:
             answer = ray.get(call)
         except Exception as error:  # whatever an engine raised, or Ray says of its end
-            return self._lose(place, _line(error), _cause(error))
+            return self._lose(place, in_one_line(error), _cause(error))
         if isinstance(answer, Ready):
             place.slots, place.node, place.failed_starts = answer.slots, answer.node, 0
             place.left_alone = False
@@ -384,123 +377,6 @@ class RayExecutor:
             if found := late(place, now, self._pace, self._start_pace):
                 cause, reason = found
                 yield from self._lose(place, reason, cause)
-
-
-class Crew:
-    """Objects in processes of their own that share one GPU, for `speciation bench`.
-
-    Args:
-        make: Their class.
-        most: How many there may be; each is given this fraction of the GPU.
-        gpus: 0 where there is none to share.
-
-    Raises:
-        ExecutorError: Ray cannot be started.
-    """
-
-    def __init__(self, make: type, most: int, gpus: int = 1) -> None:
-        self._ours = not ray.is_initialized()
-        if self._ours:
-            _own_ray(num_cpus=most, num_gpus=gpus, include_dashboard=False)
-        self._make: Any = ray.remote(make).options(num_cpus=0, num_gpus=gpus / most)
-        self._actors: list[Any] = []
-
-    def ask(self, count: int, word: str, *arguments: Any) -> list[Any]:
-        """Have so many of them do something at once; what they answer.
-
-        Raises:
-            ExecutorError: One of them failed.
-        """
-        self._actors += [self._make.remote() for _ in range(count - len(self._actors))]
-        calls = [getattr(actor, word).remote(*arguments) for actor in self._actors[:count]]
-        try:
-            return list(ray.get(calls, timeout=CREW_SECONDS))
-        except Exception as error:  # whatever the object raised, or Ray says of its end
-            raise ExecutorError(_line(error)) from error
-
-    def close(self) -> None:
-        """End them, and Ray where it was started here."""
-        for actor in self._actors:
-            with contextlib.suppress(ray.exceptions.RayError, ValueError):
-                ray.kill(actor)
-        self._actors = []
-        if self._ours:
-            ray.shutdown()
-
-
-# -- Connecting -------------------------------------------------------------------------
-
-
-def _connect(address: str | None, tell: Callable[[str], None]) -> None:
-    """Join a cluster and say which, or start one here."""
-    _settle_environment()
-    if wanted := wanted_address(address):
-        wanted = located(wanted)
-        probe(wanted)
-        if check_token(wanted):
-            _show_token()
-        # Its machines may not have this code. Started here, actors find it where we did; and
-        # a job of the cluster has brought its own.
-        code = (
-            []
-            if JOB_ENVIRONMENT in os.environ
-            else [str(Path(p).resolve()) for m in (speciation, cluster) for p in m.__path__]
-        )
-        _init(
-            f"cannot join the Ray cluster at {wanted}",
-            address=wanted,
-            runtime_env={"py_modules": code} if code else None,
-        )
-        tell(f"joined the Ray cluster at {named(wanted)}")
-    else:
-        _own_ray(
-            num_cpus=len(os.sched_getaffinity(0)),
-            include_dashboard=True,
-            dashboard_host="127.0.0.1",
-        )
-
-
-def _own_ray(**options: Any) -> None:
-    """A Ray of this process, which nobody else may enter."""
-    _settle_environment()
-    ensure_token()
-    for name, value in WITHOUT_METRICS.items():
-        os.environ.setdefault(name, value)
-    context = _init("Ray cannot be started here", address="local", **options)
-    if os.environ.get("RAY_AUTH_MODE") != "disabled":
-        try:
-            insist(prove(str(context.address_info["session_dir"])))
-        except ExecutorError:
-            ray.shutdown()
-            raise
-
-
-def _show_token() -> None:
-    """Have Ray show our token; to an address that was named it would not, of its own accord."""
-    logging.getLogger("ray").setLevel(logging.ERROR)  # else it tells everybody how to opt out
-    maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
-
-
-def _settle_environment() -> None:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # Else Ray warns, at every start, of how it will hide GPUs in a version to come.
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-
-
-def _init(problem: str, **options: Any) -> Any:
-    # Ray prints the end of every actor to standard output, where our own output goes. What it
-    # says is in the events; its words go to the log.
-    setattr(ray._private.worker, "print_to_stdstream", _log)  # noqa: B010  (typed otherwise)
-    try:
-        return ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
-    except Exception as error:  # Ray raises a dozen kinds here
-        with contextlib.suppress(Exception):
-            ray.shutdown()
-        raise ExecutorError(f"{problem}: {_line(error)}") from error
-
-
-def _log(said: Any, ignore_prefix: bool) -> None:
-    _logger.info("%s: %s", said.get("pid"), said.get("lines"))
 
 
 def _resource(name: str) -> float:
@@ -537,14 +413,3 @@ def _cause(error: Exception) -> Cause:
     if unreachable or (died and _LEFT.search(str(error))):
         return Cause.LEFT
     return Cause.DIED if died else Cause.RAISED
-
-
-def _line(error: BaseException) -> str:
-    """An error as one line; of a long story from Ray, its end, where the cause stands."""
-    cause = getattr(error, "cause", None)
-    text = str(cause if isinstance(cause, BaseException) else error)
-    lines = [line.strip() for line in _ESCAPES.sub("", text).splitlines() if line.strip()]
-    if isinstance(error, ray.exceptions.ActorDiedError) and "creation task" in text:
-        return lines[-1][:300]
-    name = type(cause if isinstance(cause, BaseException) else error).__name__
-    return f"{name}: {lines[0] if lines else 'no reason given'}"[:300]

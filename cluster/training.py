@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 from cluster.campaign import (
     Abandon,
     ActorLost,
+    Answered,
     Append,
     Campaign,
     CapacityChanged,
@@ -56,6 +57,7 @@ COLLECT_AFTER = 100_000  # new objects; Python's own number is below 1,000
 # good genome's trial takes a quarter of a second, and an actor is called once a second.
 IN_FLIGHT = 12
 MANY = 1_000  # trials, whose rows leave something behind that is worth giving back
+STALE_SECONDS = 20.0  # after which others may have stored what we still wait to train
 LEAST_IN_FLIGHT = 256  # while executors start and their slots are not known yet
 
 T = TypeVar("T")
@@ -243,7 +245,10 @@ class Trainer:
             self._check_stop(campaign, work)
             self._flush_if_due()
             self._watch(campaign, work)
+            began = self._executor.capacity > 0
             events: list[Event] = self._executor.wait(WAIT_SECONDS)
+            if self._executor.capacity and not began:
+                events += self._answered_meanwhile(campaign, work)
             if room != self._room():
                 room = self._room()
                 events.append(CapacityChanged(room))
@@ -280,11 +285,26 @@ class Trainer:
                 )
             else:
                 closed = True
-        # While the store fails us nothing new is begun, and so memory stays bounded.
-        while work.held and not self._rows.full:
+        # While the store fails us nothing new is begun, and so memory stays bounded; and while
+        # nobody can train, others may still do so.
+        while work.held and not self._rows.full and self._executor.capacity:
             submit = work.held.pop(0)
             self._executor.submit(submit.trials, apart=submit.apart)
         return closed
+
+    def _answered_meanwhile(self, campaign: Campaign, work: Work) -> list[Event]:
+        """What others have stored while we waited long for a device is not trained again."""
+        if self._clock() - work.began < STALE_SECONDS:
+            return []
+        asked = campaign.unfinished
+        answers = self.insist(lambda: answering(self._store, asked, JUDGED_BY))
+        work.rows.append(answers)
+        self.tally.known += len(answers)
+        ids = frozenset(answers["trial_id"].to_pylist())
+        left = (tuple(t for t in s.trials if t.id not in ids) for s in work.held)
+        held = zip(work.held, left, strict=True)
+        work.held = [replace(submit, trials=trials) for submit, trials in held if trials]
+        return [Answered(ids)] if ids else []
 
     def _take(self, results: Results, work: Work) -> None:
         asked, spare = _parted(results, work.wanted)

@@ -98,7 +98,9 @@ DOORS: dict[str, tuple[str, ...]] = {
     "cmaes": ("speciation.evolution.peers",),
     "jax": ("speciation.engine.peers.jax_peer",),
     "ray": (
+        "cluster.ray_session",
         "cluster.ray_executor",
+        "cluster.crew",
         "cluster.engine_actor",
         "cluster.jobs",
         "cluster.own_cluster",

@@ -104,10 +104,14 @@ class Behaviour:
     killer: frozenset[str] = frozenset()  # ids of trials that take the process with them
     hanging: frozenset[str] = frozenset()  # ids of trials that never come back
     sick: frozenset[str] = frozenset()  # GPUs by number, machines by $MACHINE: all starts hang
+    broken: frozenset[str] = frozenset()  # where all starts fail, named as the sick ones are
 
     def __call__(self, plan: EnginePlan) -> SyntheticEngine:
-        if self.sick & {os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "MACHINE")}:
+        here = {os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "MACHINE")}
+        if self.sick & here:
             time.sleep(3600)
+        if self.broken & here:
+            raise RuntimeError("no engine starts here")
         return SyntheticEngine(self)
 
 

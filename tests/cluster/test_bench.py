@@ -219,9 +219,9 @@ class FakeCrew:
 
 
 def test_actors_are_started_once_and_asked_together(monkeypatch):
-    ray_executor = pytest.importorskip("cluster.ray_executor", reason="needs ray")
+    crew_module = pytest.importorskip("cluster.crew", reason="needs ray")
     crew = FakeCrew()
-    monkeypatch.setattr(ray_executor, "Crew", lambda make, most: crew)
+    monkeypatch.setattr(crew_module, "Crew", lambda make, most: crew)
     monkeypatch.setattr(orchestration, "gpu_bytes", lambda: 200)
     actors = _Actors(dataclasses.replace(cpu(), kind="cuda"))
     way, job = actors.way(), Job(TINY.task, TINY.model, "cuda:0")

@@ -16,6 +16,7 @@ from cluster.campaign import (
     MAX_BARREN_ROUNDS,
     Abandon,
     ActorLost,
+    Answered,
     Append,
     Campaign,
     CapacityChanged,
@@ -85,6 +86,23 @@ def test_nothing_to_do_closes_at_once_and_once():
 
 def test_a_trial_given_twice_is_run_once():
     assert Campaign([a, a], max_in_flight=9).start() == [Submit((a,))]
+
+
+def test_what_somebody_else_has_answered_is_waited_for_no_more():
+    campaign = Campaign([a, b, c, d], max_in_flight=2)
+    campaign.start()
+    assert campaign.handle(Answered(frozenset({a.id, c.id}))) == [Submit((d,))]
+    assert campaign.unfinished == (b, d)
+    assert campaign.handle(finished(a)) == []  # it was under way, and is no news
+    assert campaign.handle(Answered(frozenset({b.id, d.id}))) == [Close()]
+
+
+def test_suspects_that_somebody_else_has_answered_are_not_tried_again():
+    campaign = Campaign([a, b], max_in_flight=2)
+    campaign.start()
+    campaign.handle(ActorLost("gpu-0", (a, b), "it died"))
+    assert campaign.suspects == 2
+    assert campaign.handle(Answered(frozenset({a.id}))) == [Submit((b,), apart=True)]
 
 
 def test_back_pressure_holds_work_back():

@@ -228,6 +228,15 @@ def test_of_a_cluster_started_here_it_is_said_whether_it_is_closed(
     assert (check.advice == "") == (state == "ok")
 
 
+def test_a_cluster_started_here_is_the_queues_and_not_every_runs(monkeypatch):
+    [check] = found("ray cluster", examine())
+    assert check.found == "none given: one is started here for each run"
+    monkeypatch.setattr(doctor, "own_cluster", lambda: OwnCluster("/tmp/ray/session_1", "a:1"))
+    monkeypatch.setattr(doctor, "prove", lambda session: Proof((WHO,), ()))
+    [check] = found("ray cluster", examine())
+    assert check.found.endswith("for each run; the queue uses a:1")
+
+
 def test_metrics_pages_that_were_asked_for_are_told_from_an_open_door(monkeypatch):
     monkeypatch.setattr(doctor, "own_cluster", lambda: OwnCluster("/tmp/ray/session_1", "a:1"))
     monkeypatch.setattr(

@@ -182,6 +182,36 @@ def test_a_run_of_another_name_computes_nothing_that_is_known(copied):
     assert len(generations_frame(Store(copied), "other-" + config().config_hash()[:8])) == 24
 
 
+class _WithoutRoom(LocalExecutor):
+    """Has no slot until something else has been done."""
+
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
+        super().__init__(PLAN, FAST)
+        self._meanwhile: Callable[[], object] | None = meanwhile
+
+    @property
+    def capacity(self) -> int:
+        return 0 if self._meanwhile else super().capacity
+
+    def wait(self, timeout_s: float) -> list[Any]:
+        if self._meanwhile is None:
+            return super().wait(timeout_s)
+        self._meanwhile()
+        self._meanwhile = None
+        return []
+
+
+@pytest.mark.parametrize(("stale", "computed"), [(0.0, 0), (3600.0, 16)])
+def test_what_another_run_computes_while_this_one_waits_for_room_is_not_computed_again(
+    tmp_path, monkeypatch, stale, computed
+):
+    monkeypatch.setattr("cluster.training.STALE_SECONDS", stale)
+    executor = _WithoutRoom(lambda: carry_out(config(name="other"), tmp_path))
+    summary = run(config(), Store(tmp_path), executor)
+    assert (summary.finished, summary.known) == (computed, 3 * 16 + 6 - computed)
+    assert len(generations_frame(Store(tmp_path), config().run_id())) == 24
+
+
 def test_rows_of_another_precision_answer_nothing(copied):
     summary = carry_out(config(engine={"precision": "float64"}), copied)
     assert (summary.finished, summary.known) == (3 * 16 + 6, 0)

@@ -157,6 +157,13 @@ def test_asked_again_a_job_takes_the_new_priority_but_keeps_its_age(queue):
     assert (later.priority, later.devices, later.submitted) == (7, 0.5, first.submitted)
 
 
+def test_asked_again_without_a_priority_or_devices_a_job_keeps_those_it_has(queue):
+    queue.submit(config(), priority=7, devices=0.5)
+    queue.submit(config(), devices=2.0)
+    again, _ = queue.submit(config())
+    assert (again.priority, again.devices) == (7, 2.0)
+
+
 def test_more_generations_or_seeds_are_another_job_of_the_same_run(queue):
     ids = {
         queue.submit(plan)[0].id

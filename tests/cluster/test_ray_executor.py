@@ -15,10 +15,11 @@ ray = pytest.importorskip("ray", reason="the executor on Ray needs ray")
 
 from cluster import ray_address  # noqa: E402
 from cluster.campaign import ActorLost, Cause, Finished  # noqa: E402
+from cluster.crew import Crew  # noqa: E402
 from cluster.driver import run  # noqa: E402
 from cluster.executor import Executor, ExecutorError  # noqa: E402
 from cluster.places import NO_ROOM, Pace  # noqa: E402
-from cluster.ray_executor import MAX_FAILED_STARTS, Crew, RayExecutor  # noqa: E402
+from cluster.ray_executor import LOOK_SECONDS, MAX_FAILED_STARTS, RayExecutor  # noqa: E402
 from cluster.roster import Roster  # noqa: E402
 from speciation.tables.store import Store  # noqa: E402
 from tests.cluster.runs import config  # noqa: E402
@@ -117,6 +118,23 @@ def test_a_killed_process_is_a_loss_of_what_it_held_and_nothing_else(make):
 
 
 @pytest.mark.slow
+def test_what_dies_on_a_machine_that_is_being_drained_blames_nobody(make, monkeypatch):
+    executor = make(Behaviour(slots=4, seconds=0.2), most_actors=1)
+    executor.submit(trials(100))
+    collect(executor, 1)
+    [place] = executor._places.values()
+    monkeypatch.setattr(
+        "cluster.ray_executor._machines", lambda _: ({place.node: 2.0}, {place.node})
+    )
+    executor._looked_at = -LOOK_SECONDS  # before what it holds is through
+    until(executor, lambda _: place.leaving)
+    ray.kill(place.actor)
+    events = until(executor, lambda events: any(isinstance(e, ActorLost) for e in events))
+    assert (events[-1].cause, events[-1].innocent) == (Cause.LEFT, True)
+    assert events[-1].trials
+
+
+@pytest.mark.slow
 def test_a_lost_actor_is_replaced_under_a_name_of_its_own(make):
     executor = make(Behaviour(slots=4), most_actors=1)
     executor.submit(trials(3))
@@ -151,7 +169,7 @@ def test_engines_that_never_start_end_the_executor(own_ray):
     executor = RayExecutor(plan, make=_raises, most_actors=1)
     try:
         with pytest.raises(ExecutorError, match=r"no engine .* device 'cuda' is not there"):
-            until(executor, lambda losses: len(losses) == MAX_FAILED_STARTS)
+            until(executor, lambda _: False)
     finally:
         executor.close()
 

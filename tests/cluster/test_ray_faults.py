@@ -21,7 +21,8 @@ from ray.cluster_utils import Cluster  # noqa: E402
 from cluster import ray_address  # noqa: E402
 from cluster.campaign import ActorLost, Cause, Finished  # noqa: E402
 from cluster.local_cluster import HEALTH_CHECKS  # noqa: E402
-from cluster.ray_executor import MOST_RESERVE, RayExecutor  # noqa: E402
+from cluster.ray_executor import MAX_FAILED_STARTS, MOST_RESERVE, RayExecutor  # noqa: E402
+from cluster.roster import Roster  # noqa: E402
 from tests.cluster.storm import actors_of  # noqa: E402
 from tests.cluster.synthetic import PLAN, Behaviour, trials  # noqa: E402
 from tests.contracts.executor import collect, until  # noqa: E402
@@ -181,6 +182,25 @@ def test_a_machine_where_every_start_hangs_is_avoided_from_then_on(machines, mon
         assert Cause.STARTING not in {e.cause for e in events if isinstance(e, ActorLost)}
         [alone] = [place for place in executor._places.values() if not place.slots]
         assert (alone.node, alone.left_alone) == (node.node_id, True)
+    finally:
+        executor.close()
+        machines.remove_node(node, allow_graceful=False)
+
+
+def test_one_actor_that_cannot_start_on_a_machine_starts_on_another(machines):
+    taken = ray.remote(num_gpus=1)(Roster).remote()
+    ray.get(taken.add.remote([]))
+    node = machines.add_node(num_cpus=1, num_gpus=1, env_vars={"MACHINE": "broken"})
+    behaviour = Behaviour(slots=SLOTS, broken=frozenset({"broken"}))
+    executor = RayExecutor(PLAN, make=behaviour, work_seconds=0.2, most_actors=1)
+    try:
+        events = until(executor, lambda events: len(events) == MAX_FAILED_STARTS)
+        assert all(isinstance(event, ActorLost) for event in events)
+        ray.kill(taken)
+        executor.submit(trials(10))
+        collect(executor, 10)
+        [place] = executor._places.values()
+        assert place.node != node.node_id
     finally:
         executor.close()
         machines.remove_node(node, allow_graceful=False)
