@@ -24,7 +24,7 @@ from cluster.roster import Roster  # noqa: E402
 from speciation.tables.store import Store  # noqa: E402
 from tests.cluster.runs import config  # noqa: E402
 from tests.cluster.synthetic import PLAN, Behaviour, trial, trials  # noqa: E402
-from tests.contracts.executor import ExecutorContract, collect, until  # noqa: E402
+from tests.contracts.executor import ExecutorContract, collect, finished, until  # noqa: E402
 
 pytestmark = [
     pytest.mark.ray,
@@ -218,11 +218,13 @@ def test_a_gpu_that_hangs_at_every_start_is_given_up_and_blames_no_genome(make, 
 def test_who_hangs_keeps_its_gpu_so_that_the_next_one_starts_elsewhere(make, impatient):
     executor = make(Behaviour(sick=frozenset({"0"})), device="auto", most_actors=1)
     executor.submit(trials(4))
-    events = until(executor, lambda _: bool(_left_alone(executor)))
-    losses = [event for event in events if isinstance(event, ActorLost)]
-    assert [(e.cause, e.trials, e.innocent) for e in losses] == [(Cause.STARTING, (), True)] * 3
+    # Ray may take the other GPU before the third try, which is as good an end.
+    events = until(executor, lambda so_far: bool(_left_alone(executor) or finished(so_far)))
     executor._start_pace = Pace()  # however long a healthy start takes
-    collect(executor, 4)
+    events += until(executor, lambda more: len(finished(events + more)) == 4)
+    losses = [event for event in events if isinstance(event, ActorLost)]
+    assert {(e.cause, e.trials, e.innocent) for e in losses} == {(Cause.STARTING, (), True)}
+    assert len(losses) == 3 if _left_alone(executor) else len(losses) < 3
     assert executor.actors == 1
 
 
