@@ -72,18 +72,16 @@ def effects(names: Sequence[str], unit: Floats, rmst: Floats, weight: Floats) ->
     if len(rmst) < LEAST_GENOMES or float(np.ptp(rmst)) == 0:
         return None
     rng = generator(0, Purpose.BOOTSTRAP, generation=len(rmst), index=2)
-    folds = np.array_split(rng.permutation(len(rmst))[:MOST_GENOMES], FOLDS)
-    seen = [
-        _Fold(unit, rmst, weight, np.concatenate(folds[:i] + folds[i + 1 :]), folds[i])
-        for i in range(FOLDS)
-    ]
+    drawn = rng.permutation(len(rmst))[:MOST_GENOMES]
+    folds = np.array_split(drawn, FOLDS)
+    seen = [_Fold(unit, rmst, weight, np.setdiff1d(drawn, fold), fold) for fold in folds]
     alone = _together([(i,) for i in range(len(names))], seen)
     leading = sorted(range(len(names)), key=lambda i: -alone[(i,)].mean())[:LEADING]
     chosen: list[tuple[int, ...]] = list(combinations(sorted(leading), 2))
     both = _together(chosen, seen)
     pairs: _Losses = {(i, j): alone[(i,)] + alone[(j,)] - loss for (i, j), loss in both.items()}
     return Effects(
-        genomes=sum(map(len, folds)),
+        genomes=len(drawn),
         forecast=float(np.mean([fold.forecast for fold in seen])),
         genes=_ranked(alone, names),
         pairs=_ranked(pairs, names),
@@ -124,7 +122,6 @@ class _Fold:
     ) -> None:
         from sklearn.ensemble import RandomForestRegressor
 
-        rest = np.sort(rest)
         self._forest = RandomForestRegressor(
             TREES, min_samples_leaf=2, max_features=0.5, random_state=0, n_jobs=1
         )
