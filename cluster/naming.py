@@ -14,7 +14,7 @@ from pathlib import Path
 from cluster.config import HALL_OF_FAME, PROJECT, RUN_PREFIX, RunConfig
 from cluster.manifest import find_run, manifest_of
 from cluster.plan import admitted, last_generation
-from speciation.genome.collection import find, read_collection
+from speciation.genome.collection import AmbiguousError, find, read_collection
 from speciation.genome.genome import Genome, GenomeError
 from speciation.genome.library import StoredGenome, load_folder, read_stored
 from speciation.tables.readers import genome_of_row, genomes_frame
@@ -159,9 +159,9 @@ def _of_library(word: str) -> Named:
     """A genome that comes with the project, or one of one's own beside them."""
     try:
         genome = find(read_collection(LIBRARY), word).genome
+    except AmbiguousError as error:
+        raise NamingError(str(error)) from error
     except GenomeError as error:
-        if " may be " in str(error):
-            raise NamingError(str(error)) from error
         raise NamingError(
             f"{word!r} is no genome: give a JSON file or a folder of them, an id or its "
             f"beginning (4 digits or more), {HALL_OF_FAME}, {RUN_PREFIX}NAME, "

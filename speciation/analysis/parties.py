@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from speciation.analysis.forge import Party
-from speciation.genome.collection import Collection, find
+from speciation.genome.collection import AmbiguousError, Collection, find
 from speciation.genome.envelope import GenomeError
 from speciation.tables.files import StoreError
 from speciation.tables.readers import genome_of
@@ -29,8 +29,10 @@ def kept_party(word: str, library: Collection, store: Store | None) -> Party:
     try:
         stored = find(library, word)
         return Party(stored.name, stored.genome)
-    except GenomeError as error:
-        if store is None or " may be " in str(error):
+    except AmbiguousError:
+        raise
+    except GenomeError:
+        if store is None:
             raise
     try:
         genome = genome_of(store, word)

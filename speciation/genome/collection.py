@@ -31,6 +31,10 @@ _PREFIX = re.compile(rf"[0-9a-f]{{{LEAST_PREFIX},32}}")
 _SHELF = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
+class AmbiguousError(GenomeError):
+    """A word that may mean several genomes: one sentence."""
+
+
 @dataclass(frozen=True)
 class Collection:
     """What a library holds.
@@ -93,7 +97,8 @@ def find(collection: Collection, word: str) -> StoredGenome:
     """The genome that somebody means: by the beginning of its id, its file's name, or its name.
 
     Raises:
-        GenomeError: None is meant, or several are.
+        GenomeError: None is meant.
+        AmbiguousError: Several are.
     """
     found = [own for own in collection.genomes if own.genome.id == word]
     if not found and _PREFIX.fullmatch(word):
@@ -105,7 +110,7 @@ def find(collection: Collection, word: str) -> StoredGenome:
         return found[0]
     if found:
         such = " and ".join(f"{own.name} ({own.genome.id[:8]})" for own in found[:2])
-        raise GenomeError(f"{short(word)} may be {len(found)} genomes, such as {such}")
+        raise AmbiguousError(f"{short(word)} may be {len(found)} genomes, such as {such}")
     raise GenomeError(
         f"the library {collection.root} has no genome {short(word)}; give its name, its file's "
         f"name, or at least {LEAST_PREFIX} digits that its id begins with"
