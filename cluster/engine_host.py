@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cluster.executor import EngineLike, EnginePlan
-from speciation.genome.genome import HYPER17
+from speciation.genome.genome import kind_named
 from speciation.trial.task import Task
 from speciation.trial.trial import ModelShape, Trial, TrialResult
 
@@ -95,7 +95,8 @@ class EngineHost:
 
 def first_trial(plan: EnginePlan) -> Trial:
     """The shortest trial of a plan, of a genome in the middle of everything."""
-    [genome] = HYPER17.decode(np.full((1, len(HYPER17.columns)), 0.5))
+    kind = kind_named(plan.kind)
+    [genome] = kind.decode(np.full((1, len(kind.columns)), 0.5))
     interval = plan.task.eval_interval
     return Trial(genome, plan.task, plan.model, 0, interval, precision=plan.precision)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from speciation.genome.genome import HYPER17
 from speciation.trial.task import Task
 from speciation.trial.trial import ModelShape, Trial, TrialResult
 
@@ -114,6 +115,7 @@ class EnginePlan:
     device: str = "auto"
     share: float = 1.0  # of a GPU, that an engine may use
     halvings: int = 0  # of the slots, after so many times without enough memory
+    kind: str = HYPER17.name  # of the genomes that it will train
 
 
 def engine_plan(config: RunConfig) -> EnginePlan:
@@ -126,6 +128,7 @@ def engine_plan(config: RunConfig) -> EnginePlan:
         precision=engine.precision,
         slots=engine.slots,
         device=engine.device,
+        kind=config.kind,
     )
 
 
