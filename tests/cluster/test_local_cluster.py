@@ -179,8 +179,10 @@ def test_where_it_is_is_remembered_for_the_next_command(ray):
 def test_a_head_is_told_by_its_port_and_not_by_who_started_last():
     port = free_port()
     told = [f"--gcs_server_port={port}", "--session-dir=/tmp/ray/session_mine"]
-    sleeper = [sys.executable, "-c", "input()", *told]
-    with subprocess.Popen(sleeper, stdin=subprocess.PIPE) as head:
+    sleeper = [sys.executable, "-c", "print(flush=True); input()", *told]
+    with subprocess.Popen(sleeper, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as head:
+        assert head.stdout is not None
+        head.stdout.readline()  # a process has no words yet while it is being made
         assert local_cluster._session(port) == "/tmp/ray/session_mine"
         head.communicate(b"\n")
     with pytest.raises(ExecutorError, match=f"its head is not at port {port}"):
