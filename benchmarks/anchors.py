@@ -21,12 +21,13 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from speciation.engine.reference import ReferenceTrial
+from speciation.engine.reference import MicroTransformer, ReferenceTrial
 from speciation.genome.genome import KINDS, Genome
 from speciation.seeds import pool_b
 from speciation.trial.grokking import GROKKED, HOLD, first_sustained, first_touch
@@ -146,7 +147,7 @@ def post_norm(trial: Trial, device: str) -> ReferenceTrial:
             nn.init.normal_(weight, std=trial.genome.gene(gene), generator=draw)
         elif name.endswith("bias") and "norm" not in name:
             nn.init.normal_(weight, std=trial.genome.gene("bias_scale"), generator=draw)
-    twin.model = model.to(device)
+    twin.model = cast(MicroTransformer, model.to(device))  # all that is asked of it, it has
     twin.optimizer.param_groups[0]["params"] = list(model.parameters())
     return twin
 

@@ -60,7 +60,7 @@ def main(repeats: int = 400) -> None:
             spread = apart * TRIAL / np.sqrt(SEEDS)
             scene = (MEAN + spread * rng.standard_normal(arms) for _ in range(repeats))
             told(f"{arms} arms, {apart} errors apart", [one(rng, means) for means in scene])
-    halves = MEAN + BEHIND * (np.arange(68) % 2)
+    halves = MEAN + BEHIND * (np.arange(68, dtype=np.float64) % 2)
     told("34 arms alike, 34 far behind", [one(rng, halves) for _ in range(repeats)])
 
 

@@ -43,6 +43,7 @@ class VirtualActors:
     """Actors whose trials grok at a step that their ids decide, all in the next call."""
 
     occupied = 0
+    waiting = 0
     trial_steps = 0
 
     def __init__(self, actors: int, slots: int) -> None:

@@ -30,6 +30,7 @@ class InstantExecutor:
 
     capacity = 4096
     occupied = 0
+    waiting = 0
     trial_steps = 0
 
     def __init__(self) -> None:

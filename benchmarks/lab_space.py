@@ -71,7 +71,8 @@ DRAWN = """() => new Promise((done) =>
 @contextlib.contextmanager
 def lab(folder: Path, genomes: int) -> Iterator[tuple[str, queue.Queue[dict[str, float]]]]:
     """The Lab, whose pages time themselves: its address, and what they tell."""
-    listening, told = listen("127.0.0.1", 0), queue.Queue()
+    listening = listen("127.0.0.1", 0)
+    told: queue.Queue[dict[str, float]] = queue.Queue()
     port = listening.getsockname()[1]
     sources = Sources(folder, folder)
     app = make_app(sources, port)

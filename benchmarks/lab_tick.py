@@ -59,7 +59,10 @@ class Growth:
         self.ids = [genome.id for genome in self.genomes]
         births = [{**dict(g.genes), "genome_id": g.id} for g in self.genomes]
         named = {key: [row[key] for row in births] for key in births[0]}
-        told = {"kind": ["hyper17"] * POPULATION, "run": [run] * POPULATION}
+        told: dict[str, list[object]] = {
+            "kind": ["hyper17"] * POPULATION,
+            "run": [run] * POPULATION,
+        }
         told |= {"origin": ["random"] * POPULATION, "generation": [0] * POPULATION}
         store.append("genomes", table("genomes", POPULATION, **named, **told))
 

@@ -21,6 +21,7 @@ import sys
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from speciation.analysis.betting import ALPHA, against_being_best, fortunes
@@ -28,17 +29,19 @@ from speciation.analysis.sequential import LIMIT
 from speciation.analysis.survival import Floats
 from tests.speciation.analysis.arms import EQUAL, HORIZON, equal_arms, lognormal
 
+Booleans = NDArray[np.bool_]
+
 LOOKS, SEEDS, MOST = (1, 8, 32), 400, 3000
 ARMS = (2, 5, 20, 100)
 DIFFERENCES, FAILING = (20, 40, 80, 150), (0.0, 0.02, 0.1)
 
 
-def betting(gains: Floats) -> Floats:
+def betting(gains: Floats) -> Booleans:
     """Whether each gain brings the fortune of either side to where it decides, ``(R, n)``."""
     return np.maximum(fortunes(gains), fortunes(-gains)) >= LIMIT
 
 
-def symmetric(gains: Floats) -> Floats:
+def symmetric(gains: Floats) -> Booleans:
     """The same of a normal mixture of exp(λ Σ gain - λ² Σ gain² / 2), ``(R, n)``."""
     precision = 1 / (30 * 0.1**2)
     shrunk = 1 + precision * (gains**2).cumsum(axis=1)
@@ -46,7 +49,7 @@ def symmetric(gains: Floats) -> Floats:
     return found >= math.log(1 / ALPHA)
 
 
-def paired_t(gains: Floats) -> Floats:
+def paired_t(gains: Floats) -> Booleans:
     """The same of Student's test of as many pairs as there are by then, ``(R, n)``."""
     n = np.arange(1, gains.shape[1] + 1)
     mean = gains.cumsum(axis=1) / n
@@ -55,7 +58,7 @@ def paired_t(gains: Floats) -> Floats:
     return (np.abs(mean) >= limit * np.sqrt(variance)) & (n > 1)
 
 
-RULES: dict[str, Callable[[Floats], Floats]] = {
+RULES: dict[str, Callable[[Floats], Booleans]] = {
     "betting": betting,
     "symmetric": symmetric,
     "paired t": paired_t,
@@ -106,7 +109,7 @@ def of_many(races: int) -> None:
         print(f"{arms:4} arms {np.median(needed):6,.0f}", flush=True)
 
 
-def _median(said: Floats) -> float:
+def _median(said: Booleans) -> float:
     first = np.where(said.any(axis=1), said.argmax(axis=1) + 1, MOST + 1)
     return float(np.median(first))
 

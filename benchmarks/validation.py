@@ -133,7 +133,7 @@ def planned(store: Store) -> float:
     return time.process_time() - began
 
 
-def main(genomes: int = 300, seeds: int = 1000, folder: str = "") -> None:
+def main(genomes: int = 300, seeds: int = 1000, *, folder: str = "") -> None:
     """Make the store, if it is not there, and print."""
     with tempfile.TemporaryDirectory() as spare:
         place = Path(folder or spare)
@@ -159,4 +159,4 @@ def main(genomes: int = 300, seeds: int = 1000, folder: str = "") -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:3]), *sys.argv[3:])
+    main(*map(int, sys.argv[1:3]), folder="".join(sys.argv[3:]))

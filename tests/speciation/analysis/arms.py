@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy import optimize, stats
 
@@ -35,7 +37,7 @@ def truth(**how: float) -> dict[str, float]:
     return {"rmst": rmst, "ert": rmst / rate, "success": rate}
 
 
-def arm(steps: np.ndarray, name: str = "arm", **rest) -> Arm:
+def arm(steps: np.ndarray, name: str = "arm", **rest: Any) -> Arm:
     """An arm of one genome with a trial a seed."""
     seed = np.array(pool_b(len(steps)))
     return Arm(name, seed, steps, np.minimum(steps, HORIZON), HORIZON, **rest)
