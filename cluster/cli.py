@@ -347,7 +347,18 @@ def doctor(config: str | None, as_json: bool) -> None:
 @click.option(
     "--slots", type=int, metavar="N", help="Trials at once; so few that slots are refilled."
 )
+@click.option(
+    "--track", default="add97-mb512", show_default=True, metavar="NAME", help="The task."
+)
 @click.option("--horizon", type=int, metavar="N", help="Steps, in place of the track's.")
+@click.option(
+    "--d-model",
+    type=int,
+    default=32,
+    show_default=True,
+    metavar="N",
+    help="Width of the model; d_ff is twice that.",
+)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),

@@ -122,15 +122,33 @@ class Comparison:
         return tuple(genome for genome in self.genomes if genome.path.stem == name)
 
 
-def shipped(horizon: int | None, **settings: Any) -> Comparison:
-    """A comparison on the genomes that come with the project, and on the default track.
+def shipped(
+    horizon: int | None,
+    track: str = DEFAULT_TRACK,
+    d_model: int = ModelShape.d_model,
+    **settings: Any,
+) -> Comparison:
+    """A comparison on the genomes that come with the project.
+
+    Args:
+        horizon: In steps; None is that of the track.
+        track: By name.
+        d_model: Width of the model; its ``d_ff`` is twice that.
+        settings: Of :class:`Comparison`.
 
     Raises:
-        FidelityError: See :class:`Comparison`.
+        FidelityError: There is no such track or model; or see :class:`Comparison`.
         GenomeError: The genomes are not there.
     """
-    track = TRACKS[DEFAULT_TRACK]
-    return Comparison(load_folder(GENOMES), track, horizon or track.horizon, **settings)
+    if track not in TRACKS:
+        raise FidelityError(f"--track must be one of {', '.join(TRACKS)}, got {track!r}")
+    try:
+        model = ModelShape(d_model=d_model, d_ff=2 * d_model)
+    except ValueError as reason:
+        raise FidelityError(f"--d-model {d_model}: {reason}") from reason
+    own = TRACKS[track]
+    genomes = load_folder(GENOMES)
+    return Comparison(genomes, own, horizon or own.horizon, model=model, **settings)
 
 
 @dataclass(frozen=True, slots=True)

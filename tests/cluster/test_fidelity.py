@@ -316,6 +316,25 @@ def test_there_are_enough_genomes_of_the_extremes_and_one_for_each_control():
         assert {"source", "regime"} <= set(own.provenance)
 
 
+def test_other_tracks_and_wider_models_are_held_to_the_same_genomes():
+    plan = shipped(None, track="add97-full", d_model=64, seeds=2)
+    assert plan.track == TRACKS["add97-full"]
+    assert (plan.model.d_model, plan.model.d_ff) == (64, 128)
+    assert plan.names == shipped(None, seeds=2).names
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"track": "add98"}, "--track must be one of add97-mb512, .*, got 'add98'"),
+        ({"d_model": 30}, "--d-model 30: model heads must divide d_model, got 4 heads for 30"),
+    ],
+)
+def test_a_track_or_model_that_is_not_there_is_one_sentence(wrong, sentence):
+    with pytest.raises(FidelityError, match=sentence):
+        shipped(None, seeds=2, **wrong)
+
+
 def test_a_control_without_its_genome_is_refused(machines, tmp_path):
     with pytest.raises(FidelityError, match="later is tried on the genome 'three'"):
         comparison(planted={"later": "three"})
