@@ -125,7 +125,7 @@ class Comparison:
 def shipped(
     horizon: int | None,
     track: str = DEFAULT_TRACK,
-    d_model: int = ModelShape.d_model,
+    d_model: int = 32,
     **settings: Any,
 ) -> Comparison:
     """A comparison on the genomes that come with the project.

@@ -99,7 +99,8 @@ def call(monkeypatch, capsys, tmp_path):
     monkeypatch.delenv("SPECIATION_DEBUG", raising=False)
 
     def run(*words: str, **changes: Any):
-        def small(horizon: int | None, **settings: Any) -> Comparison:
+        def small(horizon: int | None, track: str, d_model: int, **settings: Any) -> Comparison:
+            assert (track, d_model) == ("add97-mb512", 32)
             settings |= {"horizon": horizon or 2500} | changes
             return comparison(**settings | {"device": "cpu"})
 
