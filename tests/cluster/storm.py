@@ -72,6 +72,7 @@ class Storm:
         generations: Of the run, more than can be tried while the storm lasts.
         rng: Decides.
         trouble: Share of writes that fail.
+        only: Name of the method that is the only fault; any, if empty.
     """
 
     def __init__(
@@ -81,9 +82,10 @@ class Storm:
         generations: int,
         rng: random.Random,
         trouble: float,
+        only: str = "",
     ) -> None:
         self.cluster, self.folder, self.rng = cluster, folder, rng
-        self.generations, self._trouble = generations, trouble
+        self.generations, self._trouble, self._only = generations, trouble, only
         self.done: Counter[str] = Counter()
         self.workers: list[Any] = []
         self.driver = self._begin()
@@ -98,7 +100,7 @@ class Storm:
         """Do one thing."""
         kinds = [self.kill_actor] * 4 + [self.kill_driver, self.kill_machine, self.freeze]
         kinds += [self.add_machine] * (2 if len(self.workers) < MOST_MACHINES else 0)
-        what = self.rng.choice(kinds)()
+        what = self.rng.choice([kind for kind in kinds if self._only in ("", kind.__name__)])()
         self.done[what] += 1
         return what
 
@@ -231,11 +233,13 @@ def differences(folder: Path, generations: int) -> list[str]:
     return [f"{name} ({how})" for name, how in differ.items() if how]
 
 
-def carry_out(seconds: float, seed: int, trouble: float) -> tuple[Storm, list[str]]:
+def carry_out(
+    seconds: float, seed: int, trouble: float, only: str = ""
+) -> tuple[Storm, list[str]]:
     """A whole storm; what was done, and tables that differ."""
     with machines() as cluster, tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "store"
-        storm = Storm(cluster, folder, MOST_GENERATIONS, random.Random(seed), trouble)
+        storm = Storm(cluster, folder, MOST_GENERATIONS, random.Random(seed), trouble, only)
         try:
             took = weather(storm, seconds)
         finally:
@@ -282,8 +286,9 @@ def main() -> None:
     words.add_argument("--seconds", type=float, default=900.0)
     words.add_argument("--seed", type=int, default=1)
     words.add_argument("--trouble", type=float, default=0.02)
+    words.add_argument("--only", default="", choices=("kill_actor", "kill_driver"))
     asked = words.parse_args()
-    storm, differ = carry_out(asked.seconds, asked.seed, asked.trouble)
+    storm, differ = carry_out(asked.seconds, asked.seed, asked.trouble, asked.only)
     print(f"seed {asked.seed}: {dict(sorted(storm.done.items()))}")
     print(f"tables that differ from the calm run: {', '.join(differ) or 'none'}")
     sys.exit(bool(differ))
