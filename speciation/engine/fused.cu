@@ -750,12 +750,15 @@ __device__ __forceinline__ void draw_kept(u32 (&kept)[2][2], int row, u32 step, 
 #pragma unroll
         for (int r = 0; r < 2; r++) {
             const int first = (branch * BATCH + row + 8 * r) * WIDTH, over = first % 8;
-            u32 bits = 0, coming = drawn(first / 8);
+            u32 bits = 0, coming = 0;
 #pragma unroll
             for (int j = 0; j < D / 8; j += 4) {
-                const u32 here = coming;
-                coming = 8 * j + 32 < WIDTH + OVER ? drawn(first / 8 + j + 4) : 0;
-                const u32 all = (here >> over | coming << 1 << (31 - over)) >> 2 * t;
+                u32 all = OVER && j ? coming : drawn(first / 8 + j);
+                if (OVER) {
+                    coming = 8 * j + 32 < WIDTH + OVER ? drawn(first / 8 + j + 4) : 0;
+                    all = all >> over | coming << 1 << (31 - over);
+                }
+                all >>= 2 * t;
 #pragma unroll
                 for (int s = 0; s < 4; s++)
                     if (j + s < D / 8) bits |= (all >> 8 * s & 3) << 2 * (j + s);

@@ -97,6 +97,8 @@ def _unfit(run: Program, precision: str) -> str | None:
         return f"the fused kernel of a GPU multiplies in fp16, not {precision}"
     if shape.layers > 1:
         return f"the fused kernel trains one layer, not {shape.layers}"
+    if shape.d_model == 2:  # all that a norm keeps of two numbers is which is greater
+        return "the fused kernel of a GPU trains no model of 2 columns: fp16 hides its gradient"
     if shape.d_model > 128:
         return f"the fused kernel of a GPU takes d_model up to 128, not {shape.d_model}"
     if run.plan.elements > 255:
