@@ -139,9 +139,12 @@ def planned_spec(plan: EnginePlan) -> EngineSpec:
 def engine_bytes(task: Task, model: ModelShape, slots: int, kind: str) -> int:
     """About how much memory of a kind of device so many slots take, one block at work."""
     from speciation.engine.devices import block_bytes, block_shape, slot_bytes
+    from speciation.engine.fused_cuda import tiles
 
     working = block_bytes(task, model, *block_shape(kind, task, model))
-    return slots * slot_bytes(task, model) + working
+    # A GPU's kernel stores most.
+    own = tiles(model) if kind == "cuda" else (1, 1)
+    return slots * slot_bytes(task, model, own) + working
 
 
 def _slots_that_fit(plan: EnginePlan, kind: str, memory_bytes: int) -> int:

@@ -88,16 +88,15 @@ def entries(slots: Sequence[int], trials: Sequence[Trial]) -> NDArray[np.void]:
 
 
 def weights_table(plan: Layout) -> NDArray[np.int32]:
-    """How each weight is drawn, ``(W, 5)``: start, rows, stride, columns, role.
+    """How each weight is drawn, ``(W, 5)``: start, real rows, stride, real columns, role.
 
     Roles are counted as in ``InitialScale``; the next is zero, the one after it one.
     """
     roles = {role: i for i, role in enumerate((*_ROLES, "zero", "one"))}
     table, start = [], 0
     for weight in plan.weights:
-        stride = weight.shape[-1]
-        rows = weight.size // stride
-        table.append((start, rows, stride, weight.columns, roles[weight.role]))
+        own = (weight.rows, weight.shape[-1], weight.columns)
+        table.append((start, *own, roles[weight.role]))
         start += weight.size
     return np.array(table, dtype=np.int32)
 

@@ -64,9 +64,12 @@ def cpu() -> DeviceInfo:
     return DeviceInfo(name=_processor_name(), kind="cpu", index=0, memory_bytes=memory)
 
 
-def slot_bytes(task: Task, model: ModelShape) -> int:
-    """Bytes that one slot keeps between steps: weights, two moments, its order of examples."""
-    return 3 * 4 * layout(task, model).size + 4 * task.pair_count
+def slot_bytes(task: Task, model: ModelShape, tiles: tuple[int, int] = (1, 1)) -> int:
+    """Bytes that one slot keeps between steps: weights, two moments, its order of examples.
+
+    ``tiles``: those of the layout.
+    """
+    return 3 * 4 * layout(task, model, tiles).size + 4 * task.pair_count
 
 
 def block_shape(kind: str, task: Task, model: ModelShape) -> BlockShape:

@@ -118,6 +118,7 @@ class Engine:
             _log.warning("training with %s: %s", backend, self.without_fused)
         self._ahead = backend == "fused" and device.type == "cuda"
         if backend == "fused":
+            self._program = fused.own_program(self._program)
             size = _fused_block(device.type, spec.slots)
         make = _maker(backend, self._program)
         self._blocks = [

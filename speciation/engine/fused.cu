@@ -13,6 +13,8 @@
 // * What shared memory has no room for, in a wide model, lies in global memory and so in the
 //   second-level cache: the gradient, to which each tile adds; the table's; the last of the
 //   factors. A tile is then shared in turns, a weight after another.
+// * Widths are padded, in the flat vectors too (layout.py). A padded weight is zero and so is its
+//   gradient, if only what is normalised, forward or backward, is zero in padded columns.
 // * Every sum of floats has one order, whatever the launch.
 //
 // The algebra is that of model.py, the numbers those of loss.py, optimizer.py and streams.py.
@@ -26,12 +28,13 @@ constexpr int larger(int a, int b) { return a > b ? a : b; }
 constexpr int above(int a, int b) { return (a + b - 1) / b; }
 constexpr int padded(int columns) { return columns + 8; }  // rows 16 bytes apart: no conflicts
 
-constexpr int N = ELEMENTS, D = WIDTH, H = HEADS, F = HIDDEN, V = VOCABULARY;
-constexpr int HEAD = D / H, EVERY = 32;
+constexpr int N = ELEMENTS, H = HEADS, V = VOCABULARY;
+constexpr int D = STORED_WIDTH, F = STORED_HIDDEN;  // with their padding
+constexpr int HEAD = WIDTH / H, EVERY = 32;
 constexpr int WARPS = TILE_WARPS, THREADS = 32 * WARPS, ROWS = 16 * WARPS;
 constexpr int TABLE = 2 * N + 1;          // rows: every a, every b, "="
 constexpr int TC = 4 * above(D + H, 4);   // their columns: value, score
-constexpr int DS = D + 16;                // the same, as tensor cores take them
+constexpr int DS = D + 16 * above(H, 16);  // the same, as tensor cores take them
 constexpr float LOG2E = 1.4426950408889634f;
 constexpr u32 ALL = 0xffffffffu, ONES = 0x3c003c00u;  // two float16s
 constexpr float NORM = NORM_EPSILON;
@@ -56,7 +59,8 @@ constexpr int S_POSITIONS = 0, S_GAIN1 = S_POSITIONS + 3 * D, S_SHIFT1 = S_GAIN1
               S_UNEMBED_B = S_SHIFT + D, S_TOKENS = S_UNEMBED_B + V,
               S_QUERY = S_TOKENS + (N + 1) * D, S_KEY = S_QUERY + D * D, S_END = S_KEY + D * D;
 constexpr int VECTORS = 6 * D + 4 + 4 * above(WARPS, 4);  // what a step keeps besides
-static_assert(HALVES / 4 + S_END / 4 <= 1 << 16, "the bits of a place");
+static_assert(PLACE_BITS == 32 || HALVES / 4 + S_END / 4 <= 1 << 16, "the bits of a place");
+static_assert(P == S_END + D * (2 * D + 2 * F + V), "the flat vector is padded as factors are");
 
 // What an example gives to a row of the table, values and scores, in columns of a tile.
 constexpr int GT = above(D + H, 8), GS = 8 * (GT % 2 ? GT : GT + 1);
@@ -163,10 +167,17 @@ constexpr int O_TABLE = WIDE ? fours(P) : 0, O_DTABLE = O_TABLE + TABLE_FLOATS -
               OUTSIDE = O_HALVES + (HALVES - INSIDE) / 2;
 
 static_assert(D % 16 == 0 && F % 16 == 0 && V % 16 == 0, "tensor cores take sixteens");
+static_assert(D - WIDTH < 16, "the heads that padded columns ask the scores of");
+static_assert(WIDE || PLACE_BITS == 16, "the places that BESIDE counts");
+static_assert(WIDTH % H == 0, "as wide a head as any other");
 static_assert(THREADS / 8 <= D || D % 4 == 0, "unfold: a warp's lanes leave a row together");
 static_assert(BUCKETS % THREADS == 0, "as many buckets for every thread");
-static_assert(D <= 128 && H <= 16, "bits of draw_kept, columns of DS");
+static_assert(D <= 128, "the bits of draw_kept");
 static_assert(WARPS > 1 && N < 256, "the sums over positions, the bytes of an Example");
+
+template <int BITS> struct PlaceOf { typedef u16 type; };
+template <> struct PlaceOf<32> { typedef u32 type; };
+typedef PlaceOf<PLACE_BITS>::type Place;
 
 struct State {
     float *weight, *mean, *square;  // (S, P)
@@ -178,7 +189,7 @@ struct State {
     long long *key;         // (S, 4): of order, of dropout
     int *order;             // (S, PAIRS)
     const int *pairs;       // (PAIRS,) a | b << 8 | answer << 16
-    const u16 *place;       // (P / 4,) where fours of weights go: factors, then the rest
+    const Place *place;     // (P / 4,) where fours of weights go: factors, then the rest
     int slots;
 };
 
@@ -600,6 +611,11 @@ __device__ __forceinline__ int lane_of_column(int column) {
     return 8 * (column % 32 / 8) + 4 * (column % 2) + column % 8 / 2;
 }
 
+// Is what a lane has as entry i of column tile j no padding?
+__device__ __forceinline__ bool real(int j, int i) {
+    return 8 * j + 8 <= WIDTH || 8 * j + 2 * static_cast<int>(threadIdx.x % 4) + i % 2 < WIDTH;
+}
+
 // Rows to mean 0 and variance 1; returns 1 / deviation of both.
 __device__ __forceinline__ void normalise(float (&x)[D / 8][4], float (&scale)[2]) {
 #pragma unroll
@@ -607,16 +623,16 @@ __device__ __forceinline__ void normalise(float (&x)[D / 8][4], float (&scale)[2
         float sum = 0.f;
 #pragma unroll
         for (int j = 0; j < D / 8; j++) sum += x[j][2 * r] + x[j][2 * r + 1];
-        const float mean = over_quad(sum) * (1.f / D);
+        const float mean = over_quad(sum) * (1.f / WIDTH);
         sum = 0.f;
 #pragma unroll
         for (int j = 0; j < D / 8; j++)
 #pragma unroll
             for (int i = 2 * r; i < 2 * r + 2; i++) {
-                x[j][i] -= mean;
+                x[j][i] = real(j, i) ? x[j][i] - mean : 0.f;
                 sum += x[j][i] * x[j][i];
             }
-        scale[r] = rsqrtf(over_quad(sum) * (1.f / D) + NORM);
+        scale[r] = rsqrtf(over_quad(sum) * (1.f / WIDTH) + NORM);
 #pragma unroll
         for (int j = 0; j < D / 8; j++) {
             x[j][2 * r] *= scale[r];
@@ -639,13 +655,14 @@ __device__ __forceinline__ void normalise_back(float (&d)[D / 8][4],
                 sum += d[j][i];
                 along += d[j][i] * entry(unit, j, i);
             }
-        sum = over_quad(sum) * (1.f / D);
-        along = over_quad(along) * (1.f / D);
+        sum = over_quad(sum) * (1.f / WIDTH);
+        along = over_quad(along) * (1.f / WIDTH);
 #pragma unroll
         for (int j = 0; j < D / 8; j++)
 #pragma unroll
             for (int i = 2 * r; i < 2 * r + 2; i++)
-                d[j][i] = (d[j][i] - sum - entry(unit, j, i) * along) * scale[r];
+                d[j][i] = real(j, i)
+                              ? (d[j][i] - sum - entry(unit, j, i) * along) * scale[r] : 0.f;
     }
 }
 
@@ -709,29 +726,39 @@ __device__ __forceinline__ u32 pick(const Words &x, int i) {
 }
 
 // Which activations of both branches an example keeps: bit 2 j + i is column 8 j + 2 t + i.
-// A random word decides two columns. Lane t of a quad draws four words, those of tile j + t of
-// columns, and all lanes take their own from each other's bits.
+// A random word decides two activations, in the order of examples and their columns. Lane t of a
+// quad draws four words, those of tile j + t of columns, and all lanes take their own from each
+// other's bits; where the width is no multiple of eight, an example begins within somebody's.
 __device__ __forceinline__ void draw_kept(u32 (&kept)[2][2], int row, u32 step, u32 k0, u32 k1,
                                           int threshold) {
+    constexpr int OVER = WIDTH % 8 == 0 ? 0 : WIDTH % 4 == 0 ? 4 : WIDTH % 2 == 0 ? 6 : 7;  // most
     const int t = threadIdx.x % 4, limit = (threshold - DROPOUT_LEVELS / 2) * 65536;
+    auto drawn = [&](u32 tile) {  // of this and the next three
+        const Words own = philox(tile + t, step, PURPOSE_DROPOUT, 0, k0, k1);
+        u32 all = 0;
+#pragma unroll
+        for (int q = 0; q < 4; q++) {
+            if (static_cast<int>(own.w[q] << 16) >= limit) all |= 1u << 2 * q;
+            if (static_cast<int>(own.w[q]) >= limit) all |= 2u << 2 * q;
+        }
+        all <<= 8 * t;
+        all |= __shfl_xor_sync(ALL, all, 1);
+        return all | __shfl_xor_sync(ALL, all, 2);
+    };
 #pragma unroll
     for (int branch = 0; branch < 2; branch++)
 #pragma unroll
         for (int r = 0; r < 2; r++) {
-            u32 bits = 0;
-            const u32 first = (branch * BATCH + row + 8 * r) * (D / 8);
+            const int first = (branch * BATCH + row + 8 * r) * WIDTH, over = first % 8;
+            u32 bits = 0, coming = 0;
 #pragma unroll
             for (int j = 0; j < D / 8; j += 4) {
-                const Words own = philox(first + j + t, step, PURPOSE_DROPOUT, 0, k0, k1);
-                u32 all = 0;
-#pragma unroll
-                for (int q = 0; q < 4; q++) {
-                    if (static_cast<int>(own.w[q] << 16) >= limit) all |= 1u << 2 * q;
-                    if (static_cast<int>(own.w[q]) >= limit) all |= 2u << 2 * q;
+                u32 all = OVER && j ? coming : drawn(first / 8 + j);
+                if (OVER) {
+                    coming = 8 * j + 32 < WIDTH + OVER ? drawn(first / 8 + j + 4) : 0;
+                    all = all >> over | coming << 1 << (31 - over);
                 }
-                all <<= 8 * t;
-                all |= __shfl_xor_sync(ALL, all, 1);
-                all = (all | __shfl_xor_sync(ALL, all, 2)) >> 2 * t;
+                all >>= 2 * t;
 #pragma unroll
                 for (int s = 0; s < 4; s++)
                     if (j + s < D / 8) bits |= (all >> 8 * s & 3) << 2 * (j + s);
@@ -778,19 +805,19 @@ __device__ __forceinline__ void build_table(const Memory &m, float ratio) {
         }
 #pragma unroll
         for (int s = 16; s; s /= 2) sum += __shfl_xor_sync(ALL, sum, s);
-        const float mean = sum * (1.f / D);
+        const float mean = sum * (1.f / WIDTH);
         sum = 0.f;
 #pragma unroll
         for (int k = 0; k < above(D, 32); k++)
-            if (lane + 32 * k < D) sum += (x[k] - mean) * (x[k] - mean);
+            if (lane + 32 * k < WIDTH) sum += (x[k] - mean) * (x[k] - mean);
 #pragma unroll
         for (int s = 16; s; s /= 2) sum += __shfl_xor_sync(ALL, sum, s);
-        const float scale = rsqrtf(sum * (1.f / D) + NORM);
+        const float scale = rsqrtf(sum * (1.f / WIDTH) + NORM);
 #pragma unroll
         for (int k = 0; k < above(D, 32); k++) {
             const int d = lane + 32 * k;
             if (d >= D) continue;
-            small[S_UNIT + d] = (x[k] - mean) * scale;
+            small[S_UNIT + d] = d < WIDTH ? (x[k] - mean) * scale : 0.f;
             small[S_SHIFTED + d] =
                 fmaf(small[S_UNIT + d], small[S_GAIN1 + d], small[S_SHIFT1 + d]);
         }
@@ -871,8 +898,12 @@ __device__ __forceinline__ void attend(Three (&w)[2][H], Three (&own)[2][KH], co
         }
 }
 
+// Is a lane's entry i of column tile j of this head? Padding, where all is zero, is of the last.
 __device__ __forceinline__ bool in_head(int j, int i, int h) {
-    return HEAD % 8 == 0 ? 8 * j / HEAD == h : (8 * j + 2 * int(threadIdx.x % 4) + i) / HEAD == h;
+    auto of = [](int column) { return min(column / HEAD, H - 1); };
+    const int first = of(8 * j), last = of(8 * j + 7);
+    return first <= h && h <= last &&
+           (first == last || of(8 * j + 2 * static_cast<int>(threadIdx.x % 4) + i) == h);
 }
 
 __device__ __forceinline__ void mix(float (&mixed)[D / 8][4], const float *table,
@@ -1305,30 +1336,35 @@ __device__ __forceinline__ void add_to_table(float *dtable, const u16 *tokens, c
 // row; reading and writing are apart so that one matrix need not wait for another.
 template <class W>
 struct Unfold {
-    static constexpr int COLUMNS = W::ACROSS;
-    float x[COLUMNS / 8], sum[COLUMNS / 8], of_gain, of_shift;
+    static constexpr int COLUMNS = W::ACROSS, EACH = COLUMNS / 8;
+    static constexpr bool KEPT = EACH <= 76;  // else what was read is read again to be written
+    static constexpr int AT_ONCE = KEPT ? EACH : 8;
+    float x[KEPT ? EACH : 1], sum[KEPT ? EACH : 1], of_gain, of_shift;
 
     __device__ __forceinline__ void read(const float *u, const Memory &m, const float *sums,
                                          int row) {
         of_gain = of_shift = 0.f;
-#pragma unroll
-        for (int i = 0; i < COLUMNS / 8; i++) {
-            const int c = 8 * i + threadIdx.x % 8;
+#pragma unroll AT_ONCE
+        for (int i = 0; i < EACH; i++) {
+            const int c = 8 * i + threadIdx.x % 8, kept = KEPT ? i : 0;
             const float weight = unpack(W::at(m, row, c));
-            x[i] = u[row * COLUMNS + c];
-            sum[i] = sums[c];
-            of_gain = fmaf(weight, x[i], of_gain);
-            of_shift = fmaf(weight, sum[i], of_shift);
+            x[kept] = u[row * COLUMNS + c];
+            sum[kept] = sums[c];
+            of_gain = fmaf(weight, x[kept], of_gain);
+            of_shift = fmaf(weight, sum[kept], of_shift);
         }
         of_gain = over_eight(of_gain);
         of_shift = over_eight(of_shift);
     }
 
-    __device__ __forceinline__ void write(float *u, float gain, float shift, float *d_gain,
-                                          float *d_shift, int row) const {
-#pragma unroll
-        for (int i = 0; i < COLUMNS / 8; i++)
-            u[row * COLUMNS + 8 * i + threadIdx.x % 8] = gain * x[i] + shift * sum[i];
+    __device__ __forceinline__ void write(float *u, const float *sums, float gain, float shift,
+                                          float *d_gain, float *d_shift, int row) const {
+#pragma unroll AT_ONCE
+        for (int i = 0; i < EACH; i++) {
+            const int c = 8 * i + threadIdx.x % 8, kept = KEPT ? i : 0;
+            float &here = u[row * COLUMNS + c];
+            here = gain * (KEPT ? x[kept] : here) + shift * (KEPT ? sum[kept] : sums[c]);
+        }
         if (threadIdx.x % 8) return;
         d_gain[row] = of_gain;
         d_shift[row] = of_shift;
@@ -1344,9 +1380,9 @@ struct Slot {
 
 struct Training {  // what a step has, besides what evaluations have too
     float *dtable, *buffer, *gradient;
-    int *met;           // two tiles of examples
-    u16 *tokens;        // theirs, of a and then of b, as float16s
-    const u16 *places;  // of all weights
+    int *met;             // two tiles of examples
+    u16 *tokens;          // theirs, of a and then of b, as float16s
+    const Place *places;  // of all weights
 };
 
 // Tiles of examples come one after the other, also from step to step: of the coming tile, every
@@ -1705,16 +1741,17 @@ __device__ __forceinline__ float differentiate(const Memory &m, const Training &
         last.read(grad + UNEMBED, m, grad + UNEMBED_B, row);
         up.read(grad + UP, m, grad + UP_B, row);
         first.read(d_value, m, m.table + R_SUMS, row);
-        last.write(grad + UNEMBED, small[S_GAIN + row], small[S_SHIFT + row], grad + GAIN,
-                   grad + SHIFT, row);
-        up.write(grad + UP, small[S_GAIN2 + row], small[S_SHIFT2 + row], grad + GAIN2,
-                 grad + SHIFT2, row);
-        first.write(d_value, small[S_GAIN1 + row], small[S_SHIFT1 + row], grad + GAIN1,
-                    grad + SHIFT1, row);
+        last.write(grad + UNEMBED, grad + UNEMBED_B, small[S_GAIN + row], small[S_SHIFT + row],
+                   grad + GAIN, grad + SHIFT, row);
+        up.write(grad + UP, grad + UP_B, small[S_GAIN2 + row], small[S_SHIFT2 + row],
+                 grad + GAIN2, grad + SHIFT2, row);
+        first.write(d_value, m.table + R_SUMS, small[S_GAIN1 + row], small[S_SHIFT1 + row],
+                    grad + GAIN1, grad + SHIFT1, row);
     }
     __syncthreads();
     const float head_scale = rsqrtf(static_cast<float>(HEAD));
-    const float *d_scores = d_value + D;  // of the vectors that scores are rows times, (D, H)
+    // Of the vectors that scores are rows times, (D, H); a padded column's head has none.
+    const float *d_scores = d_value + D;
     for (int d = threadIdx.x / 8; d < D; d += THREADS / 8) {
         float sum = 0.f;
 #pragma unroll
@@ -1771,8 +1808,9 @@ __device__ __forceinline__ float differentiate(const Memory &m, const Training &
         for (int k = 0; k < KD; k++) {
             const int c = lane + 32 * k;
             if (c >= D) continue;
-            const float before = d[k] - sum * (1.f / D) - small[S_UNIT + c] * (along * (1.f / D));
-            const float whole = equals_row[c] + before * small[S_SCALE];
+            const float before =
+                d[k] - sum * (1.f / WIDTH) - small[S_UNIT + c] * (along * (1.f / WIDTH));
+            const float whole = c < WIDTH ? equals_row[c] + before * small[S_SCALE] : 0.f;
             grad[POSITIONS + 2 * D + c] = whole;
             grad[TOKENS + N * D + c] = genes.inverse_embed_ratio * whole;
         }
@@ -1902,9 +1940,15 @@ __device__ __forceinline__ void adamw(const Memory &m, const Training &own, cons
 
 // -- How a trial begins --------------------------------------------------------------------------
 
-// As in layout.py: where a weight is in the flat vector, its rows, how far apart they are and how
-// many of their columns are real, and whose scale it has.
-struct Weight { int start, rows, stride, columns, role; };
+// As in layout.py: where a weight is in the flat vector, how many of its rows are real, how far
+// apart they are and how many of their columns are real, and whose scale it has.
+struct Weight {
+    int start, rows, stride, columns, role;
+
+    __device__ __forceinline__ int at(int i) const {  // of its real numbers
+        return start + i / columns * stride + i % columns;
+    }
+};
 constexpr int ROLES = 5, ONE = ROLES + 1;  // and ROLES itself: zero
 
 struct Entry {  // a trial that begins; admission.py
@@ -1923,8 +1967,7 @@ __device__ __forceinline__ void draw_weight(float *flat, const Weight &own, int 
         return pick(philox(i / 4, index, PURPOSE_INIT, 0, key[0], key[1]), i % 4);
     };
     auto put = [&](int i, double unit) {
-        const int at = i / own.columns * own.stride + i % own.columns;
-        flat[own.start + at] = static_cast<float>(unit) * deviation;
+        flat[own.at(i)] = static_cast<float>(unit) * deviation;
     };
     for (int i = threadIdx.x; i < half; i += THREADS) {
         const double radius = sqrt(-2.0 * log(uniform(word(i))));
@@ -1994,14 +2037,15 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2)
     const Entry &it = entries[blockIdx.x];
     const long long first = static_cast<long long>(it.slot) * P;
     float *flat = s.weight + first;
-    for (int i = threadIdx.x; i < P; i += THREADS) s.mean[first + i] = s.square[first + i] = 0.f;
-    for (int w = 0; w < count; w++)
-        for (int i = threadIdx.x; i < weights[w].rows * weights[w].stride; i += THREADS)
-            flat[weights[w].start + i] = weights[w].role == ONE ? 1.f : 0.f;
+    for (int i = threadIdx.x; i < P; i += THREADS)
+        flat[i] = s.mean[first + i] = s.square[first + i] = 0.f;
     __syncthreads();
-    for (int w = 0; w < count; w++)
-        if (weights[w].role < ROLES)
-            draw_weight(flat, weights[w], w, it.init, it.scale[weights[w].role]);
+    for (int w = 0; w < count; w++) {
+        const Weight &own = weights[w];
+        if (own.role < ROLES) draw_weight(flat, own, w, it.init, it.scale[own.role]);
+        if (own.role != ONE) continue;
+        for (int i = threadIdx.x; i < own.rows * own.columns; i += THREADS) flat[own.at(i)] = 1.f;
+    }
     for (int i = threadIdx.x; i < static_cast<int>(sizeof(Genes) / 4); i += THREADS)
         s.recipe[i * s.slots + it.slot] = it.recipe[i];
     for (int i = threadIdx.x; i < 4; i += THREADS) s.key[4 * it.slot + i] = it.training[i];
@@ -2076,7 +2120,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     own.tokens = reinterpret_cast<u16 *>(own.met + 2 * ROWS);
     own.places = s.place;
     if (!WIDE) {
-        u16 *places = own.tokens + 4 * ROWS;
+        Place *places = reinterpret_cast<Place *>(own.tokens + 4 * ROWS);
         for (int i = threadIdx.x; i < P / 4; i += THREADS) places[i] = s.place[i];
         own.places = places;
     }

@@ -17,8 +17,16 @@ def missing(run: Program, precision: str) -> str | None:
     return fused_cpu.missing(run, dtype)
 
 
+def own_program(run: Program) -> Program:
+    """The program whose states the kernel trains: its weights may lie otherwise."""
+    return fused_cuda.tiled(run) if run.answers.left.device.type == "cuda" else run
+
+
 def backend(run: Program, state: State) -> Backend:
-    """What trains a block's slots; :func:`missing` has nothing to say about it."""
+    """What trains a block's slots, a state of :func:`own_program`'s.
+
+    :func:`missing` has nothing to say about it.
+    """
     if state.weight.device.type == "cuda":
         return fused_cuda.FusedCuda(run, state)
     return fused_cpu.FusedCpu(run, state)

@@ -5,7 +5,8 @@ elementwise lines and a slot is refilled by writing one row. Named tensors are v
 
 The vocabulary is padded to a multiple of 16: matrix kernels run up to three times faster on
 such widths. Padded logits get a bias of ``PAD_LOGIT``, whose exponential is exactly zero, so
-the padding has no probability, no gradient, and stays zero for ever.
+the padding has no probability, no gradient, and stays zero for ever. A kernel that multiplies
+in tiles may have the widths of the model padded likewise.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,24 +27,34 @@ from speciation.trial.task import Task
 from speciation.trial.trial import ModelShape
 
 PAD_LOGIT = -1e30
-_PAD_TO = 16
+TILE = 16  # rows and columns that a tensor core takes
 
 Role = Literal["embed", "query_key", "value", "ffn", "bias", "one", "zero"]
 
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """One named tensor: its shape as stored, how many leading columns are real, its role."""
+    """One named tensor: its shape as stored, the leading part of it that is real, its role."""
 
     name: str
     shape: tuple[int, ...]
-    columns: int
+    real: tuple[int, ...]
     role: Role
 
     @property
     def size(self) -> int:
         """Numbers stored."""
         return prod(self.shape)
+
+    @property
+    def rows(self) -> int:
+        """Real ones; of a vector, one."""
+        return prod(self.real[:-1])
+
+    @property
+    def columns(self) -> int:
+        """Real numbers of a row."""
+        return self.real[-1]
 
 
 @dataclass(frozen=True)
@@ -62,7 +73,7 @@ class Layout:
     @property
     def parameter_count(self) -> int:
         """Trained numbers, padding not counted."""
-        return sum(weight.size // weight.shape[-1] * weight.columns for weight in self.weights)
+        return sum(prod(weight.real) for weight in self.weights)
 
     def split(self, flat: Tensor) -> dict[str, Tensor]:
         """Named views of flat parameters ``(..., size)``, each ``(..., *shape)``."""
@@ -74,22 +85,35 @@ class Layout:
         return views
 
 
-def layout(task: Task, model: ModelShape) -> Layout:
-    """The layout of a model on a task.
+class _Axis(NamedTuple):
+    """How long a side of a weight is, and how much of it is stored."""
+
+    real: int
+    stored: int
+
+
+def layout(task: Task, model: ModelShape, tiles: tuple[int, int] = (1, 1)) -> Layout:
+    """The layout of a model on a task; d_model and d_ff are padded to multiples of ``tiles``.
 
     There is no key bias: it would shift the three scores of a softmax alike and so be inert,
     while Adam would turn the rounding noise of its zero gradient into full steps.
     """
-    width, n = model.d_model, task.element_count
-    vocabulary = -(-n // _PAD_TO) * _PAD_TO
+    n = task.element_count
+    width, hidden, numbers = (
+        _Axis(real, padded(real, tile))
+        for real, tile in zip((model.d_model, model.d_ff, n), (*tiles, TILE), strict=True)
+    )
 
-    def dense(name: str, rows: int, columns: int, role: Role) -> Weight:
-        return Weight(name, (rows, columns), columns, role)
+    def dense(name: str, rows: _Axis, columns: _Axis, role: Role) -> Weight:
+        return Weight(name, (rows.stored, columns.stored), (rows.real, columns.real), role)
 
-    def vector(name: str, length: int, role: Role) -> Weight:
-        return Weight(name, (length,), length, role)
+    def vector(name: str, axis: _Axis, role: Role) -> Weight:
+        return Weight(name, (axis.stored,), (axis.real,), role)
 
-    weights = [dense("tokens", n + 1, width, "embed"), dense("positions", 3, width, "embed")]
+    weights = [
+        dense("tokens", _Axis(n + 1, n + 1), width, "embed"),
+        dense("positions", _Axis(3, 3), width, "embed"),
+    ]
     for i in range(model.layers):
         weights += [
             vector(f"{i}.norm1.gain", width, "one"),
@@ -103,18 +127,23 @@ def layout(task: Task, model: ModelShape) -> Layout:
             vector(f"{i}.out.bias", width, "bias"),
             vector(f"{i}.norm2.gain", width, "one"),
             vector(f"{i}.norm2.shift", width, "zero"),
-            dense(f"{i}.up", width, model.d_ff, "ffn"),
-            vector(f"{i}.up.bias", model.d_ff, "bias"),
-            dense(f"{i}.down", model.d_ff, width, "ffn"),
+            dense(f"{i}.up", width, hidden, "ffn"),
+            vector(f"{i}.up.bias", hidden, "bias"),
+            dense(f"{i}.down", hidden, width, "ffn"),
             vector(f"{i}.down.bias", width, "bias"),
         ]
     weights += [
         vector("norm.gain", width, "one"),
         vector("norm.shift", width, "zero"),
-        Weight("unembed", (width, vocabulary), n, "embed"),
-        Weight("unembed.bias", (vocabulary,), n, "bias"),
+        dense("unembed", width, numbers, "embed"),
+        vector("unembed.bias", numbers, "bias"),
     ]
-    return Layout(tuple(weights), elements=n, vocabulary=vocabulary)
+    return Layout(tuple(weights), elements=n, vocabulary=numbers.stored)
+
+
+def padded(length: int, tile: int) -> int:
+    """The least multiple of ``tile`` that is no less."""
+    return -(-length // tile) * tile
 
 
 @lru_cache(maxsize=4096)
@@ -140,7 +169,7 @@ def scale_vectors(plan: Layout, scale: InitialScale) -> tuple[NDArray[np.float32
     for weight in plan.weights:
         random = weight.role not in ("one", "zero")
         deviation.append(np.full(weight.size, getattr(scale, weight.role) if random else 0.0))
-        offset.append(np.full(weight.size, 1.0 if weight.role == "one" else 0.0))
+        offset.append(_stored(weight, 1.0 if weight.role == "one" else 0.0))
     return (
         np.concatenate(deviation).astype(np.float32),
         np.concatenate(offset).astype(np.float32),
@@ -154,9 +183,14 @@ def initial_parameters(plan: Layout, scale: InitialScale, seed: int) -> NDArray[
 
 
 def _unit(weight: Weight, seed: int, index: int) -> NDArray[np.float32]:
-    stored = np.zeros((weight.size // weight.shape[-1], weight.shape[-1]), dtype=np.float32)
-    if weight.role not in ("one", "zero"):
-        count = stored.shape[0] * weight.columns
-        draws = seeds.normals(seed, Purpose.INIT, index, count)
-        stored[:, : weight.columns] = draws.reshape(-1, weight.columns)
+    if weight.role in ("one", "zero"):
+        return np.zeros(weight.size, dtype=np.float32)
+    draws = seeds.normals(seed, Purpose.INIT, index, prod(weight.real))
+    return _stored(weight, draws.reshape(weight.real))
+
+
+def _stored(weight: Weight, values: NDArray[np.float64] | float) -> NDArray[np.float32]:
+    """All that a weight stores, ``(size,)``, given its real part; padding is 0."""
+    stored = np.zeros(weight.shape, dtype=np.float32)
+    stored[tuple(map(slice, weight.real))] = values
     return stored.reshape(-1)

@@ -230,7 +230,7 @@ static void enter_begin() {
 static void run(void (*enter)(), const State *s, const int *listed, int blocks) {
     using namespace fibers;
     launched = *s, launched_list = listed;
-    const size_t room = 1 << 18, outside = size_t(4) * OUTSIDE * blocks;
+    const size_t room = 1 << 20, outside = size_t(4) * OUTSIDE * blocks;
     launched_outside = static_cast<float *>(std::aligned_alloc(16, outside));
     std::memset(launched_outside, 0xff, outside);  // NaN
     for (auto &f : fiber) f.stack = static_cast<char *>(std::malloc(room));

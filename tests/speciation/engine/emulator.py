@@ -40,7 +40,7 @@ class Emulated:
         if COMPILER is None:
             pytest.skip("emulating a GPU needs g++")
         self._library = _library(fused_cuda.macros(run, warps, room), folder)
-        places = torch.from_numpy(fused_cuda.places(run.plan))
+        places = torch.from_numpy(fused_cuda.places(run))
         self._extra = (fused_cuda.pairs(run), places)
         self._program = run
         self._state, self._struct = state, fused_cuda.struct(state, self._extra)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import torch
 
@@ -29,10 +30,13 @@ def random_trials(
 
 
 def loaded(
-    trials: list[Trial], dtype: torch.dtype = torch.float64, device: str = "cpu"
+    trials: list[Trial],
+    dtype: torch.dtype = torch.float64,
+    device: str = "cpu",
+    own_program: Callable[[Program], Program] = lambda run: run,
 ) -> tuple[Program, State]:
     """A program and a state with these trials at their first step."""
-    run = program(trials[0].task, trials[0].model, torch.device(device), chunk=64)
+    run = own_program(program(trials[0].task, trials[0].model, torch.device(device), chunk=64))
     state = empty_state(run, len(trials), dtype)
     write(run, state, list(range(len(trials))), trials)
     return run, state

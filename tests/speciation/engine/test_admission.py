@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pytest
 
 from speciation import seeds
 from speciation.engine.admission import ENTRY, entries, weights_table
 from speciation.engine.layout import layout
 from speciation.engine.recipe import InitialScale, recipe_row
+from speciation.trial.trial import ModelShape
 from tests.speciation.engine.making import SMALL, loaded, random_trials
 
 
@@ -35,11 +37,11 @@ def test_a_kernel_is_told_slot_keys_scales_and_recipe():
     assert ENTRY.itemsize == 4 * rows.view(np.int32).size / 2  # nothing lies between
 
 
-def test_the_table_of_weights_covers_a_flat_vector_without_a_gap():
-    plan = layout(SMALL, random_trials(1)[0].model)
+@pytest.mark.parametrize("tiles", [(1, 1), (16, 64)])
+def test_the_table_of_weights_covers_a_flat_vector_without_a_gap(tiles):
+    plan = layout(SMALL, ModelShape(d_model=20, heads=2, d_ff=33), tiles)
     start = 0
     for row, weight in zip(weights_table(plan).tolist(), plan.weights, strict=True):
-        rows, stride, columns = row[1:4]
-        assert (row[0], rows * stride, columns) == (start, weight.size, weight.columns)
+        assert row[:4] == [start, weight.rows, weight.shape[-1], weight.columns]
         start += weight.size
     assert start == plan.size

@@ -99,6 +99,21 @@ def test_a_trial_is_the_same_alone_and_in_company(alone, way, slots):
         assert bits(done[trial.id]) == alone[trial.id]
 
 
+@pytest.mark.gpu
+def test_widths_that_are_no_whole_tiles_are_trained_by_the_fused_kernel_of_a_gpu():
+    shape = ModelShape(d_model=15, heads=3, d_ff=19)
+    trials = random_trials(6, model=shape, horizon=HORIZON, precision="fp16")
+
+    def trained(slots: int) -> dict[str, TrialResult]:
+        spec = EngineSpec(SMALL, shape, slots, backend="fused", device="cuda", precision="fp16")
+        own = make_engine(spec)
+        assert own.without_fused is None
+        return run_all(trials, own)
+
+    few, many = trained(1), trained(6)
+    assert all(bits(few[trial.id]) == bits(many[trial.id]) for trial in trials)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("slots", [264, 1000])
 def test_a_trial_is_the_same_in_a_large_pack(alone, way, slots):

@@ -7,12 +7,14 @@ import subprocess
 from contextlib import nullcontext
 from itertools import product
 
+import numpy as np
 import pytest
 import torch
 
 from speciation.engine import fused_cuda, optimizer, training
 from speciation.engine.admission import write
 from speciation.engine.backends import tensors
+from speciation.engine.layout import layout
 from speciation.engine.recipe import RECIPE_COLUMNS
 from speciation.trial.task import Task
 from speciation.trial.trial import ModelShape, Streams
@@ -34,11 +36,29 @@ ATTENTION = (
 AT_ZERO = 1.5e-2
 FEEDING = ("0.up", "0.up.bias", "0.norm2.gain", "0.norm2.shift")
 SHAPE = ModelShape(d_model=16, heads=2, d_ff=32)
+# No width of it is a whole number of tiles, nor of fours; its heads end within tiles.
+ODD = ModelShape(d_model=15, heads=3, d_ff=19)
+
+
+def shaped(width, heads, hidden, *marks):
+    """A shape as a parameter."""
+    shape = ModelShape(d_model=width, heads=heads, d_ff=hidden)
+    return pytest.param(shape, id=f"{width}-{heads}-{hidden}", marks=marks)
+
+
 SHAPES = [
     pytest.param(SHAPE, id="16-2-32"),
-    pytest.param(ModelShape(d_model=32, heads=4, d_ff=64), id="32-4-64"),
-    pytest.param(ModelShape(d_model=48, heads=16, d_ff=16), id="48-16-16"),
+    pytest.param(ODD, id="15-3-19"),
+    shaped(32, 4, 64),
+    shaped(48, 16, 16, pytest.mark.slow),
+    shaped(3, 3, 5, pytest.mark.slow),
+    shaped(28, 4, 36, pytest.mark.slow),
+    shaped(34, 17, 16, pytest.mark.slow),  # heads in two tiles, of two columns each
+    shaped(40, 5, 33, pytest.mark.slow),
 ]
+both_kinds = pytest.mark.parametrize(
+    "shape", [pytest.param(SHAPE, id="whole"), pytest.param(ODD, id="odd")]
+)
 
 
 @pytest.fixture(scope="session")
@@ -74,14 +94,34 @@ def fused(machine, folder):
 
 def both(trials, device):
     """A program and a state for the kernel, and the same in float64 for plain torch."""
-    return loaded(trials, torch.float32, device), loaded(trials)
+    return loaded(trials, torch.float32, device, fused_cuda.tiled), loaded(trials)
 
 
-def give(state, exact):
+def places(run):
+    """Where numbers that plain torch has are in the kernel's flat vector, ``(P,)``."""
+    there = run.plan.split(torch.arange(run.plan.size))
+    plain = layout(run.task, run.model).weights
+    return torch.cat([there[own.name][tuple(map(slice, own.shape))].flatten() for own in plain])
+
+
+def untiled(run, flat):
+    """The kernel's numbers as plain torch has them, in float64; what is left is zero."""
+    here = places(run)
+    padding = torch.ones(run.plan.size, dtype=torch.bool).index_fill(0, here, False)
+    assert (flat.cpu()[..., padding] == 0).all()
+    return flat.cpu().double()[..., here]
+
+
+def give(run, state, exact):
     """The kernel's state becomes the exact one, and the exact one what float32 keeps of it."""
+    here = places(run)
     for mine, theirs in zip(tensors(state), tensors(exact), strict=True):
-        mine.copy_(theirs)
-        theirs.copy_(mine)
+        if mine.shape[-1] == run.plan.size:
+            theirs.copy_(theirs.float())
+            mine[:, here] = theirs.float().to(mine.device)
+        else:
+            mine.copy_(theirs)
+            theirs.copy_(mine)
 
 
 def initial(run, state):
@@ -112,7 +152,7 @@ def agree(run, found, state64, run64, feeding=CLOSE):
     loss, expected = training.gradients(run64, state64, training.step_examples(run64, state64))
     size = run.plan.size
     assert torch.allclose(found[:, size].cpu().double(), loss, rtol=1e-3)
-    for name, mine in run.plan.split(found[:, :size].cpu().double()).items():
+    for name, mine in run64.plan.split(untiled(run, found[:, :size])).items():
         theirs = expected[name]
         error = (mine - theirs).flatten(1).norm(dim=1) / theirs.flatten(1).norm(dim=1)
         limit = CANCELLING if name in ATTENTION else feeding if name in FEEDING else CLOSE
@@ -123,6 +163,7 @@ def agree(run, found, state64, run64, feeding=CLOSE):
     ("task", "shape"),
     [
         pytest.param(SMALL, SHAPE, id="small"),
+        pytest.param(SMALL, ODD, id="odd"),
         pytest.param(dataclasses.replace(SMALL, symmetric=True), SHAPE, id="symmetric"),
         pytest.param(Task(), ModelShape(), id="usual", marks=pytest.mark.slow),
     ],
@@ -134,10 +175,11 @@ def test_a_trial_begins_as_numpy_writes_it(fused, device, task, shape):
         for i, trial in enumerate(random_trials(4, task=task, model=shape))
     ]
     (run, expected), _ = both(trials, device)
-    _, state = loaded(trials[::-1], torch.float32, device)
-    training.train_step(run, state)
+    (_, state), _ = both(trials[::-1], device)
+    kernel = fused(run, state)
+    kernel.run(1, range(4))
     idle = [tensor.clone() for tensor in tensors(state)]
-    fused(run, state).begin([2, 0, 3], [trials[i] for i in (2, 0, 3)])
+    kernel.begin([2, 0, 3], [trials[i] for i in (2, 0, 3)])
     for found, before, written in zip(tensors(state), idle, tensors(expected), strict=True):
         if found is state.recipe:
             found, before, written = found.T, before.T, written.T
@@ -165,21 +207,37 @@ def test_what_has_no_room_in_shared_memory_may_lie_outside(folder):
     agree(run, kernel.gradients(range(2)), exact, run64)
 
 
+@pytest.mark.slow
+def test_places_of_more_bits_are_the_same_places(folder, monkeypatch):
+    """As a large model has them."""
+    trials, found = random_trials(2), []
+    few = fused_cuda.places
+    for own in (few, lambda run: few(run).astype(np.int32)):
+        monkeypatch.setattr(fused_cuda, "places", own)
+        (run, state), _ = both(trials, "cpu")
+        Emulated(run, state, folder, room=0).run(2, range(2))
+        found.append(state.weight)
+    assert torch.equal(*found)
+
+
 @pytest.mark.parametrize(
     "shape",
     [
-        pytest.param(ModelShape(d_model=48, heads=4, d_ff=96), id="48-4-96"),
-        pytest.param(ModelShape(d_model=64, heads=16, d_ff=128), id="64-16-128"),
-        pytest.param(
-            ModelShape(d_model=80, heads=2, d_ff=80), id="80-2-80", marks=pytest.mark.long
-        ),
-        pytest.param(
-            ModelShape(d_model=96, heads=6, d_ff=384), id="96-6-384", marks=pytest.mark.long
-        ),
-        pytest.param(ModelShape(d_model=128, heads=4, d_ff=256), id="128-4-256"),
-        pytest.param(
-            ModelShape(d_model=128, heads=16, d_ff=512), id="128-16-512", marks=pytest.mark.long
-        ),
+        shaped(24, 3, 48),
+        shaped(32, 2, 640),
+        shaped(40, 4, 72),
+        shaped(48, 4, 96),
+        shaped(64, 16, 128),
+        shaped(64, 64, 64, pytest.mark.long),
+        shaped(75, 15, 70, pytest.mark.long),
+        shaped(80, 2, 80, pytest.mark.long),
+        shaped(96, 6, 384, pytest.mark.long),
+        shaped(100, 4, 200),
+        shaped(127, 1, 300, pytest.mark.long),
+        shaped(128, 4, 256),
+        shaped(128, 16, 512, pytest.mark.long),
+        shaped(128, 64, 128, pytest.mark.long),
+        shaped(128, 4, 1000, pytest.mark.long),
     ],
 )
 @pytest.mark.parametrize("real", [False, pytest.param(True, marks=pytest.mark.gpu)])
@@ -198,17 +256,17 @@ def test_a_wide_model_is_trained_as_the_usual_one(folder, shape, real):
     seen = kernel.run(1, [0]).cpu().double()
     training.train_step(run64, exact)
     for name in ("weight", "mean"):
-        assert apart(state, exact, name, 0) < 1e-2
+        assert apart(run, state, exact, name, 0) < 1e-2
     assert torch.allclose(seen, training.evaluate(run64, exact), rtol=2e-3, atol=2e-3)
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("width", [32, 48, 64, 96, 128])
+@pytest.mark.parametrize("width", [24, 32, 48, 64, 96, 100, 128])
 def test_copies_of_a_trial_stay_equal_to_the_last_bit(width):
     """Whatever runs beside it and when: a race between threads would part them."""
     shape = ModelShape(d_model=width, d_ff=2 * width)
     trial = with_genes(*random_trials(1, task=Task(), model=shape), dropout=0.2)
-    run, state = loaded([trial] * 300, torch.float32, "cuda")
+    run, state = loaded([trial] * 300, torch.float32, "cuda", fused_cuda.tiled)
     kernel = fused_cuda.FusedCuda(run, state)
     for _ in range(2):
         seen = kernel.run(25, range(300))
@@ -230,7 +288,7 @@ def test_every_shape_has_room_on_a_gpu(tmp_path):
     for width, heads, factor, modulus in product(widths, (1, 16), (1, 2, 4), (2, 97, 113)):
         shape = ModelShape(d_model=width, heads=heads, d_ff=factor * width)
         run = training.program(Task(modulus=modulus), shape, torch.device("cpu"), 64)
-        subprocess.run([*command, *fused_cuda.macros(run)], check=True)
+        subprocess.run([*command, *fused_cuda.macros(fused_cuda.tiled(run))], check=True)
 
 
 @pytest.mark.slow
@@ -244,7 +302,7 @@ def test_the_usual_model_fits_for_every_prime_to_113(folder):
     kernel.run(1, [0])
     training.train_step(run64, exact)
     for name in ("weight", "mean"):
-        assert apart(state, exact, name, 0) < 1e-2
+        assert apart(run, state, exact, name, 0) < 1e-2
 
 
 @pytest.mark.slow
@@ -255,11 +313,12 @@ def test_warps_may_share_an_odd_number_of_tiles(folder):
     agree(run, Emulated(run, state, folder, warps=8).gradients(range(2)), exact, run64)
 
 
+@both_kinds
 @pytest.mark.parametrize("situation", [initial, trained, certain, first_token_only])
-def test_gradients_are_those_of_the_model_in_every_situation(fused, device, situation):
-    (run, state), (run64, exact) = both(random_trials(3), device)
+def test_gradients_are_those_of_the_model_in_every_situation(fused, device, shape, situation):
+    (run, state), (run64, exact) = both(random_trials(3, model=shape), device)
     situation(run64, exact)
-    give(state, exact)
+    give(run, state, exact)
     agree(run, fused(run, state).gradients(range(3)), exact, run64)
 
 
@@ -272,22 +331,27 @@ def test_order_and_dropout_may_have_seeds_of_their_own(fused, device):
     agree(run, fused(run, state).gradients(range(3)), exact, run64)
 
 
-@pytest.fixture
-def optimised(device):
+@pytest.fixture(
+    params=[
+        pytest.param(SHAPE, id="whole"),
+        pytest.param(ODD, id="odd", marks=pytest.mark.slow),
+    ]
+)
+def optimised(device, request):
     """Several genomes, each at a step of its own: for the kernel, and for plain torch."""
     trials = [
         with_genes(trial, decay_trigger=0.1, warmup_steps=10.0, decay_rate=1e-2, dropout=0.2)
-        for trial in random_trials(4)
+        for trial in random_trials(4, model=request.param)
     ]
     (run, state), (run64, exact) = both(trials, device)
     training.train_step(run64, exact)
     write(run64, exact, [1], [trials[1]])  # slot 1 begins anew
-    give(state, exact)
+    give(run, state, exact)
     return run, state, run64, exact
 
 
-def apart(state, exact, name, slot):
-    mine, theirs = getattr(state, name)[slot].cpu().double(), getattr(exact, name)[slot]
+def apart(run, state, exact, name, slot):
+    mine, theirs = untiled(run, getattr(state, name)[slot]), getattr(exact, name)[slot]
     return ((mine - theirs).norm() / theirs.norm()).item()
 
 
@@ -295,14 +359,15 @@ def test_steps_and_schedule_are_those_of_the_optimiser(fused, optimised):
     """Thirty steps of the optimiser in float64, along the kernel's gradients; one slot idle."""
     run, state, _, exact = optimised
     kernel, slots, size = fused(run, state), [0, 1, 3], run.plan.size
-    idle = exact.weight[2].clone()
+    idle, flat = exact.weight[2].clone(), torch.full_like(exact.weight, torch.nan)
     recipe = dict(zip(RECIPE_COLUMNS, exact.recipe, strict=True))
     for _ in range(30):
         found = kernel.gradients(slots).cpu().double()
+        flat[slots] = untiled(run, found[slots, :size])
         kernel.run(1, slots)
         optimizer.adamw(
             exact.weight,
-            optimizer.clip(found[:, :size], recipe["grad_clip"]),
+            optimizer.clip(flat, recipe["grad_clip"]),
             exact.mean,
             exact.square,
             exact.schedule.step + 1,
@@ -312,8 +377,8 @@ def test_steps_and_schedule_are_those_of_the_optimiser(fused, optimised):
         optimizer.advance_schedule(exact.schedule, found[:, size], recipe)
     for slot in slots:
         for name in ("weight", "mean", "square"):
-            assert apart(state, exact, name, slot) < 1e-5, (slot, name)
-    assert torch.equal(state.weight[2].cpu().double(), idle)
+            assert apart(run, state, exact, name, slot) < 1e-5, (slot, name)
+    assert torch.equal(untiled(run, state.weight[2]), idle)
     assert state.schedule.step.tolist() == [31, 30, 1, 31]
     assert exact.schedule.decaying[slots].any()
     assert torch.equal(state.schedule.decaying.cpu()[slots], exact.schedule.decaying[slots])
@@ -329,14 +394,15 @@ def test_many_steps_in_one_launch_follow_those_of_plain_torch(fused, optimised):
         training.train_step(run64, exact)
     for slot in (0, 1, 3):
         for name in ("weight", "mean"):
-            assert apart(state, exact, name, slot) < 1e-2, (slot, name)
+            assert apart(run, state, exact, name, slot) < 1e-2, (slot, name)
 
 
+@both_kinds
 @pytest.mark.parametrize("situation", [initial, trained])
-def test_an_evaluation_sees_what_plain_torch_sees(fused, device, situation):
-    (run, state), (run64, exact) = both(random_trials(3), device)
+def test_an_evaluation_sees_what_plain_torch_sees(fused, device, shape, situation):
+    (run, state), (run64, exact) = both(random_trials(3, model=shape), device)
     situation(run64, exact)
-    give(state, exact)
+    give(run, state, exact)
     seen = fused(run, state).run(0, range(3)).cpu().double()
     assert torch.allclose(seen, training.evaluate(run64, exact), rtol=2e-3, atol=2e-3)
 
@@ -351,9 +417,10 @@ def test_a_weight_that_is_not_a_number_is_never_correct(fused, device):
     assert seen[1].isfinite().all()
 
 
-def test_bits_depend_on_the_trial_alone(fused, device):
+@both_kinds
+def test_bits_depend_on_the_trial_alone(fused, device, shape):
     """In any slot, beside anybody, in steps of any number."""
-    trial, *others = random_trials(3)
+    trial, *others = random_trials(3, model=shape)
     (run, state), _ = both([trial, *others], device)
     alone = fused(run, state)
     alone.run(6, [0])
@@ -373,9 +440,8 @@ def test_bits_depend_on_the_trial_alone(fused, device):
     [
         (SHAPE, "float32", "multiplies in fp16, not float32"),
         (ModelShape(layers=2), "fp16", "one layer, not 2"),
-        (ModelShape(d_model=24, heads=2), "fp16", "not d_model 24"),
-        (ModelShape(d_model=144, heads=2), "fp16", "not d_model 144"),
-        (ModelShape(d_model=128, d_ff=1024), "fp16", "with d_ff 1024 needs"),
+        (ModelShape(d_model=2, heads=1), "fp16", "no model of 2 columns"),
+        (ModelShape(d_model=130, heads=2), "fp16", "d_model up to 128, not 130"),
     ],
 )
 def test_what_is_not_covered_is_said_in_a_sentence(shape, precision, sentence):

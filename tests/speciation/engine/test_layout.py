@@ -36,6 +36,20 @@ def test_named_views_are_the_flat_vector_cut_in_order(shape, modulus):
 
 
 @given(shapes)
+def test_a_padded_model_begins_with_the_same_numbers_and_zeros_between_them(shape):
+    plain, padded = layout(TASK, shape), layout(TASK, shape, (16, 64))
+    assert padded.parameter_count == plain.parameter_count
+    assert all(weight.shape[-1] % 16 == 0 for weight in padded.weights)
+    numbers, spread = (
+        plan.split(torch.from_numpy(initial_parameters(plan, SCALE, 3)))
+        for plan in (plain, padded)
+    )
+    for name, number in numbers.items():
+        assert torch.equal(spread[name][tuple(map(slice, number.shape))], number)
+        assert spread[name].count_nonzero() == number.count_nonzero()
+
+
+@given(shapes)
 def test_every_weight_of_the_reference_has_one_place(shape):
     plan = layout(TASK, shape)
     module = MicroTransformer(shape, TASK.element_count, recipe(random_trials(1)[0].genome))
