@@ -107,8 +107,10 @@ def make_planned_engine(plan: EnginePlan) -> EngineLike:
     Raises:
         ValueError: The device is not there.
     """
+    from speciation.engine.devices import give_back_memory
     from speciation.engine.engine import make_engine
 
+    give_back_memory()
     return make_engine(planned_spec(plan))
 
 

@@ -100,6 +100,9 @@ class EngineLike(Protocol):
         ...
 
 
+MAX_HALVINGS = 16  # of slots: even 2,048 are one by then
+
+
 @dataclass(frozen=True, slots=True)
 class EnginePlan:
     """Which engine is wanted; ``auto`` and None are decided where the device is.

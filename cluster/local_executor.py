@@ -8,7 +8,13 @@ from dataclasses import replace
 
 from cluster.campaign import ActorLost, Cause, Event, Finished
 from cluster.engine_host import EngineHost, make_planned_engine
-from cluster.executor import EnginePlan, ExecutorError, MakeEngine, is_out_of_memory
+from cluster.executor import (
+    MAX_HALVINGS,
+    EnginePlan,
+    ExecutorError,
+    MakeEngine,
+    is_out_of_memory,
+)
 from cluster.results import Results
 from cluster.roster import Roster
 from speciation.trial.trial import Trial
@@ -80,6 +86,7 @@ class LocalExecutor:
         trials = self._roster.dismiss(ACTOR)
         self._roster.hire(ACTOR)
         cause, innocent = Cause.RAISED, False
+        error.__traceback__ = None  # it holds the engine, and that the memory of the next one
         if is_out_of_memory(error):
             # With a single slot there is nothing to halve: then it is the trial.
             cause, innocent = Cause.MEMORY, self.capacity > 1
@@ -89,7 +96,11 @@ class LocalExecutor:
         return ActorLost(ACTOR, trials, f"{type(error).__name__}: {error}", cause, innocent)
 
     def _build(self) -> EngineHost:
-        try:
-            return EngineHost(self._make(self._plan))
-        except Exception as error:
-            raise ExecutorError(f"the engine cannot be built here: {error}") from error
+        """An engine; with half of the slots, and half of those, if memory does not suffice."""
+        while True:
+            try:
+                return EngineHost(self._make(self._plan))
+            except Exception as error:
+                if not is_out_of_memory(error) or self._plan.halvings >= MAX_HALVINGS:
+                    raise ExecutorError(f"the engine cannot be built here: {error}") from error
+            self._plan = replace(self._plan, halvings=self._plan.halvings + 1)

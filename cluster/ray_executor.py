@@ -27,7 +27,13 @@ import ray._private.state
 from cluster.campaign import ActorLost, Cause, Event, Finished
 from cluster.engine_actor import EngineActor, Ready
 from cluster.engine_host import make_planned_engine
-from cluster.executor import EnginePlan, ExecutorError, MakeEngine, is_out_of_memory
+from cluster.executor import (
+    MAX_HALVINGS,
+    EnginePlan,
+    ExecutorError,
+    MakeEngine,
+    is_out_of_memory,
+)
 from cluster.parcel import parcel
 from cluster.places import FIRST_DEADLINE, NO_ROOM, GivenUp, Listening, Pace, Place, late
 from cluster.ray_session import in_one_line, join
@@ -46,7 +52,6 @@ FIRST_START = 900.0  # seconds that a start may take, while it is not known how 
 LEAST_START = 120.0  # and that it may always take: what it imports may come from a slow disk
 WAITING_SECONDS = 20.0  # after which it is said that an actor waits for room
 START_SECONDS = 60.0  # after which no work is kept back for an actor that has not started
-MAX_HALVINGS = 16
 
 # What Ray says of an actor whose machine is gone, or cannot be reached.
 _LEFT = re.compile(

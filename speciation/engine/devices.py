@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 from dataclasses import dataclass
 from functools import cache
@@ -111,6 +112,16 @@ def keep_freed_memory() -> None:
         return
     libc.mallopt(_M_MMAP_THRESHOLD, 32 * 1024 * 1024)  # the most that glibc accepts
     libc.mallopt(_M_TRIM_THRESHOLD, 1024 * 1024 * 1024)
+
+
+def give_back_memory() -> None:
+    """Give a GPU the memory back that nothing here uses any more, such as an earlier engine's.
+
+    Engines are parts of reference cycles, and torch keeps what they had for itself.
+    """
+    if torch.cuda.is_initialized():
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 def _processor_name() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -73,6 +74,38 @@ def test_where_memory_runs_out_slots_are_halved_and_no_trial_is_blamed():
     assert sorted(stored) == sorted(t.id for t in trials(12))
     assert [(loss.cause, loss.innocent) for loss in losses] == [(Cause.MEMORY, True)] * 2
     assert executor.capacity == 2
+
+
+def test_an_engine_that_has_no_room_is_built_with_half_of_the_slots_and_half_of_those():
+    def make(plan: EnginePlan) -> SyntheticEngine:
+        if plan.halvings < 2:
+            raise MemoryError("no room")
+        return SyntheticEngine(Behaviour(slots=8 >> plan.halvings))
+
+    assert LocalExecutor(PLAN, make).capacity == 2
+
+
+def test_an_engine_that_has_no_room_at_all_is_refused_in_a_sentence():
+    def make(plan: EnginePlan) -> SyntheticEngine:
+        raise MemoryError("no room")
+
+    with pytest.raises(ExecutorError, match="the engine cannot be built here: no room"):
+        LocalExecutor(PLAN, make)
+
+
+def test_an_engine_that_ran_out_of_memory_is_gone_before_the_next_is_built():
+    engines: list[weakref.ref[SyntheticEngine]] = []
+
+    def make(plan: EnginePlan) -> SyntheticEngine:
+        assert not any(engine() for engine in engines)
+        engine = Hungry(Behaviour(slots=8 >> plan.halvings))
+        engines.append(weakref.ref(engine))
+        return engine
+
+    executor = LocalExecutor(PLAN, make)
+    executor.submit(trials(4))
+    executor.wait(0.0)
+    assert len(engines) == 2
 
 
 def test_a_trial_that_does_not_fit_alone_is_to_blame():
