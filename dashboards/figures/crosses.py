@@ -19,6 +19,7 @@ KINDS = {
     "of no known group": theme.BLUE,
 }
 """Where the parents of a cross are → its colour."""
+CROWD = 200  # crosses, from which on their intervals hide each other
 
 
 def breakdown_grid(found: Crosses, group_of: Mapping[str, str]) -> pd.DataFrame:
@@ -50,10 +51,16 @@ def _relation(first: str | None, second: str | None) -> str:
 
 
 def draw_by_distance(found: Crosses, group_of: Mapping[str, str]) -> go.Figure:
-    """A dot a cross with its interval; one that is not told apart from zero is hollow."""
+    """A dot a cross with its interval; one that is not told apart from zero is hollow.
+
+    Where there are so many that they would hide each other, dots are small and intervals are
+    only said.
+    """
     figure = theme.canvas(380)
-    for relation, own in by_distance(found, group_of).groupby("relation"):
-        figure.add_trace(_dots(own, KINDS[str(relation)], str(relation)))
+    crowded = len(found.pairs) > CROWD
+    groups = dict(list(by_distance(found, group_of).groupby("relation")))
+    for relation in sorted(groups, key=lambda own: -len(groups[own])):  # the fewest on top
+        figure.add_trace(_dots(groups[relation], KINDS[str(relation)], str(relation), crowded))
     figure.add_hline(y=0, line={"color": theme.GREY, "width": 1}, layer="below")
     theme.panel(figure, "breakdown, steps")
     return figure.update_layout(
@@ -66,7 +73,7 @@ def draw_by_distance(found: Crosses, group_of: Mapping[str, str]) -> go.Figure:
     )
 
 
-def _dots(own: pd.DataFrame, colour: str, name: str) -> go.Scatter:
+def _dots(own: pd.DataFrame, colour: str, name: str, crowded: bool) -> go.Scatter:
     symbols = ["circle" if shown else "circle-open" for shown in own["shown"]]
     return go.Scatter(
         x=own["distance"],
@@ -74,10 +81,10 @@ def _dots(own: pd.DataFrame, colour: str, name: str) -> go.Scatter:
         name=name,
         mode="markers",
         marker={
-            "size": 9,
+            "size": 5 if crowded else 9,
             "color": colour,
             "symbol": symbols,
-            "line": {"width": 2, "color": colour},
+            "line": {"width": 1 if crowded else 2, "color": colour},
         },
         error_y={
             "array": own["high"] - own["breakdown"],
@@ -85,6 +92,7 @@ def _dots(own: pd.DataFrame, colour: str, name: str) -> go.Scatter:
             "color": theme.see_through(theme.GREY, 0.6),
             "thickness": 1.5,
             "width": 0,
+            "visible": not crowded,
         },
         customdata=[_said(row) for row in own.itertuples()],
         hovertemplate="%{customdata}<extra></extra>",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dashboards import theme
+from dashboards.figures import crosses
 from dashboards.figures.crosses import (
     breakdown_grid,
     by_distance,
@@ -58,3 +59,14 @@ def test_a_cross_that_is_not_told_apart_is_hollow(six):
         for symbol in trace.marker.symbol
     )
     assert 0 < hollow == int((~table["shown"]).sum())
+
+
+def test_many_crosses_do_not_hide_each_other(six, monkeypatch):
+    found, told = six
+    usual = draw_by_distance(found, told.group_of).data
+    monkeypatch.setattr(crosses, "CROWD", len(found.pairs) - 1)
+    many = draw_by_distance(found, told.group_of).data
+    assert [trace.name for trace in many] == ["between groups", "within a group"]
+    assert {trace.error_y.visible for trace in usual} == {True}
+    assert {trace.error_y.visible for trace in many} == {False}
+    assert many[0].marker.size < usual[0].marker.size
