@@ -817,7 +817,7 @@ __device__ __forceinline__ void build_table(const Memory &m, float ratio) {
         for (int k = 0; k < above(D, 32); k++) {
             const int d = lane + 32 * k;
             if (d >= D) continue;
-            small[S_UNIT + d] = d < WIDTH ? (x[k] - mean) * scale : 0.f;
+            small[S_UNIT + d] = (x[k] - mean) * scale;
             small[S_SHIFTED + d] =
                 fmaf(small[S_UNIT + d], small[S_GAIN1 + d], small[S_SHIFT1 + d]);
         }
