@@ -32,8 +32,8 @@ constexpr int N = ELEMENTS, H = HEADS, V = VOCABULARY;
 constexpr int D = STORED_WIDTH, F = STORED_HIDDEN;  // with their padding
 constexpr int HEAD = WIDTH / H, EVERY = 32;
 constexpr int WARPS = TILE_WARPS, THREADS = 32 * WARPS, ROWS = 16 * WARPS;
-constexpr int TABLE = 2 * N + 1;          // rows: every a, every b, "="
-constexpr int TC = 4 * above(D + H, 4);   // their columns: value, score
+constexpr int TABLE = 2 * N + 1;           // rows: every a, every b, "="
+constexpr int TC = 4 * above(D + H, 4);    // their columns: value, score
 constexpr int DS = D + 16 * above(H, 16);  // the same, as tensor cores take them
 constexpr float LOG2E = 1.4426950408889634f;
 constexpr u32 ALL = 0xffffffffu, ONES = 0x3c003c00u;  // two float16s
@@ -817,7 +817,7 @@ __device__ __forceinline__ void build_table(const Memory &m, float ratio) {
         for (int k = 0; k < above(D, 32); k++) {
             const int d = lane + 32 * k;
             if (d >= D) continue;
-            small[S_UNIT + d] = d < WIDTH ? (x[k] - mean) * scale : 0.f;
+            small[S_UNIT + d] = (x[k] - mean) * scale;
             small[S_SHIFTED + d] =
                 fmaf(small[S_UNIT + d], small[S_GAIN1 + d], small[S_SHIFT1 + d]);
         }

@@ -62,6 +62,7 @@ def tiles(model: ModelShape) -> tuple[int, int]:
 def macros(run: Program, warps: int = WARPS, room: int = ROOM) -> Words:
     """What makes ``fused.cu`` the kernel of a tiled program."""
     q10, q50, q90 = (round(q * (run.train_count - 1)) for q in GAP_QUANTILES)
+    width, hidden = next(own.shape for own in run.plan.weights if own.name == "0.up")
     return definitions(run.plan, run.model) + words(
         BATCH=run.task.batch_size,
         MINIBATCH=int(run.task.batch is not None),
@@ -70,8 +71,8 @@ def macros(run: Program, warps: int = WARPS, room: int = ROOM) -> Words:
         RANK_Q10=q10,
         RANK_Q50=q50,
         RANK_Q90=q90,
-        STORED_WIDTH=padded(run.model.d_model, tiles(run.model)[0]),
-        STORED_HIDDEN=padded(run.model.d_ff, tiles(run.model)[1]),
+        STORED_WIDTH=width,
+        STORED_HIDDEN=hidden,
         PLACE_BITS=8 * places(run).itemsize,
         TILE_WARPS=warps,
         SHARED_ROOM=room,
