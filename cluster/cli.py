@@ -14,7 +14,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from io import TextIOWrapper
@@ -151,15 +151,11 @@ def evolve(
     Example:  [bold cyan]speciation evolve quickstart --generations 8[/]
     """
     from cluster.config import load_config
-    from cluster.launch import generations_wanted, places
+    from cluster.launch import extended, places
 
     overrides = places(store, executor, address, device, slots) | {"name": name, "seed": seed}
     overrides["confirm.seeds"] = seeds
-    plan = load_config(config, overrides)
-    if generations is not None:
-        count = generations_wanted(generations, plan)
-        plan = load_config(config, overrides | {"evolution.generations": count})
-    _drive(plan, as_json)
+    _drive(extended(partial(load_config, config), overrides, generations), as_json)
 
 
 @speciation.command()
@@ -185,17 +181,13 @@ def resume(
 
     Example:  [bold cyan]speciation resume quickstart --generations +10[/]
     """
-    from cluster.launch import existing_store, generations_wanted, places
+    from cluster.launch import existing_store, extended, places
     from cluster.manifest import config_of, find_run
 
     place = existing_store(store or DEFAULT_STORE)
     found = find_run(place, run)
     overrides = places(None, executor, address, device, slots) | {"confirm.seeds": seeds}
-    plan = config_of(place, found, overrides)
-    if generations is not None:
-        count = generations_wanted(generations, plan)
-        plan = config_of(place, found, overrides | {"evolution.generations": count})
-    _drive(plan, as_json)
+    _drive(extended(partial(config_of, place, found), overrides, generations), as_json)
 
 
 @speciation.command()
@@ -541,23 +533,18 @@ def submit(
     from cluster.launch import (
         check_devices,
         dispatched,
-        generations_wanted,
+        extended,
         lasting_place,
         places,
         ray_jobs,
     )
-    from cluster.own_cluster import named
     from cluster.shipping import pack
     from speciation.tables.store import Store
 
     overrides = places(store, "ray", None, device, slots) | {"name": name, "seed": seed}
     overrides["confirm.seeds"] = seeds
-    plan = load_config(config, overrides)
-    overrides["store"] = place = lasting_place(plan.store)
-    if generations is not None:
-        count = generations_wanted(generations, load_config(config, overrides))
-        overrides["evolution.generations"] = count
-    plan = load_config(config, overrides)
+    overrides["store"] = place = lasting_place(load_config(config, overrides).store)
+    plan = extended(partial(load_config, config), overrides, generations)
     parcel = pack()
     if files:
         _show_parcel(parcel, as_json)
@@ -565,41 +552,43 @@ def submit(
     cluster = ray_jobs(address or plan.address)
     if not await_devices:
         check_devices(plan, devices, cluster.devices())
-    queue = JobQueue(Store(place), time.time)
-    job, new = queue.submit(plan, priority, devices)
+    job, new = JobQueue(Store(place), time.time).submit(plan, priority, devices)
     with _saying(as_json) as tell:
         dispatcher, started = dispatched(cluster, job, place, parcel, tell)
-    uploaded = parcel.summary() if started else None
+    told = {
+        "job": job.id,
+        "run": job.run,
+        "state": job.state.value,
+        "new": new,
+        "store": place,
+        "dispatcher": dispatcher,
+        "cluster": cluster.address,
+        "dashboard": cluster.url,
+        "uploaded": parcel.summary() if started else None,
+    }
     if as_json:
-        print_json(
-            {
-                "job": job.id,
-                "run": job.run,
-                "state": job.state.value,
-                "new": new,
-                "store": place,
-                "dispatcher": dispatcher,
-                "cluster": cluster.address,
-                "dashboard": cluster.url,
-                "uploaded": uploaded,
-            }
-        )
-        return
-    say(f"job       {job.id}{'' if new else f', known already: {job.state.value}'}")
-    sent = (
-        f"uploaded {uploaded}" if uploaded else f"this code runs there already, {parcel.name}"
-    )
-    say(f"code      {sent}")
+        print_json(told)
+    else:
+        _show_submitted(told, parcel.name, seen="://" in place or cluster.is_here())
+
+
+def _show_submitted(told: dict[str, Any], code: str, seen: bool) -> None:
+    """What became of a request; ``seen`` says whether the cluster is sure to see its store."""
+    from cluster.own_cluster import named
+
+    job, state, place = told["job"], told["state"], told["store"]
+    say(f"job       {job}{'' if told['new'] else f', known already: {state}'}")
+    sent = told["uploaded"]
+    say(f"code      {f'uploaded {sent}' if sent else f'this code runs there already, {code}'}")
     say(f"results   {place}")
-    if "://" not in place and not cluster.is_here():
+    if not seen:
         say(f"note      the cluster must see {place} at the same path; a bucket is seen by all")
-    say(f"cluster   {named(cluster.address)}")
-    say(f"dashboard {cluster.url}")
-    where = "" if place == str(Path(DEFAULT_STORE).absolute()) else f" --store {place}"
-    again = f"; to run it again: speciation retry {job.id}{where}"
-    if job.state.value in ("failed", "cancelled"):
-        say(f"note      it {_has_ended(job.state.value)}{again}")
-    say(f"look      speciation top{where}")
+    say(f"cluster   {named(told['cluster'])}")
+    say(f"dashboard {told['dashboard']}")
+    if state in ("failed", "cancelled"):
+        again = f"speciation retry {job}{_on(place)}"
+        say(f"note      it {_has_ended(state)}; to run it again: {again}")
+    say(f"look      speciation top{_on(place)}")
 
 
 @speciation.command()
@@ -653,26 +642,35 @@ def jobs(store: str, at_once: int | None, as_json: bool) -> None:
 def logs(job: str, store: str, address: str | None, follow: bool) -> None:
     """Print what a job said: one JSON object a line. Kept with the results when it is over.
 
+    Of several jobs of one run, the one that runs, or the latest.
+
     Example:  [bold cyan]speciation logs sprinter --follow[/]
     """
-    from cluster.dispatcher import kept_log
     from cluster.job_queue import JobQueue, State
-    from cluster.launch import LaunchError, existing_store, ray_jobs
+    from cluster.job_words import followed, json_lines_of
+    from cluster.launch import existing_store, ray_jobs
 
-    found = JobQueue(existing_store(store), time.time).find(job)
-    if found.submission_id is None:
-        raise LaunchError(f"job {found.id} has not begun yet, so it has said nothing")
-    if found.state is not State.RUNNING:
-        kept = kept_log(store, found)
-        if kept is not None:
-            click.echo(kept, nl=False)
-            return
-    cluster = ray_jobs(address)
-    if not follow:
-        click.echo(cluster.logs(found.submission_id), nl=False)
-        return
-    for lines in cluster.follow(found.submission_id):
-        click.echo(lines, nl=False)
+    queue = JobQueue(existing_store(store), time.time)
+    found = queue.find(job)
+    pieces: Iterable[str]
+    if follow and found.state in (State.QUEUED, State.RUNNING):
+        pieces = followed(queue, found.id, ray_jobs(address), partial(click.echo, err=True))
+    else:
+        pieces = [_words_of(found, store, address)]
+    for line in json_lines_of(pieces):
+        say(line)
+
+
+def _words_of(job: Job, store: str, address: str | None) -> str:
+    """What a job's latest attempt has said so far: kept in the store, or by its cluster."""
+    from cluster.dispatcher import kept_log
+    from cluster.job_queue import State
+    from cluster.launch import LaunchError, ray_jobs
+
+    if job.submission_id is None:
+        raise LaunchError(f"job {job.id} has not begun, so it has said nothing")
+    kept = None if job.state is State.RUNNING else kept_log(store, job)
+    return ray_jobs(address).logs(job.submission_id) if kept is None else kept
 
 
 @speciation.command()
@@ -691,7 +689,7 @@ def cancel(job: str, store: str) -> None:
     queue.cancel(found)
     running = found.state is State.RUNNING
     what = "is asked to stop; every finished trial is kept" if running else "is cancelled"
-    say(f"{found.id} {what}; go on with: speciation retry {found.id}")
+    say(f"{found.id} {what}; go on with: speciation retry {found.id}{_on(store)}")
 
 
 @speciation.command()
@@ -711,7 +709,8 @@ def retry(job: str, store: str, address: str | None) -> None:
     found = queue.find(job)
     cluster = ray_jobs(address)
     queue.retry(found)
-    dispatched(cluster, found, queue.store.uri, pack())
+    with _saying(False) as tell:
+        dispatched(cluster, found, queue.store.uri, pack(), tell)
     say(f"{found.id} is queued again")
 
 
@@ -1178,7 +1177,7 @@ def _drive(config: RunConfig, as_json: bool) -> None:
             f"interrupted: {error}. What was stored is kept; the same command goes on"
         ) from error
     if summary.stopped:
-        go_on = f"speciation resume {config.run_id()}{_on(config)}"
+        go_on = f"speciation resume {config.run_id()}{_on(config.store)}"
         click.echo(f"stopped; every finished trial is stored; go on with: {go_on}", err=as_json)
         sys.exit(130)
     files = _write_results(place, config, summary)
@@ -1299,9 +1298,10 @@ def _saying(quiet: bool) -> Iterator[Callable[[str], None]]:
 # -- Saying things --------------------------------------------------------------------------
 
 
-def _on(config: RunConfig) -> str:
-    """The option that names a run's store, where it needs one."""
-    return "" if config.store == DEFAULT_STORE else f" --store {shlex.quote(config.store)}"
+def _on(store: str) -> str:
+    """The option that names a store, where it needs one."""
+    usual = store in (DEFAULT_STORE, os.path.abspath(DEFAULT_STORE))
+    return "" if usual else f" --store {shlex.quote(store)}"
 
 
 def _show_end(
@@ -1320,8 +1320,8 @@ def _show_end(
     lines = {
         "trained": f"{trained}; {summary.known:,} were known already",
         **{name: str(path) for name, path in files.items()},
-        "look": f"speciation report {summary.run} --open{_on(config)}",
-        "go on": f"speciation resume {summary.run} --generations +5{_on(config)}",
+        "look": f"speciation report {summary.run} --open{_on(config.store)}",
+        "go on": f"speciation resume {summary.run} --generations +5{_on(config.store)}",
     }
     for name, line in lines.items():
         style = "cyan" if line.startswith("speciation ") else ""
