@@ -57,31 +57,32 @@ def followed(
     tell: Callable[[str], None] = lambda _: None,
     pause: Callable[[float], None] = time.sleep,
 ) -> Iterator[str]:
-    """What a job says, in pieces, until it is over: also of attempts that are yet to begin.
+    """What a job says, in pieces, until it is over: what runs, and attempts yet to begin.
 
     Args:
         queue: Its queue.
         own: Its id.
         cluster: That it runs on.
-        tell: Told once if it has not begun yet.
+        tell: Told once if it waits for its turn.
         pause: Sleeps.
 
     Raises:
         ExecutorError: The cluster does not answer.
     """
-    heard = 0
+    job = queue.find(own)
+    heard = max((a.number for a in job.attempts if a.ended is not None), default=0)
     while True:
-        job = queue.find(own)
         if _speaks(job, heard, cluster):
             heard = job.last.number if job.last else heard
             yield from cluster.follow(str(job.submission_id))
-            continue
-        if job.state not in (State.QUEUED, State.RUNNING):
+        elif job.state not in (State.QUEUED, State.RUNNING):
             return
-        if job.last is None:
-            tell(NOT_BEGUN)
-            tell = _nobody
-        pause(LOOK_SECONDS)
+        else:
+            if job.state is State.QUEUED:
+                tell(NOT_BEGUN)
+                tell = _nobody
+            pause(LOOK_SECONDS)
+        job = queue.find(own)
 
 
 def _speaks(job: Job, heard: int, cluster: Talking) -> bool:

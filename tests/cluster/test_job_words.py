@@ -73,3 +73,18 @@ def test_a_job_is_followed_from_before_its_beginning_through_all_its_attempts(qu
     assert words == [f"run-{job.id}-1\n", f"run-{job.id}-2\n"]
     assert said == [NOT_BEGUN]
     assert not ray.steps
+
+
+def test_what_earlier_attempts_said_is_not_told_again(queue):
+    job, _ = queue.submit(config())
+    queue.begin(job, 1)
+    queue.end(job, 1, "failed")
+    queue.retry(queue.find(job.id))
+    reopened = queue.find(job.id)
+    ray = Told(
+        queue,
+        lambda: (queue.begin(reopened, 2), ray.known.add(f"run-{job.id}-2")),
+        lambda: queue.end(reopened, 2, "succeeded"),
+    )
+    ray.known.add(f"run-{job.id}-1")
+    assert list(followed(queue, job.id, ray, pause=ray.pause)) == [f"run-{job.id}-2\n"]

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from cluster.manifest import manifest_of
 from speciation.tables.readers import generations_frame, trials_frame
 from speciation.tables.store import Store
 
@@ -98,6 +99,8 @@ def test_a_cancelled_run_keeps_what_it_finished_and_is_resumed_by_retry(site):
     assert site.call("cancel", own).code == 0
     job = site.until(own, "cancelled")
     assert job["trials"] > 0
+    assert manifest_of(Store(site.store), job["run"])["status"] == "stopped"
+    assert '"event": "stopped"' in site.kept_log(own).out
     assert site.call("cancel", own).code == 2
     assert site.call("retry", own).code == 0
     again = site.until(own, "running")
