@@ -27,6 +27,9 @@ from cluster.cli_genomes import COMMANDS
 from cluster.cli_searches import COMMANDS as SEARCHES
 from cluster.terminal import (
     DEVICES,
+    PORT,
+    Number,
+    Whole,
     bars,
     complain,
     console,
@@ -223,7 +226,7 @@ def resume(
 @click.option(
     "--components",
     "blocks",
-    type=click.IntRange(0),
+    type=Whole(0),
     default=0,
     metavar="BLOCKS",
     help="Also ask where luck comes from: so many crossed blocks of 16 trials, better 32.",
@@ -399,9 +402,7 @@ def fidelity(out: Path, as_json: bool, **settings: Any) -> None:
     show_default=True,
     help="What to train on.",
 )
-@click.option(
-    "--slots", type=click.IntRange(1), multiple=True, metavar="N", help="Trials in a pack."
-)
+@click.option("--slots", type=Whole(1), multiple=True, metavar="N", help="Trials in a pack.")
 @click.option(
     "--batch",
     "batches",
@@ -409,10 +410,10 @@ def fidelity(out: Path, as_json: bool, **settings: Any) -> None:
     multiple=True,
     help="Examples a step; by default, both.",
 )
-@click.option("--steps", type=click.IntRange(25), metavar="N", help="Of a repeat.")
+@click.option("--steps", type=Whole(25), metavar="N", help="Of a repeat.")
 @click.option(
     "--minutes",
-    type=click.FloatRange(0.1),
+    type=Number(0.1),
     default=6.0,
     show_default=True,
     metavar="M",
@@ -420,7 +421,7 @@ def fidelity(out: Path, as_json: bool, **settings: Any) -> None:
 )
 @click.option(
     "--linear",
-    type=click.IntRange(1000),
+    type=Whole(1000),
     metavar="N",
     help="Also train 1,000, 10,000 … up to N short trials: does the cost grow linearly?",
 )
@@ -494,7 +495,7 @@ job_argument = click.argument("job", metavar="JOB")
 @click.option("--priority", type=int, metavar="N", help="Higher runs first; 0 by default.")
 @click.option(
     "--devices",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     metavar="N",
     help="Use at most so many GPUs (or cores, where there are none); by default, a fair share.",
 )
@@ -594,7 +595,7 @@ def _show_submitted(told: dict[str, Any], code: str, seen: bool) -> None:
 @speciation.command()
 @store_option
 @click.option(
-    "--at-once", type=click.IntRange(1, 1000), metavar="K", help="From now on, run K at a time."
+    "--at-once", type=Whole(1, 1000), metavar="K", help="From now on, run K at a time."
 )
 @json_option
 def jobs(store: str, at_once: int | None, as_json: bool) -> None:
@@ -832,13 +833,20 @@ def cluster_group() -> None:
 
 @cluster_group.command("start")
 @click.option(
-    "--nodes", type=click.IntRange(1, 16), default=1, show_default=True, help="Of Ray."
+    "--nodes", type=Whole(1, 16), metavar="N", default=1, show_default=True, help="Of Ray."
 )
-@click.option("--cpus", type=click.IntRange(1), metavar="N", help="Cores of each node.")
-@click.option("--gpus", type=click.IntRange(0), metavar="N", help="GPUs of each node.")
-@click.option("--port", type=int, default=6379, show_default=True, help="Of the cluster.")
+@click.option("--cpus", type=Whole(1), metavar="N", help="Cores of each node.")
+@click.option("--gpus", type=Whole(0), metavar="N", help="GPUs of each node.")
 @click.option(
-    "--dashboard-port", type=int, default=8265, show_default=True, help="On loopback only."
+    "--port", type=PORT, metavar="N", default=6379, show_default=True, help="Of the cluster."
+)
+@click.option(
+    "--dashboard-port",
+    type=PORT,
+    metavar="N",
+    default=8265,
+    show_default=True,
+    help="On loopback only.",
 )
 @click.option(
     "--metrics",

@@ -87,6 +87,8 @@ def start(
             "a cluster was started here already; use it (--address auto), or end it with "
             "`speciation cluster stop`"
         )
+    if port == dashboard_port:
+        raise ExecutorError(f"--port and --dashboard-port are both {port}; choose two")
     for wanted in (port, dashboard_port):
         _check_free(wanted)
     if os.environ.get("RAY_AUTH_MODE") == "disabled":

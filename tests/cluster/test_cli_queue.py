@@ -212,10 +212,23 @@ def test_every_file_that_would_be_uploaded_is_listed_and_nothing_else_happens(ca
         (["--devices", "0"], "Invalid value for '--devices': 0.0 is not in the range x>0"),
         (["--seeds", "0"], "confirm.seeds is 0, but must be an integer from 1"),
         (["--priority", "high"], "'high' is not a valid integer"),
+        (["--devices", "few"], "'few' is not a valid number"),
     ],
 )
 def test_what_cannot_be_submitted_is_told(call, cluster, words, sentence):
     refused(call, re.escape(sentence), "submit", "run.yaml", *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--port", "70000"], "Invalid value for '--port': 70000 is not in the range 1<="),
+        (["--dashboard-port", "0"], "0 is not in the range 1<=x<=65535"),
+        (["--cpus", "many"], "'many' is not a valid integer"),
+    ],
+)
+def test_a_cluster_that_cannot_be_started_so_is_told(call, words, sentence):
+    refused(call, re.escape(sentence), "cluster", "start", *words)
 
 
 def test_devices_that_are_to_join_may_be_waited_for(call, cluster, queue):

@@ -124,6 +124,13 @@ def test_a_port_that_is_taken_is_told_before_anything_starts(ray):
     assert ray.commands == []
 
 
+def test_one_port_is_not_enough_for_two(ray):
+    port = free_port()
+    with pytest.raises(ExecutorError, match=f"are both {port}; choose two"):
+        start(port=port, dashboard_port=port)
+    assert ray.commands == []
+
+
 def test_a_second_cluster_of_ours_is_not_started(ray):
     begin()
     ray.alive = {1}
