@@ -53,7 +53,10 @@ if TYPE_CHECKING:
     from cluster.progress_text import Reporter
     from cluster.shipping import Parcel
     from cluster.summary import Champion, RunSummary
+    from cluster.validate import Outcomes
     from cluster.validate_asked import Asked
+    from cluster.validate_plan import Plan
+    from speciation.analysis.sequential import Rule
     from speciation.analysis.validation import Validation
     from speciation.tables.store import Store
 
@@ -1021,34 +1024,18 @@ def _validate(
     as_json: bool,
     told: dict[str, Any],
 ) -> None:
-    from cluster.launch import executor_for, places, stop_signals
-    from cluster.validate import check, validate
-    from cluster.validate_asked import ask
+    from cluster.validate import check
     from cluster.validate_plan import plan
     from cluster.validate_text import document, plan_document, plan_text
     from dashboards.export import installed
     from speciation.analysis.sequential import rule
     from speciation.tables.store import Store
 
-    names = ("store", "executor", "address", "device", "slots")
-    overrides = places(*(told[name] for name in names))
-    overrides |= {name: told[name] for name in ("track", "horizon")}
-    overrides |= {"engine.precision": told["precision"]}
     place = Store(told["store"] or DEFAULT_STORE)
     until = rule(told["until"]) if told["until"] else None
     if figures:
         installed()  # or it would be missed only when everything is computed
-    asked = ask(
-        genomes,
-        place,
-        seeds=told["seeds"],
-        start=told["skip"],
-        fresh=told["fresh"],
-        groups=told["groups"],
-        by_group=(told["by"] or ("group" if told["groups"] else "genome")) == "group",
-        blocks=told["blocks"],
-        overrides=overrides,
-    )
+    asked = _asked(genomes, place, told)
     check(asked, until, told["against"])
     planned = plan(asked, place)
     click.echo(plan_text(asked, planned, sooner=until is not None), err=as_json)
@@ -1058,26 +1045,10 @@ def _validate(
         return
     folder = page_folder(out, place, "validation")
     folder.mkdir(parents=True, exist_ok=True)  # or it would be missed only after the training
-    missing = planned.to_train
-    engine = (
-        executor_for(asked.config, trials=missing, tell=partial(click.echo, err=as_json))
-        if missing
-        else nullcontext(None)
-    )
-    with stop_signals() as stop, bars(as_json) as tell, engine as executor:
-        done = validate(
-            asked,
-            place,
-            executor,
-            begun=planned,
-            until=until,
-            reference=told["against"],
-            tell=tell,
-            stop=stop,
-        )
+    done = _fill_up(asked, planned, place, until, told["against"], as_json)
     if done.found is None:
-        go_on = f"--skip {asked.passed_over} in place of --fresh" if told["fresh"] else ""
-        go_on = f"the same command{go_on and ' with '}{go_on} goes on"
+        go_on = f" with --skip {asked.passed_over} in place of --fresh" if told["fresh"] else ""
+        go_on = f"the same command{go_on} goes on"
         click.echo(f"stopped; what has finished is stored; {go_on}", err=True)
         sys.exit(130)
     written = _write_validation(
@@ -1091,6 +1062,59 @@ def _validate(
         _show_validation(done.found, written)
     if show:
         show_page(folder / "validation.html")
+
+
+def _asked(genomes: tuple[str, ...], place: Store, told: dict[str, Any]) -> Asked:
+    """What the words and options of a validation come to."""
+    from cluster.launch import places
+    from cluster.validate_asked import ask
+
+    names = ("store", "executor", "address", "device", "slots")
+    overrides = places(*(told[name] for name in names))
+    overrides |= {name: told[name] for name in ("track", "horizon")}
+    overrides |= {"engine.precision": told["precision"]}
+    return ask(
+        genomes,
+        place,
+        seeds=told["seeds"],
+        start=told["skip"],
+        fresh=told["fresh"],
+        groups=told["groups"],
+        by_group=(told["by"] or ("group" if told["groups"] else "genome")) == "group",
+        blocks=told["blocks"],
+        overrides=overrides,
+    )
+
+
+def _fill_up(
+    asked: Asked,
+    planned: Plan,
+    place: Store,
+    until: Rule | None,
+    reference: str | None,
+    as_json: bool,
+) -> Outcomes:
+    """Train what is missing of a validation, until somebody asks to stop; what came of it."""
+    from cluster.launch import executor_for, stop_signals
+    from cluster.validate import validate
+
+    tell_engine, missing = partial(click.echo, err=as_json), planned.to_train
+    engine = (
+        executor_for(asked.config, trials=missing, tell=tell_engine)
+        if missing
+        else nullcontext(None)
+    )
+    with stop_signals() as stop, bars(as_json) as tell, engine as executor:
+        return validate(
+            asked,
+            place,
+            executor,
+            begun=planned,
+            until=until,
+            reference=reference,
+            tell=tell,
+            stop=stop,
+        )
 
 
 def _write_validation(
