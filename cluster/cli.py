@@ -894,7 +894,9 @@ def cluster_stop() -> None:
     require("ray")
     from cluster.local_cluster import stop
 
-    say(f"stopped   {stop()} processes")
+    with _saying(False) as tell:
+        count = stop(tell)
+    say(f"stopped   {count} processes")
 
 
 @speciation.group()

@@ -136,15 +136,20 @@ def start(
     return started
 
 
-def stop() -> int:
+def stop(tell: Callable[[str], None] = lambda _: None) -> int:
     """Stop the cluster that was started here; how many processes that were.
+
+    Args:
+        tell: Told that it takes some seconds.
 
     Raises:
         ExecutorError: None was.
     """
     own = own_cluster()
-    if own is None or not (count := _end(own.session)):
+    if own is None:
         raise ExecutorError("no cluster was started here by `speciation cluster start`")
+    tell("stopping, which takes some seconds …")
+    count = _end(own.session)
     forget()
     return count
 

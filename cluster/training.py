@@ -331,6 +331,7 @@ class Trainer:
         if not self._stop():
             return
         campaign.handle(Stopped())
+        self._rows.flush()  # closing takes a while, and whoever asked may not wait for it
         for event in self._executor.close():
             self._execute(campaign.handle(event), work)
         self._rows.flush()
