@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import takewhile
 from typing import Any
 
 from cluster.config import RunConfig, make_config
@@ -29,7 +30,8 @@ from speciation.tables.manifests import parse_manifest
 from speciation.tables.store import Store
 
 MOST_QUEUED = 1000
-MOST_ATTEMPTS = 5  # that a round may lose to failures of the cluster
+MOST_ATTEMPTS = 5  # that a round may lose in a row, to failures of the cluster
+LONG_SECONDS = 600.0  # that an attempt lived which is no reason against the next
 AT_ONCE = 1
 REASON = 1000  # most characters of a reason
 TABLE = "jobs"
@@ -64,6 +66,13 @@ class Attempt:
     cluster: str = ""  # the session of Ray that it was handed to
     ended: str | None = None
     reason: str = ""
+    ended_at: float | None = None
+
+    @property
+    def died_young(self) -> bool:
+        """Whether it was lost before it had done much."""
+        at = self.began if self.ended_at is None else self.ended_at
+        return self.ended == "lost" and at - self.began < LONG_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +190,7 @@ def _attempts(facts: Sequence[Fact]) -> Iterable[Attempt]:
             began[number].content["cluster"],
             end.content["how"] if end else None,
             end.content["reason"] if end else "",
+            end.at if end else None,
         )
 
 
@@ -197,13 +207,15 @@ def _state(attempts: Sequence[Attempt], cancelled: bool) -> tuple[State, str]:
         return State.CANCELLED, f"stopped at Ray: {last.reason}"
     if last is not None and last.ended == "failed":
         return State.FAILED, last.reason
-    lost = [attempt for attempt in attempts if attempt.ended == "lost"]
-    if len(lost) >= MOST_ATTEMPTS:
+    if last is None:
+        return State.QUEUED, ""
+    young = sum(1 for _ in takewhile(lambda attempt: attempt.died_young, reversed(attempts)))
+    if young >= MOST_ATTEMPTS:
         return (
             State.FAILED,
-            f"died {len(lost)} times without finishing; last: {lost[-1].reason}",
+            f"died {young} times in a row soon after it began; last: {last.reason}",
         )
-    return State.QUEUED, f"starts again: {lost[-1].reason}" if lost else ""
+    return State.QUEUED, f"starts again: {last.reason}"
 
 
 # -- The queue in a store -------------------------------------------------------------------

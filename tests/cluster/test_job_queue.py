@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from cluster import job_queue
 from cluster.job_queue import (
+    LONG_SECONDS,
     MOST_ATTEMPTS,
     Fact,
     Job,
@@ -109,7 +110,21 @@ def test_what_dies_is_begun_again_but_not_for_ever():
     assert job(*lost(MOST_ATTEMPTS - 1)).state is State.QUEUED
     given_up = job(*lost(MOST_ATTEMPTS))
     assert given_up.state is State.FAILED
-    assert given_up.reason == f"died {MOST_ATTEMPTS} times without finishing; last: gone"
+    assert given_up.reason == (
+        f"died {MOST_ATTEMPTS} times in a row soon after it began; last: gone"
+    )
+
+
+def test_what_dies_after_a_long_life_is_begun_again_as_if_nothing_had_been():
+    long_life = [
+        fact("began", attempt=MOST_ATTEMPTS, at=100.0),
+        ended(MOST_ATTEMPTS, "lost", "spot", at=100.0 + LONG_SECONDS),
+    ]
+    told = [*lost(MOST_ATTEMPTS - 1), *long_life]
+    assert job(*told).state is State.QUEUED
+    told += [f for n in range(6, 10) for f in (fact("began", attempt=n), ended(n, "lost"))]
+    assert job(*told).state is State.QUEUED
+    assert job(*told, fact("began", attempt=10), ended(10, "lost")).state is State.FAILED
 
 
 def test_a_new_round_has_all_its_attempts_again():
