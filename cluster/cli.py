@@ -801,7 +801,7 @@ def top(runs: tuple[str, ...], store: str, once: bool, every: float, as_json: bo
     from cluster.job_queue import JobQueue
     from cluster.launch import existing_store
     from cluster.top import as_json as plainly
-    from cluster.top import screen
+    from cluster.top import looks, screen
 
     queue = JobQueue(existing_store(store), time.time)
 
@@ -809,21 +809,19 @@ def top(runs: tuple[str, ...], store: str, once: bool, every: float, as_json: bo
         listed = queue.jobs()
         return _watched(queue.store, listed, runs), listed
 
-    views, listed = look()
     shown = console()
     if as_json:
-        print_json(plainly(views, listed, time.time()))
+        print_json(plainly(*look(), time.time()))
         return
     if once or not shown.is_terminal:
-        shown.print(screen(views, listed, queue.store.uri, time.time()))
+        shown.print(screen(*look(), queue.store.uri, time.time()))
         return
     from rich.live import Live
 
+    seen = looks(look, partial(time.sleep, max(every, 0.2)))
     with Live(console=shown, screen=True, auto_refresh=False) as live:
-        while True:
+        for views, listed in seen:
             live.update(screen(views, listed, queue.store.uri, time.time()), refresh=True)
-            time.sleep(max(every, 0.2))
-            views, listed = look()
 
 
 @speciation.group("cluster")
