@@ -165,6 +165,16 @@ def test_why_ray_cannot_be_started_is_told(ray, monkeypatch):
         local_cluster._ray(["--head"], {})
 
 
+def test_what_of_a_head_has_come_up_is_ended_where_somebody_does_not_wait(ray, monkeypatch):
+    def interrupted(words: Sequence[str], environment: dict[str, str]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(local_cluster, "_ray", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        begin()
+    assert ray.ended == ["/tmp/ray/session_x"]
+
+
 def test_only_a_session_of_its_own_is_ended(tmp_path):
     def sleeper(word: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen([sys.executable, "-c", "input()", word], stdin=subprocess.PIPE)
