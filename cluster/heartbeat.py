@@ -36,9 +36,11 @@ def write_beat(files: Files, now: float, leaving: bool = False) -> None:
 
 
 def is_at_work(files: Files, now: float) -> bool:
-    """Whether a dispatcher has been heard of lately; times are seconds since 1970."""
-    at = _beat(files).get("at")
-    return isinstance(at, int | float) and now - at < SILENT_SECONDS
+    """Whether a dispatcher was heard of lately, and stays; times are seconds since 1970."""
+    beat = _beat(files)
+    at = beat.get("at")
+    lately = isinstance(at, int | float) and now - at < SILENT_SECONDS
+    return lately and beat.get("leaving") is not True
 
 
 def is_leaving(files: Files) -> bool:

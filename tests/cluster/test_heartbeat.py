@@ -37,9 +37,9 @@ def test_a_dispatcher_that_leaves_says_so_until_one_is_heard_that_stays(tmp_path
     files = open_files(tmp_path)
     assert not is_leaving(files)
     write_beat(files, NOW, leaving=True)
-    assert is_leaving(files)
+    assert (is_leaving(files), is_at_work(files, NOW)) == (True, False)
     write_beat(files, NOW)
-    assert not is_leaving(files)
+    assert (is_leaving(files), is_at_work(files, NOW)) == (False, True)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"at": "now"}', "x" * 9999])
