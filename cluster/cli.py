@@ -668,13 +668,22 @@ def logs(job: str, store: str, address: str | None, follow: bool) -> None:
 def _words_of(job: Job, store: str, address: str | None) -> str:
     """What a job's latest attempt has said so far: kept in the store, or by its cluster."""
     from cluster.dispatcher import kept_log
+    from cluster.executor import ExecutorError
     from cluster.job_queue import State
+    from cluster.job_words import has_end
     from cluster.launch import LaunchError, ray_jobs
 
     if job.submission_id is None:
         raise LaunchError(f"job {job.id} has not begun, so it has said nothing")
     kept = None if job.state is State.RUNNING else kept_log(store, job)
-    return ray_jobs(address).logs(job.submission_id) if kept is None else kept
+    if kept is not None and has_end(kept):
+        return kept
+    try:
+        return ray_jobs(address).logs(job.submission_id)
+    except ExecutorError:
+        if kept is None:
+            raise
+        return kept  # of a run that died there is no more, or it is kept in some seconds
 
 
 @speciation.command()

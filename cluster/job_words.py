@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from cluster.job_queue import Job, JobQueue, State
 
 LOOK_SECONDS = 1.0
+ENDS = ("finished", "stopped", "failed")
 NOT_BEGUN = "waiting until it begins …"
 
 
@@ -36,6 +37,11 @@ def json_lines_of(pieces: Iterable[str]) -> Iterator[str]:
         *lines, rest = (rest + piece).split("\n")
         yield from _told(lines)
     yield from _told([rest])
+
+
+def has_end(text: str) -> bool:
+    """Whether a run has said in its log how it ended."""
+    return any(f'"event": "{end}"' in text for end in ENDS)
 
 
 def _told(lines: Iterable[str]) -> Iterator[str]:

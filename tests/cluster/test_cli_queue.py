@@ -346,8 +346,28 @@ def test_of_a_job_that_is_over_the_kept_words_are_read(call, queue):
     queue.begin(job, 1)
     queue.end(job, 1, "succeeded")
     ended = queue.find(job.id)
-    open_files(queue.store.uri).replace(log_path(ended, ended.submission_id), b"{}\n")
-    assert call("logs", "test").out == "{}\n"
+    said = '{"event": "finished"}\n'
+    open_files(queue.store.uri).replace(log_path(ended, ended.submission_id), said.encode())
+    assert call("logs", "test").out == said
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_words_that_lack_their_end_are_asked_for_where_somebody_answers(
+    call, cluster, queue, monkeypatch, answers
+):
+    job, _ = queue.submit(config())
+    queue.begin(job, 1)
+    queue.end(job, 1, "succeeded")
+    ended, kept = queue.find(job.id), '{"event": "progress"}\n'
+    open_files(queue.store.uri).replace(log_path(ended, ended.submission_id), kept.encode())
+
+    def nobody(address: str | None) -> None:
+        raise ExecutorError("no Ray cluster runs on this machine")
+
+    if not answers:
+        monkeypatch.setattr("cluster.launch.ray_jobs", nobody)
+    said = call("logs", "test").out
+    assert said == (cluster.logs(ended.submission_id) if answers else kept)
 
 
 def test_top_shows_the_latest_run_where_none_is_at_work(call):
