@@ -14,7 +14,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from io import TextIOWrapper
@@ -27,6 +27,9 @@ from cluster.cli_genomes import COMMANDS
 from cluster.cli_searches import COMMANDS as SEARCHES
 from cluster.terminal import (
     DEVICES,
+    PORT,
+    Number,
+    Whole,
     bars,
     complain,
     console,
@@ -50,7 +53,10 @@ if TYPE_CHECKING:
     from cluster.progress_text import Reporter
     from cluster.shipping import Parcel
     from cluster.summary import Champion, RunSummary
+    from cluster.validate import Outcomes
     from cluster.validate_asked import Asked
+    from cluster.validate_plan import Plan
+    from speciation.analysis.sequential import Rule
     from speciation.analysis.validation import Validation
     from speciation.tables.store import Store
 
@@ -151,15 +157,11 @@ def evolve(
     Example:  [bold cyan]speciation evolve quickstart --generations 8[/]
     """
     from cluster.config import load_config
-    from cluster.launch import generations_wanted, places
+    from cluster.launch import extended, places
 
     overrides = places(store, executor, address, device, slots) | {"name": name, "seed": seed}
     overrides["confirm.seeds"] = seeds
-    plan = load_config(config, overrides)
-    if generations is not None:
-        count = generations_wanted(generations, plan)
-        plan = load_config(config, overrides | {"evolution.generations": count})
-    _drive(plan, as_json)
+    _drive(extended(partial(load_config, config), overrides, generations), as_json)
 
 
 @speciation.command()
@@ -185,17 +187,13 @@ def resume(
 
     Example:  [bold cyan]speciation resume quickstart --generations +10[/]
     """
-    from cluster.launch import existing_store, generations_wanted, places
+    from cluster.launch import existing_store, extended, places
     from cluster.manifest import config_of, find_run
 
     place = existing_store(store or DEFAULT_STORE)
     found = find_run(place, run)
     overrides = places(None, executor, address, device, slots) | {"confirm.seeds": seeds}
-    plan = config_of(place, found, overrides)
-    if generations is not None:
-        count = generations_wanted(generations, plan)
-        plan = config_of(place, found, overrides | {"evolution.generations": count})
-    _drive(plan, as_json)
+    _drive(extended(partial(config_of, place, found), overrides, generations), as_json)
 
 
 @speciation.command()
@@ -231,7 +229,7 @@ def resume(
 @click.option(
     "--components",
     "blocks",
-    type=click.IntRange(0),
+    type=Whole(0),
     default=0,
     metavar="BLOCKS",
     help="Also ask where luck comes from: so many crossed blocks of 16 trials, better 32.",
@@ -407,9 +405,7 @@ def fidelity(out: Path, as_json: bool, **settings: Any) -> None:
     show_default=True,
     help="What to train on.",
 )
-@click.option(
-    "--slots", type=click.IntRange(1), multiple=True, metavar="N", help="Trials in a pack."
-)
+@click.option("--slots", type=Whole(1), multiple=True, metavar="N", help="Trials in a pack.")
 @click.option(
     "--batch",
     "batches",
@@ -417,10 +413,10 @@ def fidelity(out: Path, as_json: bool, **settings: Any) -> None:
     multiple=True,
     help="Examples a step; by default, both.",
 )
-@click.option("--steps", type=click.IntRange(25), metavar="N", help="Of a repeat.")
+@click.option("--steps", type=Whole(25), metavar="N", help="Of a repeat.")
 @click.option(
     "--minutes",
-    type=click.FloatRange(0.1),
+    type=Number(0.1),
     default=6.0,
     show_default=True,
     metavar="M",
@@ -428,7 +424,7 @@ def fidelity(out: Path, as_json: bool, **settings: Any) -> None:
 )
 @click.option(
     "--linear",
-    type=click.IntRange(1000),
+    type=Whole(1000),
     metavar="N",
     help="Also train 1,000, 10,000 … up to N short trials: does the cost grow linearly?",
 )
@@ -502,7 +498,7 @@ job_argument = click.argument("job", metavar="JOB")
 @click.option("--priority", type=int, metavar="N", help="Higher runs first; 0 by default.")
 @click.option(
     "--devices",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     metavar="N",
     help="Use at most so many GPUs (or cores, where there are none); by default, a fair share.",
 )
@@ -541,23 +537,18 @@ def submit(
     from cluster.launch import (
         check_devices,
         dispatched,
-        generations_wanted,
+        extended,
         lasting_place,
         places,
         ray_jobs,
     )
-    from cluster.own_cluster import named
     from cluster.shipping import pack
     from speciation.tables.store import Store
 
     overrides = places(store, "ray", None, device, slots) | {"name": name, "seed": seed}
     overrides["confirm.seeds"] = seeds
-    plan = load_config(config, overrides)
-    overrides["store"] = place = lasting_place(plan.store)
-    if generations is not None:
-        count = generations_wanted(generations, load_config(config, overrides))
-        overrides["evolution.generations"] = count
-    plan = load_config(config, overrides)
+    overrides["store"] = place = lasting_place(load_config(config, overrides).store)
+    plan = extended(partial(load_config, config), overrides, generations)
     parcel = pack()
     if files:
         _show_parcel(parcel, as_json)
@@ -565,47 +556,49 @@ def submit(
     cluster = ray_jobs(address or plan.address)
     if not await_devices:
         check_devices(plan, devices, cluster.devices())
-    queue = JobQueue(Store(place), time.time)
-    job, new = queue.submit(plan, priority, devices)
+    job, new = JobQueue(Store(place), time.time).submit(plan, priority, devices)
     with _saying(as_json) as tell:
         dispatcher, started = dispatched(cluster, job, place, parcel, tell)
-    uploaded = parcel.summary() if started else None
+    told = {
+        "job": job.id,
+        "run": job.run,
+        "state": job.state.value,
+        "new": new,
+        "store": place,
+        "dispatcher": dispatcher,
+        "cluster": cluster.address,
+        "dashboard": cluster.url,
+        "uploaded": parcel.summary() if started else None,
+    }
     if as_json:
-        print_json(
-            {
-                "job": job.id,
-                "run": job.run,
-                "state": job.state.value,
-                "new": new,
-                "store": place,
-                "dispatcher": dispatcher,
-                "cluster": cluster.address,
-                "dashboard": cluster.url,
-                "uploaded": uploaded,
-            }
-        )
-        return
-    say(f"job       {job.id}{'' if new else f', known already: {job.state.value}'}")
-    sent = (
-        f"uploaded {uploaded}" if uploaded else f"this code runs there already, {parcel.name}"
-    )
-    say(f"code      {sent}")
+        print_json(told)
+    else:
+        _show_submitted(told, parcel.name, seen="://" in place or cluster.is_here())
+
+
+def _show_submitted(told: dict[str, Any], code: str, seen: bool) -> None:
+    """What became of a request; ``seen`` says whether the cluster is sure to see its store."""
+    from cluster.own_cluster import named
+
+    job, state, place = told["job"], told["state"], told["store"]
+    say(f"job       {job}{'' if told['new'] else f', known already: {state}'}")
+    sent = told["uploaded"]
+    say(f"code      {f'uploaded {sent}' if sent else f'this code runs there already, {code}'}")
     say(f"results   {place}")
-    if "://" not in place and not cluster.is_here():
+    if not seen:
         say(f"note      the cluster must see {place} at the same path; a bucket is seen by all")
-    say(f"cluster   {named(cluster.address)}")
-    say(f"dashboard {cluster.url}")
-    where = "" if place == str(Path(DEFAULT_STORE).absolute()) else f" --store {place}"
-    again = f"; to run it again: speciation retry {job.id}{where}"
-    if job.state.value in ("failed", "cancelled"):
-        say(f"note      it {_has_ended(job.state.value)}{again}")
-    say(f"look      speciation top{where}")
+    say(f"cluster   {named(told['cluster'])}")
+    say(f"dashboard {told['dashboard']}")
+    if state in ("failed", "cancelled"):
+        again = f"speciation retry {job}{_on(place)}"
+        say(f"note      it {_has_ended(state)}; to run it again: {again}")
+    say(f"look      speciation top{_on(place)}")
 
 
 @speciation.command()
 @store_option
 @click.option(
-    "--at-once", type=click.IntRange(1, 1000), metavar="K", help="From now on, run K at a time."
+    "--at-once", type=Whole(1, 1000), metavar="K", help="From now on, run K at a time."
 )
 @json_option
 def jobs(store: str, at_once: int | None, as_json: bool) -> None:
@@ -653,26 +646,44 @@ def jobs(store: str, at_once: int | None, as_json: bool) -> None:
 def logs(job: str, store: str, address: str | None, follow: bool) -> None:
     """Print what a job said: one JSON object a line. Kept with the results when it is over.
 
+    Of several jobs of one run, the one that runs, or the latest.
+
     Example:  [bold cyan]speciation logs sprinter --follow[/]
     """
-    from cluster.dispatcher import kept_log
     from cluster.job_queue import JobQueue, State
-    from cluster.launch import LaunchError, existing_store, ray_jobs
+    from cluster.job_words import followed, json_lines_of
+    from cluster.launch import existing_store, ray_jobs
 
-    found = JobQueue(existing_store(store), time.time).find(job)
-    if found.submission_id is None:
-        raise LaunchError(f"job {found.id} has not begun yet, so it has said nothing")
-    if found.state is not State.RUNNING:
-        kept = kept_log(store, found)
-        if kept is not None:
-            click.echo(kept, nl=False)
-            return
-    cluster = ray_jobs(address)
-    if not follow:
-        click.echo(cluster.logs(found.submission_id), nl=False)
-        return
-    for lines in cluster.follow(found.submission_id):
-        click.echo(lines, nl=False)
+    queue = JobQueue(existing_store(store), time.time)
+    found = queue.find(job)
+    pieces: Iterable[str]
+    if follow and found.state in (State.QUEUED, State.RUNNING):
+        pieces = followed(queue, found.id, ray_jobs(address), partial(click.echo, err=True))
+    else:
+        pieces = [_words_of(found, store, address)]
+    for line in json_lines_of(pieces):
+        say(line)
+
+
+def _words_of(job: Job, store: str, address: str | None) -> str:
+    """What a job's latest attempt has said so far: kept in the store, or by its cluster."""
+    from cluster.dispatcher import kept_log
+    from cluster.executor import ExecutorError
+    from cluster.job_queue import State
+    from cluster.job_words import has_end
+    from cluster.launch import LaunchError, ray_jobs
+
+    if job.submission_id is None:
+        raise LaunchError(f"job {job.id} has not begun, so it has said nothing")
+    kept = None if job.state is State.RUNNING else kept_log(store, job)
+    if kept is not None and has_end(kept):
+        return kept
+    try:
+        return ray_jobs(address).logs(job.submission_id)
+    except ExecutorError:
+        if kept is None:
+            raise
+        return kept  # of a run that died there is no more, or it is kept in some seconds
 
 
 @speciation.command()
@@ -691,7 +702,7 @@ def cancel(job: str, store: str) -> None:
     queue.cancel(found)
     running = found.state is State.RUNNING
     what = "is asked to stop; every finished trial is kept" if running else "is cancelled"
-    say(f"{found.id} {what}; go on with: speciation retry {found.id}")
+    say(f"{found.id} {what}; go on with: speciation retry {found.id}{_on(store)}")
 
 
 @speciation.command()
@@ -711,7 +722,8 @@ def retry(job: str, store: str, address: str | None) -> None:
     found = queue.find(job)
     cluster = ray_jobs(address)
     queue.retry(found)
-    dispatched(cluster, found, queue.store.uri, pack())
+    with _saying(False) as tell:
+        dispatched(cluster, found, queue.store.uri, pack(), tell)
     say(f"{found.id} is queued again")
 
 
@@ -798,7 +810,7 @@ def top(runs: tuple[str, ...], store: str, once: bool, every: float, as_json: bo
     from cluster.job_queue import JobQueue
     from cluster.launch import existing_store
     from cluster.top import as_json as plainly
-    from cluster.top import screen
+    from cluster.top import looks, screen
 
     queue = JobQueue(existing_store(store), time.time)
 
@@ -806,21 +818,19 @@ def top(runs: tuple[str, ...], store: str, once: bool, every: float, as_json: bo
         listed = queue.jobs()
         return _watched(queue.store, listed, runs), listed
 
-    views, listed = look()
     shown = console()
     if as_json:
-        print_json(plainly(views, listed, time.time()))
+        print_json(plainly(*look(), time.time()))
         return
     if once or not shown.is_terminal:
-        shown.print(screen(views, listed, queue.store.uri, time.time()))
+        shown.print(screen(*look(), queue.store.uri, time.time()))
         return
     from rich.live import Live
 
+    seen = looks(look, partial(time.sleep, max(every, 0.2)))
     with Live(console=shown, screen=True, auto_refresh=False) as live:
-        while True:
+        for views, listed in seen:
             live.update(screen(views, listed, queue.store.uri, time.time()), refresh=True)
-            time.sleep(max(every, 0.2))
-            views, listed = look()
 
 
 @speciation.group("cluster")
@@ -833,13 +843,20 @@ def cluster_group() -> None:
 
 @cluster_group.command("start")
 @click.option(
-    "--nodes", type=click.IntRange(1, 16), default=1, show_default=True, help="Of Ray."
+    "--nodes", type=Whole(1, 16), metavar="N", default=1, show_default=True, help="Of Ray."
 )
-@click.option("--cpus", type=click.IntRange(1), metavar="N", help="Cores of each node.")
-@click.option("--gpus", type=click.IntRange(0), metavar="N", help="GPUs of each node.")
-@click.option("--port", type=int, default=6379, show_default=True, help="Of the cluster.")
+@click.option("--cpus", type=Whole(1), metavar="N", help="Cores of each node.")
+@click.option("--gpus", type=Whole(0), metavar="N", help="GPUs of each node.")
 @click.option(
-    "--dashboard-port", type=int, default=8265, show_default=True, help="On loopback only."
+    "--port", type=PORT, metavar="N", default=6379, show_default=True, help="Of the cluster."
+)
+@click.option(
+    "--dashboard-port",
+    type=PORT,
+    metavar="N",
+    default=8265,
+    show_default=True,
+    help="On loopback only.",
 )
 @click.option(
     "--metrics",
@@ -884,7 +901,9 @@ def cluster_stop() -> None:
     require("ray")
     from cluster.local_cluster import stop
 
-    say(f"stopped   {stop()} processes")
+    with _saying(False) as tell:
+        count = stop(tell)
+    say(f"stopped   {count} processes")
 
 
 @speciation.group()
@@ -1014,34 +1033,18 @@ def _validate(
     as_json: bool,
     told: dict[str, Any],
 ) -> None:
-    from cluster.launch import executor_for, places, stop_signals
-    from cluster.validate import check, validate
-    from cluster.validate_asked import ask
+    from cluster.validate import check
     from cluster.validate_plan import plan
     from cluster.validate_text import document, plan_document, plan_text
     from dashboards.export import installed
     from speciation.analysis.sequential import rule
     from speciation.tables.store import Store
 
-    names = ("store", "executor", "address", "device", "slots")
-    overrides = places(*(told[name] for name in names))
-    overrides |= {name: told[name] for name in ("track", "horizon")}
-    overrides |= {"engine.precision": told["precision"]}
     place = Store(told["store"] or DEFAULT_STORE)
     until = rule(told["until"]) if told["until"] else None
     if figures:
         installed()  # or it would be missed only when everything is computed
-    asked = ask(
-        genomes,
-        place,
-        seeds=told["seeds"],
-        start=told["skip"],
-        fresh=told["fresh"],
-        groups=told["groups"],
-        by_group=(told["by"] or ("group" if told["groups"] else "genome")) == "group",
-        blocks=told["blocks"],
-        overrides=overrides,
-    )
+    asked = _asked(genomes, place, told)
     check(asked, until, told["against"])
     planned = plan(asked, place)
     click.echo(plan_text(asked, planned, sooner=until is not None), err=as_json)
@@ -1051,26 +1054,10 @@ def _validate(
         return
     folder = page_folder(out, place, "validation")
     folder.mkdir(parents=True, exist_ok=True)  # or it would be missed only after the training
-    missing = planned.to_train
-    engine = (
-        executor_for(asked.config, trials=missing, tell=partial(click.echo, err=as_json))
-        if missing
-        else nullcontext(None)
-    )
-    with stop_signals() as stop, bars(as_json) as tell, engine as executor:
-        done = validate(
-            asked,
-            place,
-            executor,
-            begun=planned,
-            until=until,
-            reference=told["against"],
-            tell=tell,
-            stop=stop,
-        )
+    done = _fill_up(asked, planned, place, until, told["against"], as_json)
     if done.found is None:
-        go_on = f"--skip {asked.passed_over} in place of --fresh" if told["fresh"] else ""
-        go_on = f"the same command{go_on and ' with '}{go_on} goes on"
+        go_on = f" with --skip {asked.passed_over} in place of --fresh" if told["fresh"] else ""
+        go_on = f"the same command{go_on} goes on"
         click.echo(f"stopped; what has finished is stored; {go_on}", err=True)
         sys.exit(130)
     written = _write_validation(
@@ -1084,6 +1071,59 @@ def _validate(
         _show_validation(done.found, written)
     if show:
         show_page(folder / "validation.html")
+
+
+def _asked(genomes: tuple[str, ...], place: Store, told: dict[str, Any]) -> Asked:
+    """What the words and options of a validation come to."""
+    from cluster.launch import places
+    from cluster.validate_asked import ask
+
+    names = ("store", "executor", "address", "device", "slots")
+    overrides = places(*(told[name] for name in names))
+    overrides |= {name: told[name] for name in ("track", "horizon")}
+    overrides |= {"engine.precision": told["precision"]}
+    return ask(
+        genomes,
+        place,
+        seeds=told["seeds"],
+        start=told["skip"],
+        fresh=told["fresh"],
+        groups=told["groups"],
+        by_group=(told["by"] or ("group" if told["groups"] else "genome")) == "group",
+        blocks=told["blocks"],
+        overrides=overrides,
+    )
+
+
+def _fill_up(
+    asked: Asked,
+    planned: Plan,
+    place: Store,
+    until: Rule | None,
+    reference: str | None,
+    as_json: bool,
+) -> Outcomes:
+    """Train what is missing of a validation, until somebody asks to stop; what came of it."""
+    from cluster.launch import executor_for, stop_signals
+    from cluster.validate import validate
+
+    tell_engine, missing = partial(click.echo, err=as_json), planned.to_train
+    engine = (
+        executor_for(asked.config, trials=missing, tell=tell_engine)
+        if missing
+        else nullcontext(None)
+    )
+    with stop_signals() as stop, bars(as_json) as tell, engine as executor:
+        return validate(
+            asked,
+            place,
+            executor,
+            begun=planned,
+            until=until,
+            reference=reference,
+            tell=tell,
+            stop=stop,
+        )
 
 
 def _write_validation(
@@ -1178,7 +1218,7 @@ def _drive(config: RunConfig, as_json: bool) -> None:
             f"interrupted: {error}. What was stored is kept; the same command goes on"
         ) from error
     if summary.stopped:
-        go_on = f"speciation resume {config.run_id()}{_on(config)}"
+        go_on = f"speciation resume {config.run_id()}{_on(config.store)}"
         click.echo(f"stopped; every finished trial is stored; go on with: {go_on}", err=as_json)
         sys.exit(130)
     files = _write_results(place, config, summary)
@@ -1299,9 +1339,10 @@ def _saying(quiet: bool) -> Iterator[Callable[[str], None]]:
 # -- Saying things --------------------------------------------------------------------------
 
 
-def _on(config: RunConfig) -> str:
-    """The option that names a run's store, where it needs one."""
-    return "" if config.store == DEFAULT_STORE else f" --store {shlex.quote(config.store)}"
+def _on(store: str) -> str:
+    """The option that names a store, where it needs one."""
+    usual = store in (DEFAULT_STORE, os.path.abspath(DEFAULT_STORE))
+    return "" if usual else f" --store {shlex.quote(store)}"
 
 
 def _show_end(
@@ -1320,8 +1361,8 @@ def _show_end(
     lines = {
         "trained": f"{trained}; {summary.known:,} were known already",
         **{name: str(path) for name, path in files.items()},
-        "look": f"speciation report {summary.run} --open{_on(config)}",
-        "go on": f"speciation resume {summary.run} --generations +5{_on(config)}",
+        "look": f"speciation report {summary.run} --open{_on(config.store)}",
+        "go on": f"speciation resume {summary.run} --generations +5{_on(config.store)}",
     }
     for name, line in lines.items():
         style = "cyan" if line.startswith("speciation ") else ""

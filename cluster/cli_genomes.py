@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from cluster.terminal import bars, print_json, say, show_page, show_table, target
+from cluster.terminal import PORT, Whole, bars, print_json, say, show_page, show_table, target
 
 if TYPE_CHECKING:
     from speciation.analysis.circuits import Anatomy
@@ -369,7 +369,7 @@ def splice(recipient: str, values: tuple[str, ...], **told: Any) -> None:
 @click.option("--dose", default=0.1, show_default=True, help="How far a gene moves, of 1.")
 @click.option("--rate", default=0.3, show_default=True, help="How likely a gene is hit.")
 @click.option("--count", default=1, show_default=True, help="How many mutants.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of chance.")
+@click.option("--seed", type=Whole(0), default=0, show_default=True, help="Of chance.")
 @forge_options
 def mutate(
     recipient: str, dose: float, rate: float, count: int, seed: int, **told: Any
@@ -488,10 +488,8 @@ def lineage(
 
 @click.command()
 @click.argument("trials", nargs=-1, required=True, metavar="TRIAL|GENOME|SPECIES…")
-@click.option(
-    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Of genomes."
-)
-@click.option("--steps", type=click.IntRange(1), metavar="N", help="How far; else the horizon.")
+@click.option("--seed", type=Whole(0), default=1, show_default=True, help="Of genomes.")
+@click.option("--steps", type=Whole(1), metavar="N", help="How far; else the horizon.")
 @click.option("--track", metavar="NAME", help="Task and horizon of genomes, by name.")
 @root_option
 @store_option
@@ -546,7 +544,7 @@ def interpret(
 @click.command()
 @click.option(
     "--port",
-    type=click.IntRange(1, 65535),
+    type=PORT,
     default=8050,
     show_default=True,
     help="Where it listens.",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from cluster.terminal import (
+    Whole,
     bars,
     page_folder,
     page_options,
@@ -50,7 +51,7 @@ DEFAULT_STORE = "results"
 @click.option("--confirm", type=int, metavar="N", help="Seeds that champions are confirmed on.")
 @click.option(
     "--drivers",
-    type=click.IntRange(1),
+    type=Whole(1),
     metavar="N",
     help="Processes that drive runs; by default, one a core, less one that trains.",
 )
@@ -110,7 +111,7 @@ def compare(
 )
 @click.option(
     "--seeds",
-    type=click.IntRange(3),
+    type=Whole(3),
     default=100,
     show_default=True,
     metavar="N",
@@ -204,7 +205,7 @@ def sweep(
 @click.argument("genomes", nargs=-1, metavar="GENOME…")
 @click.option(
     "--children",
-    type=click.IntRange(3),
+    type=Whole(3),
     default=24,
     show_default=True,
     metavar="N",
@@ -212,7 +213,7 @@ def sweep(
 )
 @click.option(
     "--seeds",
-    type=click.IntRange(3),
+    type=Whole(3),
     default=20,
     show_default=True,
     metavar="N",

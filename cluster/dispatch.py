@@ -126,8 +126,9 @@ def _look(job: Job, seen: Mapping[str, Seen]) -> Iterator[Action]:
     if answer.status == "SUCCEEDED":
         yield End(job, number, "succeeded")
     elif answer.status in ("STOPPED", "FAILED", "MISSING"):
-        # A run that failed by its own judgement has said so itself before it ended.
-        how = "cancelled" if job.cancelling else "lost"
+        # A run that failed by its own judgement has said so itself before it ended; and only
+        # people stop a job, here or at Ray.
+        how = "cancelled" if job.cancelling or answer.status == "STOPPED" else "lost"
         yield End(job, number, how, answer.message or f"Ray says {answer.status}")
     elif job.cancelling:
         yield Stop(job, number)

@@ -215,6 +215,39 @@ def kept_log(store: str, job: Job) -> str | None:
     return None
 
 
+def work(
+    dispatcher: Dispatcher,
+    count: Callable[[list[State]], None] = lambda _: None,
+    stop: Callable[[], bool] = lambda: False,
+    pause: Callable[[float], None] = time.sleep,
+) -> None:
+    """Dispatch until there has been nothing to do for a while, or somebody asks to stop.
+
+    Args:
+        dispatcher: Who looks.
+        count: Told the state of every job at each look.
+        stop: Asked before each look.
+        pause: Sleeps between them.
+    """
+    queue, clock = dispatcher.queue, dispatcher.clock
+    files, busy, leaving = open_files(queue.store.uri), clock(), False
+    while not stop():
+        try:
+            states = [job.state for job in dispatcher.look()]
+        except (ExecutorError, StoreError) as error:
+            dispatcher.say("waiting", reason=str(error))
+            busy = clock()  # nobody knows that there is nothing to do
+        else:
+            count(states)
+            if State.QUEUED in states or State.RUNNING in states:
+                busy, leaving = clock(), False
+            elif leaving:
+                return
+            leaving = clock() - busy >= IDLE_SECONDS
+            write_beat(files, queue.clock(), leaving)
+        pause(LOOK_SECONDS)
+
+
 def session_folder() -> Path:
     """The folder of the Ray that this process is connected to."""
     from ray._private.worker import _global_node
@@ -245,21 +278,9 @@ def main() -> None:
     dispatcher = Dispatcher(
         queue, RayJobs("auto"), own_runtime_env(), cluster, say, ask_autoscaler
     )
-    metrics, files, busy = Metrics(), open_files(uri), time.monotonic()
     say("dispatching", store=uri)
     with stop_signals() as stop:
-        while not stop() and time.monotonic() - busy < IDLE_SECONDS:
-            try:
-                jobs = dispatcher.look()
-            except (ExecutorError, StoreError) as error:
-                say("waiting", reason=str(error))
-                busy = time.monotonic()  # nobody knows that there is nothing to do
-            else:
-                metrics.queue([job.state for job in jobs])
-                write_beat(files, time.time())
-                if any(job.state in (State.QUEUED, State.RUNNING) for job in jobs):
-                    busy = time.monotonic()
-            time.sleep(LOOK_SECONDS)
+        work(dispatcher, Metrics().queue, stop)
     say("over", reason="asked to stop" if stop() else "nothing to do")
 
 

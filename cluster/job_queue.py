@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import takewhile
 from typing import Any
 
 from cluster.config import RunConfig, make_config
@@ -29,7 +30,8 @@ from speciation.tables.manifests import parse_manifest
 from speciation.tables.store import Store
 
 MOST_QUEUED = 1000
-MOST_ATTEMPTS = 5  # that a round may lose to failures of the cluster
+MOST_ATTEMPTS = 5  # that a round may lose in a row, to failures of the cluster
+LONG_SECONDS = 600.0  # that an attempt lived which is no reason against the next
 AT_ONCE = 1
 REASON = 1000  # most characters of a reason
 TABLE = "jobs"
@@ -64,6 +66,13 @@ class Attempt:
     cluster: str = ""  # the session of Ray that it was handed to
     ended: str | None = None
     reason: str = ""
+    ended_at: float | None = None
+
+    @property
+    def died_young(self) -> bool:
+        """Whether it was lost before it had done much."""
+        at = self.began if self.ended_at is None else self.ended_at
+        return self.ended == "lost" and at - self.began < LONG_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +190,7 @@ def _attempts(facts: Sequence[Fact]) -> Iterable[Attempt]:
             began[number].content["cluster"],
             end.content["how"] if end else None,
             end.content["reason"] if end else "",
+            end.at if end else None,
         )
 
 
@@ -193,15 +203,19 @@ def _state(attempts: Sequence[Attempt], cancelled: bool) -> tuple[State, str]:
         return State.RUNNING, ""
     if cancelled:
         return State.CANCELLED, ""
+    if last is not None and last.ended == "cancelled":
+        return State.CANCELLED, f"stopped at Ray: {last.reason}"
     if last is not None and last.ended == "failed":
         return State.FAILED, last.reason
-    lost = [attempt for attempt in attempts if attempt.ended == "lost"]
-    if len(lost) >= MOST_ATTEMPTS:
+    if last is None:
+        return State.QUEUED, ""
+    young = sum(1 for _ in takewhile(lambda attempt: attempt.died_young, reversed(attempts)))
+    if young >= MOST_ATTEMPTS:
         return (
             State.FAILED,
-            f"died {len(lost)} times without finishing; last: {lost[-1].reason}",
+            f"died {young} times in a row soon after it began; last: {last.reason}",
         )
-    return State.QUEUED, f"starts again: {lost[-1].reason}" if lost else ""
+    return State.QUEUED, f"starts again: {last.reason}"
 
 
 # -- The queue in a store -------------------------------------------------------------------
@@ -233,7 +247,10 @@ class JobQueue:
         return jobs_of(self.facts())
 
     def find(self, text: str) -> Job:
-        """The job of this id, or the only one whose id begins so.
+        """The job of this id, or the one whose id begins so.
+
+        Of several jobs of one run, as of one that was extended, that is the one that is not
+        over, or the latest.
 
         Raises:
             QueueError: There is none, or there are several.
@@ -242,8 +259,8 @@ class JobQueue:
         found = [job for job in jobs if job.id == text] or [
             job for job in jobs if job.id.startswith(text)
         ]
-        if len(found) == 1:
-            return found[0]
+        if (meant := _meant(found)) is not None:
+            return meant
         ids = [job.id for job in jobs]
         if found:
             several = listed([job.id for job in found])
@@ -296,11 +313,7 @@ class JobQueue:
             QueueError: It is over already.
         """
         if job.state not in (State.QUEUED, State.RUNNING):
-            raise QueueError(
-                f"job {job.id} has {job.state.value} already"
-                if job.state is State.SUCCEEDED or job.state is State.FAILED
-                else f"job {job.id} is cancelled already"
-            )
+            raise QueueError(f"job {job.id} {_stands(job)} already")
         self._add(job.id, "cancelled", {}, job.round)
 
     def retry(self, job: Job) -> None:
@@ -309,10 +322,12 @@ class JobQueue:
         Raises:
             QueueError: It is in any other state.
         """
+        if job.cancelling:
+            raise QueueError(f"job {job.id} is still stopping; try again in some seconds")
         if job.state not in (State.FAILED, State.CANCELLED):
             raise QueueError(
-                f"job {job.id} is {job.state.value}; only what failed or was cancelled can be "
-                "tried again, and to extend a run submit it with more --generations or --seeds"
+                f"job {job.id} {_stands(job)}; only what failed or was cancelled can be tried "
+                "again, and to extend a run submit it with more --generations or --seeds"
             )
         self._add(job.id, "reopened", {}, job.round + 1)
 
@@ -360,6 +375,16 @@ class JobQueue:
         self.store.append(TABLE, [{**row, "fact": content_hash(row)}])
 
 
+def _meant(jobs: Sequence[Job]) -> Job | None:
+    """Which of these jobs somebody means who names none exactly; None if nobody can say."""
+    if len({job.run for job in jobs}) != 1:
+        return None
+    at_work = [job for job in jobs if job.state in (State.QUEUED, State.RUNNING)]
+    if not at_work:
+        return max(jobs, key=lambda job: job.submitted)
+    return at_work[0] if len(at_work) == 1 else None
+
+
 def _fact(row: Mapping[str, Any]) -> Fact | None:
     """A row as a fact; None if it is none of ours. Anybody may have written the store."""
     if row["job"] != SETTINGS and not _is_name(row["job"]):
@@ -372,6 +397,12 @@ def _fact(row: Mapping[str, Any]) -> Fact | None:
         return None
     told = {name: row[name] for name in ("job", "kind", "round", "attempt", "at")}
     return Fact(**told, content=content)
+
+
+def _stands(job: Job) -> str:
+    """Where a job stands, as a sentence goes on."""
+    has = job.state in (State.SUCCEEDED, State.FAILED)
+    return f"{'has' if has else 'is'} {job.state.value}"
 
 
 def _is_name(value: Any) -> bool:

@@ -154,7 +154,11 @@ class RayJobs:
     # -- The dispatcher -----------------------------------------------------------------
 
     def ensure_dispatcher(
-        self, store: str, parcel: Parcel, tell: Callable[[str], None] = lambda _: None
+        self,
+        store: str,
+        parcel: Parcel,
+        tell: Callable[[str], None] = lambda _: None,
+        anew: bool = False,
     ) -> tuple[str, bool]:
         """Have one dispatcher of a store's queue running, with this code.
 
@@ -164,6 +168,7 @@ class RayJobs:
             store: Whose queue.
             parcel: The code.
             tell: Told if one is being started, which takes some seconds.
+            anew: The one that runs is about to leave, and another one is wanted.
 
         Returns:
             Its submission id, and whether it was started now.
@@ -178,7 +183,7 @@ class RayJobs:
             ]
         alive = [job for job in known if not JobStatus(job.status).is_terminal()]
         for job in alive:
-            if (job.metadata or {}).get("code") == parcel.name:
+            if not anew and (job.metadata or {}).get("code") == parcel.name:
                 return str(job.submission_id), False
         tell("starting the dispatcher …")
         for job in alive:

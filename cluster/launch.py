@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from cluster.config import RunConfig
 from cluster.doctor import has_extra, install_hint
 from cluster.executor import Executor, ExecutorError, engine_plan
-from cluster.heartbeat import write_beat
+from cluster.heartbeat import is_leaving, write_beat
 from cluster.plan import closed_generations
 from cluster.pulse import Pulse, PulseKeeper, write_pulse
 from cluster.ray_address import wanted_address
@@ -150,6 +150,22 @@ def generations_wanted(text: str, config: RunConfig) -> int:
     return closed_generations(config.run_id(), Store(config.store)) + int(digits)
 
 
+def extended(
+    load: Callable[[dict[str, Any]], RunConfig], overrides: dict[str, Any], text: str | None
+) -> RunConfig:
+    """A run with as many generations as somebody asked for, if they did.
+
+    Args:
+        load: Makes the run of overrides.
+        overrides: By dotted key.
+        text: See :func:`generations_wanted`.
+    """
+    config = load(overrides)
+    if text is None:
+        return config
+    return load({**overrides, "evolution.generations": generations_wanted(text, config)})
+
+
 def ray_jobs(address: str | None) -> RayJobs:
     """The jobs of a cluster.
 
@@ -170,8 +186,9 @@ def begun(
 
     Until it speaks for itself, some seconds from now, it is said here that somebody is at work.
     """
-    dispatcher = cluster.ensure_dispatcher(store, parcel, tell)
-    write_beat(open_files(store), time.time())
+    files = open_files(store)
+    dispatcher = cluster.ensure_dispatcher(store, parcel, tell, anew=is_leaving(files))
+    write_beat(files, time.time())
     return dispatcher
 
 

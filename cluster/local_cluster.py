@@ -82,33 +82,12 @@ def start(
         ExecutorError: One runs already, a port is taken, Ray cannot be started, or it would
             let somebody in.
     """
-    if own_cluster() is not None:
-        raise ExecutorError(
-            "a cluster was started here already; use it (--address auto), or end it with "
-            "`speciation cluster stop`"
-        )
-    for wanted in (port, dashboard_port):
-        _check_free(wanted)
-    if os.environ.get("RAY_AUTH_MODE") == "disabled":
-        raise ExecutorError(
-            "RAY_AUTH_MODE is disabled, so no command would show the token that this cluster "
-            "asks for; unset it first"
-        )
-    ensure_token()
-    if own_token() is None:
-        raise ExecutorError("Ray's token cannot be read; see `speciation doctor`")
+    _check_startable(port, dashboard_port)
     environment = _environment(metrics)
     tell("starting the head …")
-    head = [
-        "--head",
-        f"--port={port}",
-        "--dashboard-host=127.0.0.1",
-        f"--dashboard-port={dashboard_port}",
-        f"--ray-client-server-port={_free_port()}",
-    ]
-    _ray([*head, *_resources(cpus, gpus)], environment)
-    folder, address = _session(port), f"{_own_ip()}:{port}"
     try:
+        _ray([*_head(port, dashboard_port), *_resources(cpus, gpus)], environment)
+        folder, address = _session(port), f"{_own_ip()}:{port}"
         for number in range(1, nodes):
             tell(f"starting node {number + 1} of {nodes} …")
             joining = [f"--address={address}", *_resources(cpus, gpus)]
@@ -116,11 +95,11 @@ def start(
         tell("asking every listener without the token …")
         proof = prove(folder)
         pages = _metrics_pages(proof) if metrics else ()
-        insist(
-            Proof(proof.listeners, tuple(a for a in proof.answered if str(a[0]) not in pages))
-        )
+        answered = tuple(told for told in proof.answered if str(told[0]) not in pages)
+        insist(Proof(proof.listeners, answered))
     except BaseException:
-        _end(folder)
+        with contextlib.suppress(ExecutorError):  # no head has come up
+            _end(_session(port))
         raise
     started = Started(
         address,
@@ -134,17 +113,53 @@ def start(
     return started
 
 
-def stop() -> int:
+def stop(tell: Callable[[str], None] = lambda _: None) -> int:
     """Stop the cluster that was started here; how many processes that were.
+
+    Args:
+        tell: Told that it takes some seconds.
 
     Raises:
         ExecutorError: None was.
     """
     own = own_cluster()
-    if own is None or not (count := _end(own.session)):
+    if own is None:
         raise ExecutorError("no cluster was started here by `speciation cluster start`")
+    tell("stopping, which takes some seconds …")
+    count = _end(own.session)
     forget()
     return count
+
+
+def _check_startable(port: int, dashboard_port: int) -> None:
+    """Raise unless a cluster can be started at these ports, with a token of ours."""
+    if own_cluster() is not None:
+        raise ExecutorError(
+            "a cluster was started here already; use it (--address auto), or end it with "
+            "`speciation cluster stop`"
+        )
+    if port == dashboard_port:
+        raise ExecutorError(f"--port and --dashboard-port are both {port}; choose two")
+    for wanted in (port, dashboard_port):
+        _check_free(wanted)
+    if os.environ.get("RAY_AUTH_MODE") == "disabled":
+        raise ExecutorError(
+            "RAY_AUTH_MODE is disabled, so no command would show the token that this cluster "
+            "asks for; unset it first"
+        )
+    ensure_token()
+    if own_token() is None:
+        raise ExecutorError("Ray's token cannot be read; see `speciation doctor`")
+
+
+def _head(port: int, dashboard_port: int) -> Sequence[str]:
+    return [
+        "--head",
+        f"--port={port}",
+        "--dashboard-host=127.0.0.1",
+        f"--dashboard-port={dashboard_port}",
+        f"--ray-client-server-port={_free_port()}",
+    ]
 
 
 def _environment(metrics: bool) -> dict[str, str]:

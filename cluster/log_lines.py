@@ -1,7 +1,8 @@
 """What machines read of a log: one JSON object a line.
 
-Every line has ``at`` (UTC), ``event`` and ``source``; the rest is the event's own. Never a
-token, an address of a host, or the environment.
+Every line has ``at`` (UTC), ``event``, and whose it is (``job`` and ``attempt``, or
+``source``); the rest is the event's own. Never a token, an address of a host, or the
+environment.
 """
 
 from __future__ import annotations

@@ -7,12 +7,14 @@ says which is ours, so that ``auto`` means that one.
 from __future__ import annotations
 
 import json
+import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cluster.closed import processes
 from cluster.executor import ExecutorError
 
+SECONDS = 5.0  # for a cluster of this machine to take a connection
 NOTE = Path(".ray") / "speciation-cluster.json"  # in the home folder
 
 
@@ -57,12 +59,15 @@ def located(address: str) -> str:
     from ray._private.services import canonicalize_bootstrap_address  # as Ray itself looks
 
     try:
-        return str(canonicalize_bootstrap_address(address))
-    except ConnectionError as error:
+        found = str(canonicalize_bootstrap_address(address))
+        host, _, port = found.rpartition(":")
+        socket.create_connection((host.strip("[]"), int(port)), timeout=SECONDS).close()
+    except OSError as error:  # Ray's note of it outlives it
         raise ExecutorError(
             "no Ray cluster runs on this machine; start one with `speciation cluster start`, "
             "or name another with --address"
         ) from error
+    return found
 
 
 def named(address: str) -> str:

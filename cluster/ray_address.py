@@ -21,6 +21,7 @@ TOKEN_HINT = (
     "copy the head node's ~/.ray/auth_token to the same place here (chmod 600), or name the "
     "file in RAY_AUTH_TOKEN_PATH"
 )
+TOKEN_VARIABLES = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")  # the first comes first
 HARMLESS = "/ray.rpc.NodeInfoGcsService/GetAllNodeInfo"  # what a cluster is asked to see
 TOKEN_FILE = Path(".ray") / "auth_token"  # in the home folder, where Ray's own tools look
 
@@ -120,10 +121,13 @@ def _refuses(channel: Any, token: str | None) -> bool:
 
 def locked_out(address: str) -> str:
     """The sentence for whoever lacks a cluster's token."""
-    problem = "it does not take ours" if own_token() else "there is none here"
+    named = next((n for n in TOKEN_VARIABLES if os.environ.get(n)), None)
+    ours, here = (f"that of {named}", f"where {named} points") if named else ("ours", "here")
+    problem = f"it does not take {ours}" if own_token() else f"there is none {here}"
+    unset = f"unset {named}, and " if named else ""  # it would come before a file
     return (
         f"the Ray cluster at {address} lets nobody in without its token, and {problem}: "
-        f"{TOKEN_HINT}"
+        f"{unset}{TOKEN_HINT}"
     )
 
 
@@ -136,7 +140,7 @@ def ensure_token() -> None:
     Raises:
         ExecutorError: It cannot be written.
     """
-    given = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    given = any(os.environ.get(name) for name in TOKEN_VARIABLES)
     path = Path.home() / TOKEN_FILE
     if given or os.environ.get("RAY_AUTH_MODE") == "disabled" or path.exists():
         return

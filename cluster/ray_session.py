@@ -9,7 +9,9 @@ import contextlib
 import logging
 import os
 import re
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -99,11 +101,24 @@ def _init(problem: str, **options: Any) -> Any:
     # says is in the events; its words go to the log.
     setattr(ray._private.worker, "print_to_stdstream", _log)  # noqa: B010  (typed otherwise)
     try:
-        return ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+        with _signals_kept():
+            return ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
     except Exception as error:  # Ray raises a dozen kinds here
         with contextlib.suppress(Exception):
             ray.shutdown()
         raise ExecutorError(f"{problem}: {in_one_line(error)}") from error
+
+
+@contextlib.contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Ray ends its process at SIGTERM. Who settled before what happens then, keeps that."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        ours = before not in (signal.SIG_DFL, None)
+        if ours and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def _log(said: Any, ignore_prefix: bool) -> None:

@@ -17,6 +17,20 @@ if TYPE_CHECKING:
 
     from speciation.tables.store import Store
 
+
+class Whole(click.IntRange):
+    """An integer of a range, called so where something else is given."""
+
+    name = "integer"
+
+
+class Number(click.FloatRange):
+    """A number of a range, called so where something else is given."""
+
+    name = "number"
+
+
+PORT = Whole(1, 65535)
 DEVICES = click.Choice(["auto", "cpu", "cuda"])
 SILENCE = 30.0  # seconds between two lines of progress, where there is no terminal
 

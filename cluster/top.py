@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -19,6 +20,7 @@ from cluster.places import NO_ROOM
 from cluster.progress_text import STORE_FAILS, duration_text, fitness_text, rate_text
 from cluster.pulse import Pulse
 from cluster.summary import Measured, plain
+from speciation.tables.store import StoreUnavailable
 
 ACCENT, GOOD, FAINT, ALARM = "cyan", "green", "bright_black", "yellow"
 STATES = {
@@ -33,6 +35,23 @@ STATES = {
 BARS = "▁▂▃▄▅▆▇█"
 SPARK = 40
 WIDEST = 100
+
+
+T = TypeVar("T")
+
+
+def looks(look: Callable[[], T], pause: Callable[[], None]) -> Iterator[T]:
+    """What is seen, look after look; while a store does not answer, what was seen last.
+
+    Raises:
+        StoreError: It does not answer the first time, or cannot be read at all.
+    """
+    seen = look()
+    while True:
+        yield seen
+        pause()
+        with suppress(StoreUnavailable):
+            seen = look()
 
 
 # -- Numbers ------------------------------------------------------------------------------

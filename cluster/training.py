@@ -57,7 +57,7 @@ COLLECT_AFTER = 100_000  # new objects; Python's own number is below 1,000
 # good genome's trial takes a quarter of a second, and an actor is called once a second.
 IN_FLIGHT = 12
 MANY = 1_000  # trials, whose rows leave something behind that is worth giving back
-STALE_SECONDS = 20.0  # after which others may have stored what we still wait to train
+STALE_SECONDS = 2.0  # after which others may have stored what we still wait to train
 LEAST_IN_FLIGHT = 256  # while executors start and their slots are not known yet
 
 T = TypeVar("T")
@@ -293,7 +293,7 @@ class Trainer:
         return closed
 
     def _answered_meanwhile(self, campaign: Campaign, work: Work) -> list[Event]:
-        """What others have stored while we waited long for a device is not trained again."""
+        """What others have stored while we waited for a device is not trained again."""
         if self._clock() - work.began < STALE_SECONDS:
             return []
         asked = campaign.unfinished
@@ -331,6 +331,7 @@ class Trainer:
         if not self._stop():
             return
         campaign.handle(Stopped())
+        self._rows.flush()  # closing takes a while, and whoever asked may not wait for it
         for event in self._executor.close():
             self._execute(campaign.handle(event), work)
         self._rows.flush()

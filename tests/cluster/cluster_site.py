@@ -101,13 +101,15 @@ class Site:
             time.sleep(1)
         return job
 
-    def kept_log(self, own: str) -> Said:
-        """What a job said, when no Ray can be asked."""
+    def kept_log(self, own: str, end: str = "finished") -> Said:
+        """What a job said to its end, when no Ray can be asked; kept seconds after that."""
         deadline = time.monotonic() + 30
-        while (said := self.call("logs", own, RAY_ADDRESS="127.0.0.1:1")).code:
+        while True:
+            said = self.call("logs", own, RAY_ADDRESS="127.0.0.1:1")
+            if not said.code and f'"event": "{end}"' in said.out:
+                return said
             assert time.monotonic() < deadline, said
             time.sleep(1)
-        return said
 
     def begun(self, own: str, generations: int = 1) -> None:
         """Wait until a run has closed a few generations."""

@@ -7,12 +7,14 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from time import time
 
 import pytest
 
 from cluster.dispatch import Devices
 from cluster.dispatcher import log_path
 from cluster.executor import ExecutorError
+from cluster.heartbeat import write_beat
 from cluster.job_queue import JobQueue, State
 from cluster.local_executor import LocalExecutor
 from cluster.shipping import Parcel
@@ -29,7 +31,7 @@ class FakeCluster:
 
     def __init__(self) -> None:
         self.dispatchers: list[tuple[str, Parcel]] = []
-        self.said = {}
+        self.anew = False
 
     def devices(self) -> Devices:
         return Devices(gpus=2, cores=8)
@@ -38,18 +40,24 @@ class FakeCluster:
         return True
 
     def ensure_dispatcher(
-        self, store: str, parcel: Parcel, tell: Callable[[str], None]
+        self, store: str, parcel: Parcel, tell: Callable[[str], None], anew: bool
     ) -> tuple[str, bool]:
+        self.anew = anew
         self.dispatchers.append((store, parcel))
         if first := len(self.dispatchers) == 1:
             tell("starting the dispatcher …")
         return f"dispatcher-{len(self.dispatchers)}", first
 
     def logs(self, submission_id: str) -> str:
-        return f"{submission_id} speaks\n"
+        return f'{{"event": "{submission_id}"}}\n'
+
+    def statuses(self) -> dict[str, str]:
+        return {f"run-{job.id}-1": "RUNNING" for job in JobQueue(Store("results"), time).jobs()}
 
     def follow(self, submission_id: str):
-        yield from (f"{submission_id} speaks\n", "and is over\n")
+        yield f"{self.logs(submission_id)}and is over\n"
+        queue = JobQueue(Store("results"), lambda: 1000.0)
+        queue.end(queue.find("test"), 1, "succeeded")
 
 
 @pytest.fixture
@@ -101,7 +109,7 @@ def test_a_job_that_no_dispatcher_begins_is_said_to_be_queued(
         call("cancel", job.id)
         words = ["retry", job.id]
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise ExecutorError("the cluster takes no jobs")
 
     monkeypatch.setattr(cluster, "ensure_dispatcher", refuse)
@@ -120,6 +128,14 @@ def test_a_queue_whose_dispatcher_is_starting_is_not_said_to_be_abandoned(
     assert "nobody works on this queue" in call("jobs").out
     call(*(("submit", "run.yaml") if word == "submit" else ("dispatch",)))
     assert "nobody works on this queue" not in call("jobs").out
+
+
+def test_a_dispatcher_that_leaves_is_not_relied_on(call, cluster, queue):
+    call("submit", "run.yaml")
+    assert not cluster.anew
+    write_beat(open_files(queue.store.uri), 1000.0, leaving=True)
+    call("submit", "run.yaml")
+    assert cluster.anew
 
 
 def test_submitting_again_asks_for_nothing_new(call, cluster, queue):
@@ -196,10 +212,23 @@ def test_every_file_that_would_be_uploaded_is_listed_and_nothing_else_happens(ca
         (["--devices", "0"], "Invalid value for '--devices': 0.0 is not in the range x>0"),
         (["--seeds", "0"], "confirm.seeds is 0, but must be an integer from 1"),
         (["--priority", "high"], "'high' is not a valid integer"),
+        (["--devices", "few"], "'few' is not a valid number"),
     ],
 )
 def test_what_cannot_be_submitted_is_told(call, cluster, words, sentence):
     refused(call, re.escape(sentence), "submit", "run.yaml", *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--port", "70000"], "Invalid value for '--port': 70000 is not in the range 1<="),
+        (["--dashboard-port", "0"], "0 is not in the range 1<=x<=65535"),
+        (["--cpus", "many"], "'many' is not a valid integer"),
+    ],
+)
+def test_a_cluster_that_cannot_be_started_so_is_told(call, words, sentence):
+    refused(call, re.escape(sentence), "cluster", "start", *words)
 
 
 def test_devices_that_are_to_join_may_be_waited_for(call, cluster, queue):
@@ -271,6 +300,14 @@ def test_a_cancelled_job_says_how_to_go_on_and_retry_does(call, cluster, queue):
     assert len(cluster.dispatchers) == 1
 
 
+def test_how_to_go_on_names_a_store_that_is_not_the_usual_one(call, cluster, queue):
+    own = json.loads(call("submit", "run.yaml", "--store", "else where", "--json").out)["job"]
+    said = call("cancel", "mine", "--store", "else where").out
+    assert said.endswith(f"; go on with: speciation retry {own} --store 'else where'\n")
+    said = call("submit", "run.yaml", "--store", "else where").out
+    assert f"speciation retry {own} --store '{Path('else where').absolute()}'\n" in said
+
+
 @pytest.mark.parametrize("command", ["cancel", "retry", "logs"])
 def test_a_job_that_is_not_there_is_told(call, cluster, queue, command):
     queue.submit(config())
@@ -292,14 +329,16 @@ def test_what_is_not_over_cannot_be_tried_again(call, cluster, queue):
 
 def test_a_job_that_has_not_begun_has_said_nothing(call, queue):
     queue.submit(config())
-    refused(call, "has not begun yet, so it has said nothing", "logs", "test")
+    refused(call, "has not begun, so it has said nothing", "logs", "test")
 
 
 def test_a_running_job_is_listened_to(call, cluster, queue):
     job, _ = queue.submit(config())
     queue.begin(job, 1)
-    assert call("logs", "test").out == f"run-{job.id}-1 speaks\n"
-    assert call("logs", "test", "--follow").out == f"run-{job.id}-1 speaks\nand is over\n"
+    said = f'{{"event": "run-{job.id}-1"}}\n'
+    assert call("logs", "test").out == said
+    end = '{"event": "text", "message": "and is over"}\n'
+    assert call("logs", "test", "--follow").out == said + end
 
 
 def test_of_a_job_that_is_over_the_kept_words_are_read(call, queue):
@@ -307,8 +346,28 @@ def test_of_a_job_that_is_over_the_kept_words_are_read(call, queue):
     queue.begin(job, 1)
     queue.end(job, 1, "succeeded")
     ended = queue.find(job.id)
-    open_files(queue.store.uri).replace(log_path(ended, ended.submission_id), b"{}\n")
-    assert call("logs", "test").out == "{}\n"
+    said = '{"event": "finished"}\n'
+    open_files(queue.store.uri).replace(log_path(ended, ended.submission_id), said.encode())
+    assert call("logs", "test").out == said
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_words_that_lack_their_end_are_asked_for_where_somebody_answers(
+    call, cluster, queue, monkeypatch, answers
+):
+    job, _ = queue.submit(config())
+    queue.begin(job, 1)
+    queue.end(job, 1, "succeeded")
+    ended, kept = queue.find(job.id), '{"event": "progress"}\n'
+    open_files(queue.store.uri).replace(log_path(ended, ended.submission_id), kept.encode())
+
+    def nobody(address: str | None) -> None:
+        raise ExecutorError("no Ray cluster runs on this machine")
+
+    if not answers:
+        monkeypatch.setattr("cluster.launch.ray_jobs", nobody)
+    said = call("logs", "test").out
+    assert said == (cluster.logs(ended.submission_id) if answers else kept)
 
 
 def test_top_shows_the_latest_run_where_none_is_at_work(call):

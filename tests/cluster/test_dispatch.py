@@ -54,7 +54,7 @@ def begun(actions) -> list[str]:
         ("SUCCEEDED", True, "succeeded"),
         ("FAILED", False, "lost"),
         ("FAILED", True, "cancelled"),
-        ("STOPPED", False, "lost"),
+        ("STOPPED", False, "cancelled"),
         ("STOPPED", True, "cancelled"),
         ("MISSING", False, "lost"),
     ],

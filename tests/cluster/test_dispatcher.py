@@ -10,8 +10,17 @@ from typing import Any
 import pytest
 
 from cluster.dispatch import Devices, Seen
-from cluster.dispatcher import MISSING_SECONDS, SILENT_SECONDS, Dispatcher, kept_log
+from cluster.dispatcher import (
+    IDLE_SECONDS,
+    LOOK_SECONDS,
+    MISSING_SECONDS,
+    SILENT_SECONDS,
+    Dispatcher,
+    kept_log,
+    work,
+)
 from cluster.executor import ExecutorError
+from cluster.heartbeat import is_at_work, is_leaving
 from cluster.job_queue import MOST_ATTEMPTS, JobQueue, State
 from cluster.pulse import Pulse, write_pulse
 from speciation.tables.files import open_files
@@ -248,3 +257,45 @@ def test_a_dispatcher_that_died_between_noting_and_asking_loses_nothing(world):
     world.now += MISSING_SECONDS
     world.look(2)
     assert set(world.ray.asked) == {f"run-{job.id}-2"}
+
+
+# -- Until there is nothing to do -----------------------------------------------------------
+
+
+def test_without_a_job_a_dispatcher_leaves_after_a_while_and_says_so(world):
+    def pause(seconds: float) -> None:
+        world.now += seconds
+
+    work(world.dispatcher, pause=pause)
+    assert IDLE_SECONDS < world.now < IDLE_SECONDS + 3 * LOOK_SECONDS
+    assert is_leaving(open_files(world.folder))
+
+
+def test_a_job_that_comes_when_a_dispatcher_is_about_to_leave_is_begun(world):
+    files, begun = open_files(world.folder), []
+
+    def pause(seconds: float) -> None:
+        world.now += seconds
+        if is_leaving(files) and not begun:
+            begun.append(world.queue.submit(config())[0].id)
+
+    states: list[list[State]] = []
+    work(world.dispatcher, states.append, lambda: len(states) > 400, pause)
+    assert set(world.ray.asked) == {f"run-{begun[0]}-1"}
+    assert not is_leaving(files)
+
+
+def test_while_ray_does_not_answer_nobody_leaves(world, monkeypatch):
+    asked = []
+
+    def statuses() -> dict[str, Seen]:
+        asked.append(world.now)
+        raise ExecutorError("no Ray cluster answers")
+
+    def pause(seconds: float) -> None:
+        world.now += IDLE_SECONDS
+
+    monkeypatch.setattr(world.ray, "statuses", statuses)
+    work(world.dispatcher, stop=lambda: len(asked) == 5, pause=pause)
+    assert world.said[-1] == ("waiting", {"reason": "no Ray cluster answers"})
+    assert not is_at_work(open_files(world.folder), 5000.0)

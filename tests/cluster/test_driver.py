@@ -422,6 +422,24 @@ def test_what_an_executor_tells_only_when_closed_is_kept(tmp_path):
     assert len(trials_frame(store)) == 3
 
 
+def test_what_has_finished_is_stored_before_an_executor_is_closed(tmp_path):
+    class Slow(LocalExecutor):
+        def submit(self, trials, apart=False):
+            self.trials = list(trials)
+
+        def wait(self, timeout_s):
+            return [Finished(Results.of(result(t) for t in self.trials[:3]))]
+
+        def close(self):
+            stored.append(len(trials_frame(store)))
+            return []
+
+    turns = iter([False, True])
+    store, stored = Store(tmp_path), []
+    run(config(), store, Slow(PLAN, FAST), stop=lambda: next(turns))
+    assert stored == [3]
+
+
 def test_an_error_on_the_way_still_stores_what_had_finished(tmp_path):
     class Breaks(LocalExecutor):
         def wait(self, timeout_s):

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from cluster.heartbeat import FILE, SILENT_SECONDS, idle_note, is_at_work, write_beat
+from cluster.heartbeat import (
+    FILE,
+    SILENT_SECONDS,
+    idle_note,
+    is_at_work,
+    is_leaving,
+    write_beat,
+)
 from speciation.tables.files import open_files
 
 NOW = 1e9
@@ -26,10 +33,20 @@ def test_a_queue_that_nobody_works_on_says_what_to_do(tmp_path):
     assert idle_note(files, 1, NOW) == ""
 
 
+def test_a_dispatcher_that_leaves_says_so_until_one_is_heard_that_stays(tmp_path):
+    files = open_files(tmp_path)
+    assert not is_leaving(files)
+    write_beat(files, NOW, leaving=True)
+    assert (is_leaving(files), is_at_work(files, NOW)) == (True, False)
+    write_beat(files, NOW)
+    assert (is_leaving(files), is_at_work(files, NOW)) == (False, True)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"at": "now"}', "x" * 9999])
 def test_a_beat_that_cannot_be_read_is_none(tmp_path, text):
     (tmp_path / FILE).write_text(text)
     assert not is_at_work(open_files(tmp_path), NOW)
+    assert not is_leaving(open_files(tmp_path))
 
 
 def test_a_store_that_cannot_be_written_stops_no_dispatcher(tmp_path):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from cluster import job_queue
 from cluster.job_queue import (
+    LONG_SECONDS,
     MOST_ATTEMPTS,
     Fact,
     Job,
@@ -72,6 +73,11 @@ def queue(tmp_path) -> JobQueue:
         ([fact("began", attempt=1), fact("cancelled"), ended(1, "cancelled")], State.CANCELLED),
         ([fact("began", attempt=1), fact("cancelled"), ended(1, "succeeded")], State.SUCCEEDED),
         ([fact("began", attempt=1), fact("cancelled"), ended(1, "lost")], State.CANCELLED),
+        ([fact("began", attempt=1), ended(1, "cancelled")], State.CANCELLED),
+        (
+            [fact("began", attempt=1), ended(1, "cancelled"), fact("reopened", 1)],
+            State.QUEUED,
+        ),
         ([fact("cancelled"), fact("reopened", where=1)], State.QUEUED),
         ([fact("cancelled"), fact("reopened", 1), fact("cancelled", 1)], State.CANCELLED),
         ([fact("began", attempt=1), ended(1, "failed"), fact("reopened", 1)], State.QUEUED),
@@ -104,7 +110,21 @@ def test_what_dies_is_begun_again_but_not_for_ever():
     assert job(*lost(MOST_ATTEMPTS - 1)).state is State.QUEUED
     given_up = job(*lost(MOST_ATTEMPTS))
     assert given_up.state is State.FAILED
-    assert given_up.reason == f"died {MOST_ATTEMPTS} times without finishing; last: gone"
+    assert given_up.reason == (
+        f"died {MOST_ATTEMPTS} times in a row soon after it began; last: gone"
+    )
+
+
+def test_what_dies_after_a_long_life_is_begun_again_as_if_nothing_had_been():
+    long_life = [
+        fact("began", attempt=MOST_ATTEMPTS, at=100.0),
+        ended(MOST_ATTEMPTS, "lost", "spot", at=100.0 + LONG_SECONDS),
+    ]
+    told = [*lost(MOST_ATTEMPTS - 1), *long_life]
+    assert job(*told).state is State.QUEUED
+    told += [f for n in range(6, 10) for f in (fact("began", attempt=n), ended(n, "lost"))]
+    assert job(*told).state is State.QUEUED
+    assert job(*told, fact("began", attempt=10), ended(10, "lost")).state is State.FAILED
 
 
 def test_a_new_round_has_all_its_attempts_again():
@@ -220,7 +240,7 @@ def test_attempts_are_counted_over_rounds_so_that_no_name_is_used_twice(queue):
     [
         ("succeeded", "cancel", "has succeeded already"),
         ("failed", "cancel", "has failed already"),
-        ("succeeded", "retry", "is succeeded; only what failed or was cancelled"),
+        ("succeeded", "retry", "has succeeded; only what failed or was cancelled"),
         (None, "retry", "is running; only what failed or was cancelled"),
     ],
 )
@@ -239,9 +259,33 @@ def test_a_job_is_found_by_the_beginning_of_its_id(queue):
     assert queue.find("test").id == first.id
     with pytest.raises(QueueError, match=r"there is no job 'tset' in .*; its jobs are"):
         queue.find("tset")
-    queue.submit(config(evolution={"generations": 9}))
+    queue.submit(config(seed=9))
     with pytest.raises(QueueError, match="is the beginning of 2 jobs"):
         queue.find("test")
+
+
+def test_of_several_jobs_of_a_run_the_one_that_is_not_over_is_meant_or_the_latest(queue):
+    first, _ = queue.submit(config())
+    queue.begin(first, 1)
+    queue.end(first, 1, "succeeded")
+    longer, _ = queue.submit(config(evolution={"generations": 9}))
+    assert queue.find("test").id == longer.id
+    longest, _ = queue.submit(config(evolution={"generations": 10}))
+    with pytest.raises(QueueError, match="is the beginning of 3 jobs"):
+        queue.find("test")
+    queue.cancel(longer)
+    assert queue.find("test").id == longest.id
+    queue.cancel(longest)
+    assert queue.find("test").id == longest.id
+    assert queue.find(first.id).id == first.id
+
+
+def test_what_is_still_stopping_is_said_to_be_so(queue):
+    job, _ = queue.submit(config())
+    queue.begin(job, 1)
+    queue.cancel(queue.find(job.id))
+    with pytest.raises(QueueError, match="is still stopping; try again in some seconds"):
+        queue.retry(queue.find(job.id))
 
 
 def test_the_queue_goes_along_with_a_copy_of_the_store(queue, tmp_path):

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from cluster.manifest import manifest_of
 from speciation.tables.readers import generations_frame, trials_frame
 from speciation.tables.store import Store
 
@@ -67,13 +68,14 @@ def test_logs_are_json_and_stay_when_ray_forgets_them(site):
     own = site.submit("numbers")
     site.until(own, "succeeded")
     said = site.kept_log(own)
-    events = [json.loads(line) for line in said.out.splitlines() if line.startswith("{")]
-    assert [e["event"] for e in events if e["event"] != "progress"] == [
+    events = [json.loads(line) for line in said.out.splitlines()]
+    assert {e["event"] for e in events[:2]} == {"text"}  # with which Ray begins every log
+    assert [e["event"] for e in events[2:] if e["event"] != "progress"] == [
         "started",
         *["generation"] * 3,
         "finished",
     ]
-    assert all(e["job"] == own and e["at"] for e in events)
+    assert all(e["job"] == own and e["at"] for e in events[2:])
 
 
 def test_a_finished_run_extends_without_computing_anything_twice(site):
@@ -98,6 +100,8 @@ def test_a_cancelled_run_keeps_what_it_finished_and_is_resumed_by_retry(site):
     assert site.call("cancel", own).code == 0
     job = site.until(own, "cancelled")
     assert job["trials"] > 0
+    assert manifest_of(Store(site.store), job["run"])["status"] == "stopped"
+    assert site.kept_log(own, "stopped").code == 0
     assert site.call("cancel", own).code == 2
     assert site.call("retry", own).code == 0
     again = site.until(own, "running")

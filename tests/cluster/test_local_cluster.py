@@ -124,6 +124,13 @@ def test_a_port_that_is_taken_is_told_before_anything_starts(ray):
     assert ray.commands == []
 
 
+def test_one_port_is_not_enough_for_two(ray):
+    port = free_port()
+    with pytest.raises(ExecutorError, match=f"are both {port}; choose two"):
+        start(port=port, dashboard_port=port)
+    assert ray.commands == []
+
+
 def test_a_second_cluster_of_ours_is_not_started(ray):
     begin()
     ray.alive = {1}
@@ -156,6 +163,16 @@ def test_why_ray_cannot_be_started_is_told(ray, monkeypatch):
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: answer)
     with pytest.raises(ExecutorError, match="cannot be started here: ConnectionError: no room"):
         local_cluster._ray(["--head"], {})
+
+
+def test_what_of_a_head_has_come_up_is_ended_where_somebody_does_not_wait(ray, monkeypatch):
+    def interrupted(words: Sequence[str], environment: dict[str, str]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(local_cluster, "_ray", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        begin()
+    assert ray.ended == ["/tmp/ray/session_x"]
 
 
 def test_only_a_session_of_its_own_is_ended(tmp_path):

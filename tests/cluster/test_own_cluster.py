@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,20 @@ def test_where_no_ray_runs_auto_is_one_sentence(monkeypatch, tmp_path):
     assert located("head:6379") == "head:6379"
     with pytest.raises(ExecutorError, match="no Ray cluster runs on this machine; start one"):
         located("auto")
+
+
+def test_a_cluster_that_has_ended_is_no_cluster(monkeypatch):
+    pytest.importorskip("ray", reason="Ray notes what it started")
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{one.getsockname()[1]}"
+        monkeypatch.setattr(
+            "ray._private.services.canonicalize_bootstrap_address", lambda _: address
+        )
+        with pytest.raises(ExecutorError, match="no Ray cluster runs on this machine; start"):
+            located("auto")
+        one.listen()
+        assert located("auto") == address
 
 
 def _nothing_was_started(address: str) -> str:

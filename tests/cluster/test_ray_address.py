@@ -115,10 +115,30 @@ def test_a_token_that_ray_was_told_not_to_show_is_missed_at_once(home, monkeypat
 def test_a_wrong_token_and_none_are_told_apart_and_never_shown(home, monkeypatch, locked):
     with pytest.raises(ExecutorError, match="and there is none here: copy") as none:
         check_token(locked)
-    monkeypatch.setenv("RAY_AUTH_TOKEN", "wrong-secret")
+    (home / TOKEN_FILE).parent.mkdir(exist_ok=True)
+    (home / TOKEN_FILE).write_text("wrong-secret")
     with pytest.raises(ExecutorError, match="and it does not take ours: copy") as wrong:
         check_token(locked)
     assert "secret" not in f"{none.value}{wrong.value}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("RAY_AUTH_TOKEN", "wrong", "it does not take that of RAY_AUTH_TOKEN: unset RAY_AUTH"),
+        (
+            "RAY_AUTH_TOKEN_PATH",
+            "/nowhere",
+            "there is none where RAY_AUTH_TOKEN_PATH points: u",
+        ),
+    ],
+)
+def test_a_token_that_comes_before_the_file_is_named(
+    home, monkeypatch, locked, name, value, problem
+):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ExecutorError, match=problem):
+        check_token(locked)
 
 
 @pytest.mark.parametrize("address", ["auto", "http://127.0.0.1:8265", "ray://127.0.0.1:10001"])

@@ -15,10 +15,10 @@ from cluster.overview import overview
 from cluster.places import NO_ROOM
 from cluster.progress_text import STORE_FAILS
 from cluster.pulse import SILENT_SECONDS, Pulse, write_pulse
-from cluster.top import age, as_json, best_text, job_json, job_table, screen, sparkline
+from cluster.top import age, as_json, best_text, job_json, job_table, looks, screen, sparkline
 from speciation.tables.files import open_files
 from speciation.tables.readers import generations_frame, trials_frame
-from speciation.tables.store import Store
+from speciation.tables.store import Store, StoreError, StoreUnavailable
 from tests.cluster.runs import carry_out, config
 
 RUN = config().run_id()
@@ -224,3 +224,18 @@ def test_bars_rise_with_the_numbers():
     assert sparkline([5.0, 5.0]) == "▁▁"
     assert sparkline([]) == ""
     assert len(sparkline(list(range(1000)))) == 40
+
+
+def test_while_a_store_does_not_answer_what_was_seen_last_is_shown():
+    answers = iter([1, StoreUnavailable("slow down"), 3, StoreError("damaged")])
+
+    def look() -> int:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    seen = looks(look, lambda: None)
+    assert [next(seen) for _ in range(3)] == [1, 1, 3]
+    with pytest.raises(StoreError, match="damaged"):
+        next(seen)
