@@ -211,6 +211,11 @@ def resume(
 )
 @click.option("--track", metavar="NAME", help="The task and its horizon, by name.")
 @click.option("--horizon", type=int, metavar="STEPS", help="In place of the track's.")
+@click.option(
+    "--model",
+    metavar="SIZE=N,…",
+    help="In place of the usual: layers, d_model, heads or d_ff, as in 'd_model=64,d_ff=128'.",
+)
 @click.option("--precision", help="Of training; that of the presets by default.")
 @click.option(
     "--group",
@@ -1076,12 +1081,12 @@ def _validate(
 def _asked(genomes: tuple[str, ...], place: Store, told: dict[str, Any]) -> Asked:
     """What the words and options of a validation come to."""
     from cluster.launch import places
-    from cluster.validate_asked import ask
+    from cluster.validate_asked import ask, sizes
 
     names = ("store", "executor", "address", "device", "slots")
     overrides = places(*(told[name] for name in names))
     overrides |= {name: told[name] for name in ("track", "horizon")}
-    overrides |= {"engine.precision": told["precision"]}
+    overrides |= {"engine.precision": told["precision"]} | sizes(told["model"] or "")
     return ask(
         genomes,
         place,

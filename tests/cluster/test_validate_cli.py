@@ -67,6 +67,12 @@ def test_json_is_all_that_stands_on_standard_output(call, files):
     assert "will compute 18" in err
 
 
+def test_the_model_may_be_another(call, files):
+    words = ["--seeds", "2", "--horizon", "1000", "--json", "--model", "heads=16,d_ff=128"]
+    _, out, _ = call(*files, *words)
+    assert json.loads(out)["model"] == {"layers": 1, "d_model": 32, "heads": 16, "d_ff": 128}
+
+
 def test_a_plan_alone_computes_nothing(call, files, tmp_path):
     words = ["--group", f"mine={files[0]}", "--until", "ci-width rmst < 9"]
     code, out, err = call(*files, "--plan", "--json", "--horizon", "1000", *words)
@@ -127,6 +133,9 @@ def test_pictures_need_a_browser_before_anything_is_computed(
         (["tuned-adamw", "--seeds", "0"], "--seeds must be from 1 to 1,000,000, got 0"),
         (["tuned-adamw", "--track", "nowhere"], "track"),
         (["tuned-adamw", "--against", "x"], "--against is 'x'"),
+        (["tuned-adamw", "--model", "heads=a"], "--model has 'heads=a', but must be SIZE=N"),
+        (["tuned-adamw", "--model", "heads=3"], "heads must divide d_model"),
+        (["tuned-adamw", "--model", "width=3"], "known here are layers, d_model, heads, d_ff"),
         (["none.csv"], "none.csv"),
     ],
 )
