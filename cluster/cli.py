@@ -785,7 +785,7 @@ def run_job(store: str, job: str, attempt: int, devices: float) -> None:
             raise
         # What the cluster or the disk did is no verdict on the run: it may be tried again.
         lost = isinstance(error, ExecutorError | RunError | StoreError | OSError)
-        queue.end(found, attempt, "lost" if lost else "failed", sentence)
+        queue.end(found, attempt, "gave up" if lost else "failed", sentence)
         tell("failed", reason=sentence)
         sys.exit(2)
     if summary.stopped:
