@@ -412,6 +412,19 @@ def test_an_attempt_that_comes_to_its_end_has_succeeded(attempt):
     assert Path("results/runs", job.run, "champion.json").is_file()
 
 
+def test_an_attempt_whose_report_finds_no_room_has_succeeded_all_the_same(attempt, monkeypatch):
+    def goes(config: RunConfig) -> RunSummary:
+        monkeypatch.setattr("cluster.cli.write_report", full)
+        return carry_out(config, Path("results"))
+
+    def full(*_: object) -> NoReturn:
+        raise OSError(28, "No space left on device", "report.html")
+
+    said, job = attempt(goes)
+    assert (said.code, job.state) == (0, State.SUCCEEDED)
+    assert json.loads(said.out.splitlines()[-1])["event"] == "not drawn"
+
+
 def test_an_attempt_that_is_stopped_says_nothing_of_its_end(attempt):
     def goes(config: RunConfig) -> RunSummary:
         return replace(carry_out(config, Path("results")), stopped=True)
