@@ -789,13 +789,16 @@ def run_job(store: str, job: str, attempt: int, devices: float) -> None:
         if not (sentence := _foreseen(error)):
             raise
         # What the cluster or the disk did is no verdict on the run: it may be tried again.
-        lost = isinstance(error, ExecutorError | RunError | StoreError | OSError)
-        queue.end(found, attempt, "lost" if lost else "failed", sentence)
+        transient = isinstance(error, ExecutorError | RunError | StoreError | OSError)
+        queue.end(found, attempt, "gave up" if transient else "failed", sentence)
         tell("failed", reason=sentence)
         sys.exit(2)
     if summary.stopped:
         sys.exit(130)
-    _write_results(queue.store, config, summary)
+    try:
+        _write_results(queue.store, config, summary)
+    except OSError as error:  # the tables have it all: `speciation report` draws it again
+        tell("not drawn", reason=_foreseen(error) or str(error))
     queue.end(found, attempt, "succeeded")
 
 

@@ -2,8 +2,9 @@
 
     queue, Ray's answer  --> decide --> begin, end, stop --> dispatcher
 
-Infrastructure and science are kept apart here. A run that says itself why it cannot go on has
-failed. A run that is gone without a word was lost, and is begun again, up to a bound.
+Infrastructure and science are kept apart here. A run that says itself that it can never go on
+has failed. One that cannot go on where it is gives up, and one that is gone without a word was
+lost: both are begun again, up to a bound.
 """
 
 from __future__ import annotations

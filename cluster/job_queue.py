@@ -31,7 +31,7 @@ from speciation.tables.store import Store
 
 MOST_QUEUED = 1000
 MOST_ATTEMPTS = 5  # that a round may lose in a row, to failures of the cluster
-LONG_SECONDS = 600.0  # that an attempt lived which is no reason against the next
+LONG_SECONDS = 600.0  # a life after which being lost is no reason against the next attempt
 AT_ONCE = 1
 REASON = 1000  # most characters of a reason
 TABLE = "jobs"
@@ -52,8 +52,9 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
-# Of several reports of one end, the first of these is believed: who finished knows best.
-ENDS = ("succeeded", "failed", "cancelled", "lost")
+# Of several reports of one end, the first of these is believed: who finished knows best. A run
+# that gave up could not go on where it was, and said so; one that was lost said nothing.
+ENDS = ("succeeded", "failed", "cancelled", "gave up", "lost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +70,11 @@ class Attempt:
     ended_at: float | None = None
 
     @property
-    def died_young(self) -> bool:
-        """Whether it was lost before it had done much."""
+    def in_vain(self) -> bool:
+        """Whether it gave up, or was lost before it can have done much."""
         at = self.began if self.ended_at is None else self.ended_at
-        return self.ended == "lost" and at - self.began < LONG_SECONDS
+        lost_young = self.ended == "lost" and at - self.began < LONG_SECONDS
+        return lost_young or self.ended == "gave up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,17 +206,14 @@ def _state(attempts: Sequence[Attempt], cancelled: bool) -> tuple[State, str]:
     if cancelled:
         return State.CANCELLED, ""
     if last is not None and last.ended == "cancelled":
-        return State.CANCELLED, f"stopped at Ray: {last.reason}"
+        return State.CANCELLED, "somebody stopped it at Ray"
     if last is not None and last.ended == "failed":
         return State.FAILED, last.reason
     if last is None:
         return State.QUEUED, ""
-    young = sum(1 for _ in takewhile(lambda attempt: attempt.died_young, reversed(attempts)))
-    if young >= MOST_ATTEMPTS:
-        return (
-            State.FAILED,
-            f"died {young} times in a row soon after it began; last: {last.reason}",
-        )
+    vain = sum(1 for _ in takewhile(lambda attempt: attempt.in_vain, reversed(attempts)))
+    if vain >= MOST_ATTEMPTS:
+        return State.FAILED, f"died {vain} times in a row with little done; last: {last.reason}"
     return State.QUEUED, f"starts again: {last.reason}"
 
 

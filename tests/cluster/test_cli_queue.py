@@ -6,21 +6,27 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from time import time
+from typing import NoReturn
 
 import pytest
 
+from cluster.config import ConfigError, RunConfig
 from cluster.dispatch import Devices
 from cluster.dispatcher import log_path
 from cluster.executor import ExecutorError
 from cluster.heartbeat import write_beat
-from cluster.job_queue import JobQueue, State
+from cluster.job_queue import Job, JobQueue, State
 from cluster.local_executor import LocalExecutor
 from cluster.shipping import Parcel
-from speciation.tables.files import open_files
+from cluster.summary import RunSummary
+from cluster.training import RunError
+from speciation.tables.files import StoreError, open_files
 from speciation.tables.store import Store
-from tests.cluster.runs import FAST, config
+from tests.cluster.conftest import Said
+from tests.cluster.runs import FAST, carry_out, config
 from tests.cluster.test_cli import contents, refused, yaml_of
 
 
@@ -379,3 +385,76 @@ def test_top_shows_the_latest_run_where_none_is_at_work(call):
 
 def test_top_of_a_run_that_is_not_there_is_told(call):
     refused(call, "there is no run 'nobody' in", "top", "nobody")
+
+
+# -- run-job: what the dispatcher calls -----------------------------------------------------
+
+
+@pytest.fixture
+def attempt(call, queue, monkeypatch) -> Callable[[Callable], tuple[Said, Job]]:
+    """Run a job's first attempt, which goes as somebody says; what was said, and the job."""
+    monkeypatch.setattr("cluster.log_lines.log_as_json", lambda _: None)
+    monkeypatch.setattr("cluster.cli.write_report", lambda *_: Path("report.html"))
+
+    def run(goes: Callable[[RunConfig], RunSummary]) -> tuple[Said, Job]:
+        monkeypatch.setattr("cluster.cli._carry_out", lambda config, *_: goes(config))
+        job, _ = queue.submit(config())
+        queue.begin(job, 1)
+        words = ("--store", queue.store.uri, "--job", job.id, "--attempt", "1")
+        return call("run-job", *words, "--devices", "1"), queue.find(job.id)
+
+    return run
+
+
+def test_an_attempt_that_comes_to_its_end_has_succeeded(attempt):
+    said, job = attempt(lambda config: carry_out(config, Path("results")))
+    assert (said.code, job.state) == (0, State.SUCCEEDED)
+    assert Path("results/runs", job.run, "champion.json").is_file()
+
+
+def test_an_attempt_whose_report_finds_no_room_has_succeeded_all_the_same(attempt, monkeypatch):
+    def goes(config: RunConfig) -> RunSummary:
+        monkeypatch.setattr("cluster.cli.write_report", full)
+        return carry_out(config, Path("results"))
+
+    def full(*_: object) -> NoReturn:
+        raise OSError(28, "No space left on device", "report.html")
+
+    said, job = attempt(goes)
+    assert (said.code, job.state) == (0, State.SUCCEEDED)
+    assert json.loads(said.out.splitlines()[-1])["event"] == "not drawn"
+
+
+def test_an_attempt_that_is_stopped_says_nothing_of_its_end(attempt):
+    def goes(config: RunConfig) -> RunSummary:
+        return replace(carry_out(config, Path("results")), stopped=True)
+
+    said, job = attempt(goes)
+    assert (said.code, job.state) == (130, State.RUNNING)
+
+
+@pytest.mark.parametrize(
+    ("error", "how", "state"),
+    [
+        (ExecutorError("no engine"), "gave up", State.QUEUED),
+        (RunError("actors die"), "gave up", State.QUEUED),
+        (StoreError("damaged"), "gave up", State.QUEUED),
+        (OSError(28, "No space left", "file"), "gave up", State.QUEUED),
+        (ConfigError("no such ancestor"), "failed", State.FAILED),
+    ],
+)
+def test_an_attempt_that_cannot_go_on_says_whether_another_may(attempt, error, how, state):
+    def goes(_: RunConfig) -> NoReturn:
+        raise error
+
+    said, job = attempt(goes)
+    assert (said.code, job.state) == (2, state)
+    assert job.last is not None
+    assert job.last.ended == how
+    told = json.loads(said.out.splitlines()[-1])
+    assert (told["event"], told["reason"]) == ("failed", job.last.reason)
+
+
+def test_an_attempt_that_crashes_leaves_the_verdict_to_the_dispatcher(attempt):
+    with pytest.raises(ZeroDivisionError):
+        attempt(lambda _: 1 // 0)

@@ -111,7 +111,7 @@ def test_what_dies_is_begun_again_but_not_for_ever():
     given_up = job(*lost(MOST_ATTEMPTS))
     assert given_up.state is State.FAILED
     assert given_up.reason == (
-        f"died {MOST_ATTEMPTS} times in a row soon after it began; last: gone"
+        f"died {MOST_ATTEMPTS} times in a row with little done; last: gone"
     )
 
 
@@ -125,6 +125,28 @@ def test_what_dies_after_a_long_life_is_begun_again_as_if_nothing_had_been():
     told += [f for n in range(6, 10) for f in (fact("began", attempt=n), ended(n, "lost"))]
     assert job(*told).state is State.QUEUED
     assert job(*told, fact("began", attempt=10), ended(10, "lost")).state is State.FAILED
+
+
+def test_what_gives_up_is_not_tried_for_ever_however_long_it_takes_to():
+    told = [
+        f
+        for n in range(1, MOST_ATTEMPTS + 1)
+        for f in (
+            fact("began", attempt=n),
+            ended(n, "gave up", "no engine", at=9 * LONG_SECONDS),
+        )
+    ]
+    assert job(*told[:-2]).state is State.QUEUED
+    assert job(*told).state is State.FAILED
+
+
+def test_who_gave_up_is_believed_before_who_lost_sight():
+    told = [
+        fact("began", attempt=1),
+        ended(1, "lost", "exit 2"),
+        ended(1, "gave up", "no room"),
+    ]
+    assert job(*told).reason == "starts again: no room"
 
 
 def test_a_new_round_has_all_its_attempts_again():
