@@ -233,6 +233,13 @@ class Campaign:
         return tuple(self._open.values())
 
     @property
+    def waiting(self) -> tuple[Trial, ...]:
+        """Trials that have not been submitted yet."""
+        return tuple(
+            t for t in self._waiting if t.id in self._open and t.id not in self._running
+        )
+
+    @property
     def suspects(self) -> int:
         """Trials that were lost with an actor and have not been cleared yet."""
         return len(self._apart) + sum(len(pack.trials) for pack in self._suspects)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import gc
 import logging
 import math
+import random
+import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -58,6 +60,8 @@ COLLECT_AFTER = 100_000  # new objects; Python's own number is below 1,000
 IN_FLIGHT = 12
 MANY = 1_000  # trials, whose rows leave something behind that is worth giving back
 STALE_SECONDS = 2.0  # after which others may have stored what we still wait to train
+LOOK_SECONDS = 10.0  # between looks whether they have, while we train
+LOOKING = 0.05  # the most of our time that those may take
 LEAST_IN_FLIGHT = 256  # while executors start and their slots are not known yet
 
 T = TypeVar("T")
@@ -119,6 +123,7 @@ class Work:
     wanted: set[str] | None  # their ids; None if there are no spare ones to tell them from
     rows: list[pa.Table]  # what fitness needs of those that have ended
     began: float
+    look: float  # when we look next what others have stored
     trained: int = 0
     held: list[Submit] = field(default_factory=list)
 
@@ -134,6 +139,8 @@ class Trainer:
         stop: Asked as often.
         patience: Seconds that a store is waited for which is full or does not answer.
         clock: Seconds, never going back.
+        deal: A number that no other trainer of this store has. Trials are taken in an order of
+            it, so that two that want the same do not train the same at the same time.
     """
 
     def __init__(
@@ -146,10 +153,12 @@ class Trainer:
         *,
         patience: float = PATIENCE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
+        deal: int | None = None,
     ) -> None:
         self._store, self._executor, self._run = store, executor, run
         self._watch, self._stop, self._clock = watch, stop, clock
         self._patience = patience
+        self._deal = secrets.randbits(64) if deal is None else deal
         self._rows = RowBuffer(store, run, patience=patience, clock=clock)
         self._lent: dict[str, int] = {}  # spare trials that have not ended → generation
         self._under_way_still: tuple[Trial, ...] = ()  # spare trials of the campaign before
@@ -230,8 +239,11 @@ class Trainer:
             asked = pa.array(list(wanted), pa.string())
             rows = answers.filter(pc.is_in(answers["trial_id"], value_set=asked))
         self.tally.known += len(rows)
-        work = Work(generation, pool, len(trials), wanted, [rows], self._clock())
-        unknown = [t for t in trials if t.id not in known] if known else trials
+        now = self._clock()
+        work = Work(generation, pool, len(trials), wanted, [rows], now, now + LOOK_SECONDS)
+        unknown = [t for t in trials if t.id not in known]
+        if len(unknown) > self._room():
+            random.Random(self._deal).shuffle(unknown)
         campaign = Campaign(
             unknown,
             max_in_flight=self._room(),
@@ -248,7 +260,9 @@ class Trainer:
             began = self._executor.capacity > 0
             events: list[Event] = self._executor.wait(WAIT_SECONDS)
             if self._executor.capacity and not began:
-                events += self._answered_meanwhile(campaign, work)
+                events += self._answered_meanwhile(campaign.unfinished, work)
+            elif self._clock() >= work.look:
+                events += self._answered_meanwhile(campaign.waiting, work)
             if room != self._room():
                 room = self._room()
                 events.append(CapacityChanged(room))
@@ -292,12 +306,13 @@ class Trainer:
             self._executor.submit(submit.trials, apart=submit.apart)
         return closed
 
-    def _answered_meanwhile(self, campaign: Campaign, work: Work) -> list[Event]:
-        """What others have stored while we waited for a device is not trained again."""
-        if self._clock() - work.began < STALE_SECONDS:
+    def _answered_meanwhile(self, asked: Sequence[Trial], work: Work) -> list[Event]:
+        """What others have stored since we began to wait for it is not trained again."""
+        now = self._clock()
+        if now - work.began < STALE_SECONDS:
             return []
-        asked = campaign.unfinished
         answers = self.insist(lambda: answering(self._store, asked, JUDGED_BY))
+        work.look = self._clock() + max(LOOK_SECONDS, (self._clock() - now) / LOOKING)
         work.rows.append(answers)
         self.tally.known += len(answers)
         ids = frozenset(answers["trial_id"].to_pylist())

@@ -91,8 +91,9 @@ def test_a_trial_given_twice_is_run_once():
 def test_what_somebody_else_has_answered_is_waited_for_no_more():
     campaign = Campaign([a, b, c, d], max_in_flight=2)
     campaign.start()
+    assert campaign.waiting == (c, d)
     assert campaign.handle(Answered(frozenset({a.id, c.id}))) == [Submit((d,))]
-    assert campaign.unfinished == (b, d)
+    assert (campaign.unfinished, campaign.waiting) == ((b, d), ())
     assert campaign.handle(finished(a)) == []  # it was under way, and is no news
     assert campaign.handle(Answered(frozenset({b.id, d.id}))) == [Close()]
 
