@@ -1043,7 +1043,7 @@ def _validate(
 ) -> None:
     from cluster.validate import check
     from cluster.validate_plan import plan
-    from cluster.validate_text import document, plan_document, plan_text
+    from cluster.validate_text import document, other_models, plan_document, plan_text
     from dashboards.export import installed
     from speciation.analysis.sequential import rule
     from speciation.tables.store import Store
@@ -1056,6 +1056,8 @@ def _validate(
     check(asked, until, told["against"])
     planned = plan(asked, place)
     click.echo(plan_text(asked, planned, sooner=until is not None), err=as_json)
+    if note := other_models(asked):
+        click.echo(note, err=as_json)
     if only_plan:
         if as_json:
             print_json(plan_document(planned))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cluster.config import HALL_OF_FAME, PROJECT, RUN_PREFIX, RunConfig
@@ -37,10 +37,12 @@ class Named:
     Args:
         genomes: Display name → genome, in order.
         group: What the word calls all of them together; None for single genomes.
+        models: Genome id → shape of the model that its file says it was found in.
     """
 
     genomes: dict[str, Genome]
     group: str | None = None
+    models: dict[str, object] = field(default_factory=dict)
 
 
 def named(word: str, store: Store, config: RunConfig) -> Named:
@@ -59,9 +61,9 @@ def named(word: str, store: Store, config: RunConfig) -> Named:
     """
     path = Path(word)
     if path.is_dir():
-        return Named(_of_files(load_folder(path), word), path.name)
+        return _of_files(load_folder(path), word, path.name)
     if path.suffix == ".json" or path.is_file():
-        return Named(_of_files([read_stored(path)], word))
+        return _of_files([read_stored(path)], word)
     if word == HALL_OF_FAME:
         ids = admitted(config, store)
         if not ids:
@@ -80,10 +82,17 @@ def named(word: str, store: Store, config: RunConfig) -> Named:
     return _of_prefix(word, store)
 
 
-def _of_files(files: Sequence[StoredGenome], word: str) -> dict[str, Genome]:
+def _of_files(files: Sequence[StoredGenome], word: str, group: str | None = None) -> Named:
     if not files:
         raise NamingError(f"{word}: the folder holds no genome files (*.json)")
-    return {stored.path.stem: stored.genome for stored in files}
+    genomes = {stored.path.stem: stored.genome for stored in files}
+    return Named(genomes, group, _models(files))
+
+
+def _models(files: Iterable[StoredGenome]) -> dict[str, object]:
+    return {
+        own.genome.id: own.provenance["model"] for own in files if "model" in own.provenance
+    }
 
 
 def _of_ids(ids: Iterable[str], store: Store) -> dict[str, Genome]:
@@ -158,7 +167,7 @@ def _of_prefix(word: str, store: Store) -> Named:
 def _of_library(word: str) -> Named:
     """A genome that comes with the project, or one of one's own beside them."""
     try:
-        genome = find(read_collection(LIBRARY), word).genome
+        stored = find(read_collection(LIBRARY), word)
     except AmbiguousError as error:
         raise NamingError(str(error)) from error
     except GenomeError as error:
@@ -167,4 +176,6 @@ def _of_library(word: str) -> Named:
             f"beginning (4 digits or more), {HALL_OF_FAME}, {RUN_PREFIX}NAME, "
             f"{SPECIES_PREFIX}NAME, {GROUP_PREFIX}NAME, or a genome of {LIBRARY.name}/"
         ) from error
-    return Named({genome.id[:SHORT_ID] if genome.id.startswith(word) else word: genome})
+    genome = stored.genome
+    name = genome.id[:SHORT_ID] if genome.id.startswith(word) else word
+    return Named({name: genome}, models=_models([stored]))

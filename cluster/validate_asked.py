@@ -40,6 +40,7 @@ class Asked:
         blocks: Blocks of the crossed design, for variance components; 0 for none.
         member_of: Arm → named group that it belongs to, where arms are single genomes.
         defined: Name → ids of each group that is defined by it, and saved when it is begun.
+        models: Id → shape of the model that a genome's file says it was found in.
     """
 
     config: RunConfig
@@ -49,6 +50,7 @@ class Asked:
     blocks: int = 0
     member_of: dict[str, str] = field(default_factory=dict)
     defined: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    models: dict[str, object] = field(default_factory=dict)
     _ids: dict[str, list[str]] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -128,7 +130,8 @@ def ask(
     arms = _by_group(found) if by_group else _by_genome(found)
     member_of = {} if by_group else _memberships(found, arms)
     saved = {str(own.group): _ids_of(own) for own in defined}
-    return Asked(config, genomes, arms, pool_b(seeds, start), blocks, member_of, saved)
+    models = _models(found)
+    return Asked(config, genomes, arms, pool_b(seeds, start), blocks, member_of, saved, models)
 
 
 def sizes(text: str) -> dict[str, int]:
@@ -150,7 +153,12 @@ def _defined(text: str, store: Store, config: RunConfig) -> Named:
     name, words = _definition(text)
     check_name(name)
     members = [named(word, store, config) for word in words]
-    return Named({k: g for member in members for k, g in member.genomes.items()}, name)
+    genomes = {k: g for member in members for k, g in member.genomes.items()}
+    return Named(genomes, name, _models(members))
+
+
+def _models(found: Sequence[Named]) -> dict[str, object]:
+    return {own: model for one in found for own, model in one.models.items()}
 
 
 def _ids_of(own: Named) -> tuple[str, ...]:

@@ -57,6 +57,21 @@ def plan_text(asked: Asked, planned: Plan, *, sooner: bool = False) -> str:
     return ", ".join(parts)
 
 
+def other_models(asked: Asked) -> str | None:
+    """Which genomes were found in a model of another shape than they are tried in, if any."""
+    model = asked.config.the_model()
+    other = {own for own, found_in in asked.models.items() if found_in != model.as_dict()}
+    names = [name for name, ids in asked.arms.items() if other & set(ids)]
+    if not names:
+        return None
+    return (
+        f"note: {', '.join(names)}: found in a model of another shape than the one tried here, "
+        f"which has {_counted(model.layers, 'layer')}, {_counted(model.d_model, 'column')}, "
+        f"{_counted(model.heads, 'head')} and {_counted(model.d_ff, 'hidden unit')}; --model names "
+        "another"
+    )
+
+
 def _counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 

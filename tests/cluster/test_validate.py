@@ -12,9 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cluster.config import PROJECT
 from cluster.validate_asked import RUN, ValidateError, ask
 from cluster.validate_plan import missing_crossed, missing_trials, plan
-from cluster.validate_text import document, plan_text, rows, sentences
+from cluster.validate_text import document, other_models, plan_text, rows, sentences
 from speciation.analysis.sequential import rule
 from speciation.seeds import pool_b
 from speciation.tables.readers import trials_frame
@@ -57,6 +58,21 @@ def test_the_plan_counts_before_anything_is_computed(store, files):
     assert "asked 12 seeds of 3 genomes to 1,000 steps: found 15, will compute 21" in plan_text(
         wanted, more
     )
+
+
+@pytest.mark.parametrize("word", ["sprinter-heads", "genomes/hall_of_fame/sprinter-heads.json"])
+def test_a_champion_of_another_shape_is_told_of(store, word):
+    path = str(PROJECT / word) if word.endswith(".json") else word
+    note = other_models(ask([path, "tank", "tuned-adamw"], store, seeds=1))
+    assert note is not None
+    assert note.startswith("note: sprinter-heads: found in a model of another shape")
+    assert note.endswith("1 layer, 32 columns, 4 heads and 64 hidden units")
+    group = ask([path], store, seeds=1, groups=[f"mine=tank,{path}"], by_group=True)
+    assert str(other_models(group)).startswith("note: mine: ")
+
+
+def test_champions_of_the_same_shape_are_not(store):
+    assert other_models(ask(["tank", "tuned-adamw"], store, seeds=1)) is None
 
 
 def test_what_any_run_has_answered_is_not_computed_again(tmp_path, finished):
