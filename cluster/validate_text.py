@@ -67,8 +67,8 @@ def other_models(asked: Asked) -> str | None:
     return (
         f"note: {', '.join(names)}: found in a model of another shape than the one tried here, "
         f"which has {_counted(model.layers, 'layer')}, {_counted(model.d_model, 'column')}, "
-        f"{_counted(model.heads, 'head')} and {_counted(model.d_ff, 'hidden unit')}; --model names "
-        "another"
+        f"{_counted(model.heads, 'head')} and {_counted(model.d_ff, 'hidden unit')}; "
+        "--model names another"
     )
 
 

@@ -66,7 +66,9 @@ def test_a_champion_of_another_shape_is_told_of(store, word):
     note = other_models(ask([path, "tank", "tuned-adamw"], store, seeds=1))
     assert note is not None
     assert note.startswith("note: sprinter-heads: found in a model of another shape")
-    assert note.endswith("1 layer, 32 columns, 4 heads and 64 hidden units")
+    assert note.endswith(
+        "1 layer, 32 columns, 4 heads and 64 hidden units; --model names another"
+    )
     group = ask([path], store, seeds=1, groups=[f"mine=tank,{path}"], by_group=True)
     assert str(other_models(group)).startswith("note: mine: ")
 
