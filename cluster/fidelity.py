@@ -292,8 +292,11 @@ def _trials(arm: _Arm, plan: Comparison) -> Iterator[Trial]:
 
 def _work(arm: _Arm, trials: list[Trial]) -> Iterator[list[TrialResult]]:
     """What ended, about twice a second, until all trials have."""
+    from speciation.engine.devices import give_back_memory
+
     if not trials:
         return
+    give_back_memory()  # of the arm before
     try:
         host = EngineHost(arm.build(arm.spec))
     except ValueError as error:

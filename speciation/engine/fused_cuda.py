@@ -288,9 +288,11 @@ class Kernels:
         if code := getattr(self._driver, name)(*arguments):
             text = ctypes.c_char_p()
             self._driver.cuGetErrorString(code, ctypes.byref(text))
-            raise RuntimeError(f"{name}: {(text.value or b'?').decode()}")
+            kind = torch.OutOfMemoryError if code == _OUT_OF_MEMORY else RuntimeError
+            raise kind(f"{name}: {(text.value or b'?').decode()}")
 
 
+_OUT_OF_MEMORY = 2  # CUDA_ERROR_OUT_OF_MEMORY: a launch takes memory for its stacks
 _MAX_DYNAMIC_SHARED_SIZE = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 _LEAST_CAPABILITY = (9, 0)  # that stores matrices from registers
 _SHARED_THERE = 97  # CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN

@@ -6,6 +6,7 @@ import dataclasses
 import subprocess
 from contextlib import nullcontext
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -518,3 +519,16 @@ def test_a_task_that_does_not_fit_into_shared_memory_is_not_covered():
     task = Task(modulus=251, train_fraction=0.9)
     run = training.program(task, ModelShape(), torch.device("cuda"), 64)
     assert "shared memory" in fused_cuda.missing(run, "fp16")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [(2, torch.OutOfMemoryError), (700, RuntimeError)],
+    ids=["memory", "other"],
+)
+def test_what_the_driver_says_is_told_and_memory_that_ran_out_known_as_such(code, kind):
+    kernels = object.__new__(fused_cuda.Kernels)
+    kernels._driver = SimpleNamespace(cuLaunch=lambda: code, cuGetErrorString=lambda *_: 0)
+    with pytest.raises(RuntimeError, match="cuLaunch: ") as told:
+        kernels._call("cuLaunch")
+    assert told.type is kind
