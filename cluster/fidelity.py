@@ -26,7 +26,7 @@ import numpy as np
 
 from cluster.config import DEFAULT_TRACK, PROJECT
 from cluster.engine_host import EngineHost, planned_spec
-from cluster.executor import EngineLike, EnginePlan
+from cluster.executor import EngineLike, EnginePlan, is_out_of_memory
 from cluster.provenance import provenance, version_of
 from cluster.summary import plain
 from speciation.analysis.fidelity import Arms, Fidelity, GenomeVerdict, Planted, verdict
@@ -298,12 +298,24 @@ def _work(arm: _Arm, trials: list[Trial]) -> Iterator[list[TrialResult]]:
         return
     give_back_memory()  # of the arm before
     try:
-        host = EngineHost(arm.build(arm.spec))
+        host = _built(arm)
+        yield host.work(trials, WORK_SECONDS)
+        while host.occupied:
+            yield host.work((), WORK_SECONDS)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise FidelityError(
+            f"{arm.words} has no memory for {arm.spec.slots:,} slots; "
+            "ask for fewer with --slots"
+        ) from error
+
+
+def _built(arm: _Arm) -> EngineHost:
+    try:
+        return EngineHost(arm.build(arm.spec))
     except ValueError as error:
         raise FidelityError(str(error)) from None
-    yield host.work(trials, WORK_SECONDS)
-    while host.occupied:
-        yield host.work((), WORK_SECONDS)
 
 
 class _Record:

@@ -343,6 +343,15 @@ def test_every_arm_has_the_whole_memory_of_a_gpu(machines, monkeypatch, tmp_path
     assert given == [0, 1, 2]
 
 
+def test_an_arm_without_enough_memory_is_one_sentence(machines, monkeypatch, tmp_path):
+    def starve(self: SyntheticEngine) -> list[TrialResult]:
+        raise MemoryError
+
+    monkeypatch.setattr(SyntheticEngine, "advance", starve)
+    with pytest.raises(FidelityError, match="fp16 has no memory for 2 slots; ask for fewer"):
+        compare(comparison(seeds=4), tmp_path)
+
+
 def test_a_control_without_its_genome_is_refused(machines, tmp_path):
     with pytest.raises(FidelityError, match="later is tried on the genome 'three'"):
         comparison(planted={"later": "three"})
