@@ -265,7 +265,7 @@ def _train(
     record = _Record(arm, plan, files)
     trials = list(_trials(arm, plan))
     missing = [trial for trial in trials if not record.knows(trial)]
-    saved_at, done = time.monotonic(), len(trials) - len(missing)
+    saved_at, done = -math.inf, len(trials) - len(missing)
     progress(arm.name, done, len(trials))
     for results in _work(arm, missing):
         record.add(results)
@@ -291,7 +291,11 @@ def _trials(arm: _Arm, plan: Comparison) -> Iterator[Trial]:
 
 
 def _work(arm: _Arm, trials: list[Trial]) -> Iterator[list[TrialResult]]:
-    """What ended, about twice a second, until all trials have."""
+    """What ended, about twice a second, until all trials have; first nothing.
+
+    So a folder that cannot be written to is found out before the work, and nothing is written
+    where there is no engine.
+    """
     from speciation.engine.devices import give_back_memory
 
     if not trials:
@@ -299,6 +303,7 @@ def _work(arm: _Arm, trials: list[Trial]) -> Iterator[list[TrialResult]]:
     give_back_memory()  # of the arm before
     try:
         host = _built(arm)
+        yield []
         yield host.work(trials, WORK_SECONDS)
         while host.occupied:
             yield host.work((), WORK_SECONDS)
@@ -325,7 +330,6 @@ class _Record:
         self._files, self._path = files, f"arms/{arm.name}.json"
         self._of = _decisive(arm, plan)
         self._steps = self._load()
-        self.save()  # a folder that cannot be written to is found out before the work
 
     def knows(self, trial: Trial) -> bool:
         """Whether the trial has ended."""

@@ -343,6 +343,17 @@ def test_every_arm_has_the_whole_memory_of_a_gpu(machines, monkeypatch, tmp_path
     assert given == [0, 1, 2]
 
 
+def test_without_an_engine_nothing_is_written(monkeypatch, tmp_path):
+    def broken(spec: Any) -> SyntheticEngine:
+        raise ValueError("device 'cuda' is not there")
+
+    monkeypatch.setattr(fidelity, "_honest", broken)
+    monkeypatch.setattr(controls, "CONTROLS", {"later": Control("", broken)})
+    with pytest.raises(FidelityError, match="device 'cuda' is not there"):
+        compare(comparison(seeds=4), tmp_path / "out")
+    assert not list(tmp_path.rglob("*.json"))
+
+
 def test_an_arm_without_enough_memory_is_one_sentence(machines, monkeypatch, tmp_path):
     def starve(self: SyntheticEngine) -> list[TrialResult]:
         raise MemoryError

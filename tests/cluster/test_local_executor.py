@@ -87,10 +87,15 @@ def test_where_memory_runs_out_slots_are_halved_and_no_trial_is_blamed():
 
 
 def test_an_engine_that_has_no_room_is_built_with_half_of_the_slots_and_half_of_those():
+    begun: list[weakref.ref[SyntheticEngine]] = []
+
     def make(plan: EnginePlan) -> SyntheticEngine:
+        assert not any(engine() for engine in begun)  # what was made of them is gone
+        engine = SyntheticEngine(Behaviour(slots=8 >> plan.halvings))
+        begun.append(weakref.ref(engine))
         if plan.halvings < 2:
             raise MemoryError("no room")
-        return SyntheticEngine(Behaviour(slots=8 >> plan.halvings))
+        return engine
 
     assert LocalExecutor(PLAN, make).capacity == 2
 
