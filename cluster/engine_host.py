@@ -139,14 +139,18 @@ def planned_spec(plan: EnginePlan) -> EngineSpec:
 
 
 def engine_bytes(task: Task, model: ModelShape, slots: int, kind: str) -> int:
-    """About how much memory of a kind of device so many slots take, one block at work."""
+    """About how much memory of a kind of device so many slots take, one block at work.
+
+    Of any backend: the kernel of a GPU keeps most, the others need room to work.
+    """
     from speciation.engine.devices import block_bytes, block_shape, slot_bytes
-    from speciation.engine.fused_cuda import tiles
+    from speciation.engine.fused_cuda import outside_bytes, tiles
 
     working = block_bytes(task, model, *block_shape(kind, task, model))
-    # A GPU's kernel stores most.
-    own = tiles(model) if kind == "cuda" else (1, 1)
-    return slots * slot_bytes(task, model, own) + working
+    kept = slot_bytes(task, model)
+    if kind == "cuda" and model.layers == 1:
+        kept = slot_bytes(task, model, tiles(model)) + outside_bytes(task, model)
+    return slots * kept + working
 
 
 def _slots_that_fit(plan: EnginePlan, kind: str, memory_bytes: int) -> int:

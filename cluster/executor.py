@@ -136,15 +136,26 @@ def engine_plan(config: RunConfig) -> EnginePlan:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that a GPU or a machine has too little memory.
+    """Whether an error says that a GPU or a machine has too little memory, or came of one.
 
     Told by name: torch's, Ray's and Python's are different classes, and neither torch nor Ray
     need be installed here.
     """
-    cause = getattr(error, "cause", None)
-    errors = [error, cause] if isinstance(cause, BaseException) else [error]
-    names = {base.__name__ for each in errors for base in type(each).__mro__}
+    names = {base.__name__ for each in causes(error) for base in type(each).__mro__}
     return bool(names & {"OutOfMemoryError", "MemoryError"})
+
+
+def causes(error: BaseException) -> list[BaseException]:
+    """An error and those that it came of; ``cause`` is what Ray calls another process's."""
+    found: list[BaseException] = []
+    waiting: list[object] = [error]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, BaseException) and each not in found:
+            found.append(each)
+            context = None if each.__suppress_context__ else each.__context__
+            waiting += [getattr(each, "cause", None), each.__cause__, context]
+    return found
 
 
 # Builds an engine; called where it will run, and again after each loss.

@@ -26,7 +26,7 @@ import numpy as np
 
 from cluster.config import DEFAULT_TRACK, PROJECT
 from cluster.engine_host import EngineHost, planned_spec
-from cluster.executor import EngineLike, EnginePlan
+from cluster.executor import EngineLike, EnginePlan, is_out_of_memory
 from cluster.provenance import provenance, version_of
 from cluster.summary import plain
 from speciation.analysis.fidelity import Arms, Fidelity, GenomeVerdict, Planted, verdict
@@ -265,7 +265,7 @@ def _train(
     record = _Record(arm, plan, files)
     trials = list(_trials(arm, plan))
     missing = [trial for trial in trials if not record.knows(trial)]
-    saved_at, done = time.monotonic(), len(trials) - len(missing)
+    saved_at, done = -math.inf, len(trials) - len(missing)
     progress(arm.name, done, len(trials))
     for results in _work(arm, missing):
         record.add(results)
@@ -291,16 +291,36 @@ def _trials(arm: _Arm, plan: Comparison) -> Iterator[Trial]:
 
 
 def _work(arm: _Arm, trials: list[Trial]) -> Iterator[list[TrialResult]]:
-    """What ended, about twice a second, until all trials have."""
+    """What ended, about twice a second, until all trials have; first nothing.
+
+    So a folder that cannot be written to is found out before the work, and nothing is written
+    where there is no engine.
+    """
+    from speciation.engine.devices import give_back_memory
+
     if not trials:
         return
+    give_back_memory()  # of the arm before
     try:
-        host = EngineHost(arm.build(arm.spec))
+        host = _built(arm)
+        yield []
+        yield host.work(trials, WORK_SECONDS)
+        while host.occupied:
+            yield host.work((), WORK_SECONDS)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise FidelityError(
+            f"{arm.words} has no memory for {arm.spec.slots:,} slots; "
+            "ask for fewer with --slots"
+        ) from error
+
+
+def _built(arm: _Arm) -> EngineHost:
+    try:
+        return EngineHost(arm.build(arm.spec))
     except ValueError as error:
         raise FidelityError(str(error)) from None
-    yield host.work(trials, WORK_SECONDS)
-    while host.occupied:
-        yield host.work((), WORK_SECONDS)
 
 
 class _Record:
@@ -310,7 +330,6 @@ class _Record:
         self._files, self._path = files, f"arms/{arm.name}.json"
         self._of = _decisive(arm, plan)
         self._steps = self._load()
-        self.save()  # a folder that cannot be written to is found out before the work
 
     def knows(self, trial: Trial) -> bool:
         """Whether the trial has ended."""

@@ -13,6 +13,7 @@ from cluster.executor import (
     EnginePlan,
     ExecutorError,
     MakeEngine,
+    causes,
     is_out_of_memory,
 )
 from cluster.results import Results
@@ -69,10 +70,15 @@ class LocalExecutor:
         if not self._roster.hand(ACTOR):
             time.sleep(timeout_s)
             return []
+        failed: Exception | None = None
         try:
             results = self._host.work(fresh, timeout_s, until_first=True)
         except Exception as error:  # whatever an engine raises, its slots are gone
-            return [self._lost(error)]
+            failed = error
+        if (
+            failed is not None
+        ):  # no longer handled: it is no cause of what the next engine raises
+            return [self._lost(failed)]
         self._roster.settle(ACTOR, [result.trial.id for result in results])
         return [Finished(Results.of(results))] if results else []
 
@@ -86,7 +92,10 @@ class LocalExecutor:
         trials = self._roster.dismiss(ACTOR)
         self._roster.hire(ACTOR)
         cause, innocent = Cause.RAISED, False
-        error.__traceback__ = None  # it holds the engine, and that the memory of the next one
+        for each in causes(error):
+            each.__traceback__ = (
+                None  # it holds the engine, and that the memory of the next one
+            )
         if is_out_of_memory(error):
             # With a single slot there is nothing to halve: then it is the trial.
             cause, innocent = Cause.MEMORY, self.capacity > 1

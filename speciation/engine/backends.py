@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Protocol
 
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 
 from speciation.engine.admission import write
-from speciation.engine.training import Program, State, evaluate, train_step
+from speciation.engine.training import SEEN, Program, State, evaluate, train_step
 from speciation.trial.trial import Trial
 
 
@@ -64,15 +65,34 @@ class EagerBackend:
         return evaluate(self._program, self._state)
 
 
+@dataclass
+class GraphMemory:
+    """Where the CUDA graphs of an engine work, all in the same place; None before the first.
+
+    That is safe for two reasons. Replays follow one another: an engine's blocks are started
+    from one thread, on one stream. And nothing that lies there is read after its replay: states
+    were made before any graph, and what an evaluation finds is copied out by the graph itself.
+    So the order of replays need not be that of recording, and results may be read whenever the
+    caller likes. The first graph, which owns the place, has to live as long as the others: an
+    engine's blocks do.
+    """
+
+    pool: Any = None  # as torch.cuda.graph takes it
+
+
 class GraphBackend:
     """``graph``: compiled by torch.compile and, on CUDA, replayed as one graph an interval.
 
     Args:
         compiled: The compiled pair of :func:`compile_pair`, shared by all blocks of an engine.
+        memory: Of its graphs, shared likewise.
     """
 
-    def __init__(self, program: Program, state: State, compiled: CompiledPair) -> None:
-        self._program, self._state, self._compiled = program, state, compiled
+    def __init__(
+        self, program: Program, state: State, compiled: CompiledPair, memory: GraphMemory
+    ) -> None:
+        self._program, self._state = program, state
+        self._compiled, self._memory = compiled, memory
         self._graphs: dict[int, tuple[torch.cuda.CUDAGraph, Tensor]] = {}
 
     def begin(self, slots: Sequence[int], trials: Sequence[Trial]) -> None:
@@ -97,7 +117,21 @@ class GraphBackend:
         return look(self._state)
 
     def _record(self, steps: int) -> tuple[torch.cuda.CUDAGraph, Tensor]:
-        """Capture an interval. Warm-up trains, so the state is put back as it was."""
+        """Capture an interval."""
+        if self._memory.pool is None:
+            self._warm_up()
+        seen = self._state.weight.new_empty(self._state.weight.shape[0], len(SEEN))
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=self._memory.pool):
+            seen.copy_(self._plainly(steps))
+        self._memory.pool = graph.pool()
+        return graph, seen
+
+    def _warm_up(self) -> None:
+        """Compile, for all blocks of the engine: nothing can be while a graph is captured.
+
+        It trains, so the state is put back as it was.
+        """
         saved = [tensor.clone() for tensor in tensors(self._state)]
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
@@ -109,10 +143,6 @@ class GraphBackend:
         torch.cuda.current_stream().wait_stream(stream)
         for tensor, before in zip(tensors(self._state), saved, strict=True):
             tensor.copy_(before)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            seen = self._plainly(steps)
-        return graph, seen
 
 
 # Deterministic: no choice of a kernel's shape by timing it, since that decides the order of

@@ -27,6 +27,7 @@ from speciation.engine.backends import (
     Backend,
     EagerBackend,
     GraphBackend,
+    GraphMemory,
     block_map,
     compile_pair,
 )
@@ -292,8 +293,8 @@ def _maker(backend: str, run: Program) -> Callable[[State], Backend]:
     if backend == "fused":
         return lambda state: fused.backend(run, state)
     if backend == "graph":
-        compiled = compile_pair(run)
-        return lambda state: GraphBackend(run, state, compiled)
+        compiled, memory = compile_pair(run), GraphMemory()
+        return lambda state: GraphBackend(run, state, compiled, memory)
     return lambda state: EagerBackend(run, state)
 
 

@@ -24,13 +24,15 @@ from torch import Tensor
 from speciation.engine.admission import entries, orders, weights_table
 from speciation.engine.kernel_cache import UnavailableError, kept
 from speciation.engine.kernel_macros import Words, definitions, words
-from speciation.engine.layout import TILE, layout, padded
+from speciation.engine.layout import TILE, Layout, layout, padded
 from speciation.engine.training import GAP_QUANTILES, SEEN, Program, State
+from speciation.trial.task import Task
 from speciation.trial.trial import ModelShape, Trial
 
 SOURCE = files("speciation.engine").joinpath("fused.cu")
 WARPS = 8  # of a trial: a constant, since it decides the order of sums
 ROOM = 227 * 1024  # bytes of a block's shared memory: a constant, since it decides that, too
+_SUMS = 8 * 40 * 32  # floats: sums over columns, of all warps, at most
 _TENSORS = (
     *("weight", "mean", "square", "recipe"),
     *("step", "loss_mean", "loss_variance", "decaying", "decay"),
@@ -129,16 +131,14 @@ def places(run: Program) -> NDArray[np.int16] | NDArray[np.int32]:
 
 def _offsets(run: Program) -> NDArray[np.int64]:
     """The places as they are, in the order of the constants in ``fused.cu``."""
-    factors = ("0.out", "0.up", "0.down", "unembed", "0.value")
+    factors = _factors(run.plan, run.model)
     last = ("tokens", "0.query", "0.key")
     by_name = {weight.name: weight for weight in run.plan.weights}
-    scores = padded(run.model.heads, TILE)  # stand beside the values
     rest = [name for name in by_name if name not in (*factors, *last)]
     where: dict[str, NDArray[np.int64]] = {}
     at = 0
-    for name in factors:
-        rows, columns = by_name[name].shape
-        stride = columns + 8 + (scores if name == "0.value" else 0)
+    for name, (rows, stride) in factors.items():
+        columns = by_name[name].shape[1]
         own = at + np.arange(rows)[:, None] * stride + np.arange(0, columns, 4)
         where[name] = own.ravel() // 4
         at += rows * stride
@@ -147,6 +147,31 @@ def _offsets(run: Program) -> NDArray[np.int64]:
         where[name] = (at + np.arange(0, size, 4)) // 4
         at += size
     return np.concatenate([where[weight.name] for weight in run.plan.weights])
+
+
+def _factors(plan: Layout, model: ModelShape) -> dict[str, tuple[int, int]]:
+    """Rows of each factor, and how many numbers they are apart: scores stand beside values."""
+    names = ("0.out", "0.up", "0.down", "unembed", "0.value")
+    beside = {"0.value": padded(model.heads, TILE)}
+    shapes = {weight.name: weight.shape for weight in plan.weights}
+    return {
+        name: (shapes[name][0], shapes[name][1] + 8 + beside.get(name, 0)) for name in names
+    }
+
+
+def outside_bytes(task: Task, model: ModelShape) -> int:
+    """Bytes of global memory that a slot takes besides its state, at most.
+
+    What ``fused.cu`` calls OUTSIDE, if shared memory had room for none of it: a wide model's
+    gradient, factors, and table with its gradient. Later in a step, the table's room is that of
+    a gradient with a row for each column of the model.
+    """
+    plan = layout(task, model, tiles(model))
+    factors = _factors(plan, model)
+    width, columns = factors["0.value"]
+    halves = sum(rows * apart for rows, apart in factors.values())
+    table_rows = 2 * plan.elements + 1
+    return 2 * halves + 4 * (plan.size + (2 * table_rows + width) * columns + _SUMS)
 
 
 def struct(state: State, extra: tuple[Tensor, Tensor]) -> StateStruct:
@@ -288,9 +313,11 @@ class Kernels:
         if code := getattr(self._driver, name)(*arguments):
             text = ctypes.c_char_p()
             self._driver.cuGetErrorString(code, ctypes.byref(text))
-            raise RuntimeError(f"{name}: {(text.value or b'?').decode()}")
+            kind = torch.OutOfMemoryError if code == _OUT_OF_MEMORY else RuntimeError
+            raise kind(f"{name}: {(text.value or b'?').decode()}")
 
 
+_OUT_OF_MEMORY = 2  # CUDA_ERROR_OUT_OF_MEMORY: a launch takes memory for its stacks
 _MAX_DYNAMIC_SHARED_SIZE = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 _LEAST_CAPABILITY = (9, 0)  # that stores matrices from registers
 _SHARED_THERE = 97  # CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN

@@ -17,6 +17,7 @@ from cluster.engine_host import (
     planned_spec,
 )
 from cluster.executor import EnginePlan
+from speciation.trial.trial import ModelShape
 from tests.cluster.synthetic import MODEL, PLAN, TASK, Behaviour, SyntheticEngine, trials
 
 
@@ -109,6 +110,17 @@ def test_slots_are_halved_until_they_fit_into_half_of_the_memory(devices):
     assert planned_spec(PLAN).slots == SLOTS["cuda"] // 2
     devices(2 * engine_bytes(TASK, MODEL, SLOTS["cuda"] // 2, "cuda") - 1)
     assert planned_spec(PLAN).slots == SLOTS["cuda"] // 4
+
+
+def test_what_a_wide_model_keeps_outside_of_shared_memory_is_counted():
+    pytest.importorskip("torch", reason="engines need torch")
+    wide, deep = ModelShape(d_model=128, d_ff=256), ModelShape(d_model=128, d_ff=256, layers=2)
+
+    def of_a_slot(model: ModelShape, kind: str) -> float:
+        return (engine_bytes(TASK, model, 101, kind) - engine_bytes(TASK, model, 1, kind)) / 100
+
+    assert of_a_slot(wide, "cuda") - of_a_slot(wide, "cpu") > 985_120  # what docs/log.md found
+    assert of_a_slot(deep, "cuda") == of_a_slot(deep, "cpu")  # which that kernel does not train
 
 
 def test_a_device_of_no_size_is_still_asked_for_a_block(devices):

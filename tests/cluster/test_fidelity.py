@@ -15,7 +15,7 @@ from cluster import fidelity
 from cluster.cli import main
 from cluster.fidelity import GENOMES, PLANTED, Comparison, FidelityError, compare, shipped
 from speciation.analysis.fidelity import Answer
-from speciation.engine import controls
+from speciation.engine import controls, devices
 from speciation.engine.controls import CONTROLS, Control
 from speciation.genome.library import StoredGenome, load_folder
 from speciation.seeds import pool_b
@@ -334,6 +334,33 @@ def test_other_tracks_and_wider_models_are_held_to_the_same_genomes():
 def test_a_track_or_model_that_is_not_there_is_one_sentence(wrong, sentence):
     with pytest.raises(FidelityError, match=sentence):
         shipped(None, seeds=2, **wrong)
+
+
+def test_every_arm_has_the_whole_memory_of_a_gpu(machines, monkeypatch, tmp_path):
+    given: list[int] = []
+    monkeypatch.setattr(devices, "give_back_memory", lambda: given.append(len(machines.slots)))
+    assert compare(comparison(seeds=4), tmp_path) is not None
+    assert given == [0, 1, 2]
+
+
+def test_without_an_engine_nothing_is_written(monkeypatch, tmp_path):
+    def broken(spec: Any) -> SyntheticEngine:
+        raise ValueError("device 'cuda' is not there")
+
+    monkeypatch.setattr(fidelity, "_honest", broken)
+    monkeypatch.setattr(controls, "CONTROLS", {"later": Control("", broken)})
+    with pytest.raises(FidelityError, match="device 'cuda' is not there"):
+        compare(comparison(seeds=4), tmp_path / "out")
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_an_arm_without_enough_memory_is_one_sentence(machines, monkeypatch, tmp_path):
+    def starve(self: SyntheticEngine) -> list[TrialResult]:
+        raise MemoryError
+
+    monkeypatch.setattr(SyntheticEngine, "advance", starve)
+    with pytest.raises(FidelityError, match="fp16 has no memory for 2 slots; ask for fewer"):
+        compare(comparison(seeds=4), tmp_path)
 
 
 def test_a_control_without_its_genome_is_refused(machines, tmp_path):

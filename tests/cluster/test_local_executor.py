@@ -54,6 +54,16 @@ class Hungry(SyntheticEngine):
         return super().advance()
 
 
+class HungryBehindAnother(Hungry):
+    """Says so in other words, as CUDA may where memory runs out while it records a graph."""
+
+    def advance(self):
+        try:
+            return super().advance()
+        except MemoryError:
+            raise RuntimeError("operation failed due to a previous error")  # noqa: B904
+
+
 def test_where_memory_runs_out_slots_are_halved_and_no_trial_is_blamed():
     def make(plan: EnginePlan) -> SyntheticEngine:
         return Hungry(Behaviour(slots=8 >> plan.halvings))
@@ -77,10 +87,15 @@ def test_where_memory_runs_out_slots_are_halved_and_no_trial_is_blamed():
 
 
 def test_an_engine_that_has_no_room_is_built_with_half_of_the_slots_and_half_of_those():
+    begun: list[weakref.ref[SyntheticEngine]] = []
+
     def make(plan: EnginePlan) -> SyntheticEngine:
+        assert not any(engine() for engine in begun)  # what was made of them is gone
+        engine = SyntheticEngine(Behaviour(slots=8 >> plan.halvings))
+        begun.append(weakref.ref(engine))
         if plan.halvings < 2:
             raise MemoryError("no room")
-        return SyntheticEngine(Behaviour(slots=8 >> plan.halvings))
+        return engine
 
     assert LocalExecutor(PLAN, make).capacity == 2
 
@@ -93,19 +108,37 @@ def test_an_engine_that_has_no_room_at_all_is_refused_in_a_sentence():
         LocalExecutor(PLAN, make)
 
 
-def test_an_engine_that_ran_out_of_memory_is_gone_before_the_next_is_built():
+@pytest.mark.parametrize("kind", [Hungry, HungryBehindAnother])
+def test_an_engine_that_ran_out_of_memory_is_gone_before_the_next_is_built(kind):
     engines: list[weakref.ref[SyntheticEngine]] = []
 
     def make(plan: EnginePlan) -> SyntheticEngine:
         assert not any(engine() for engine in engines)
-        engine = Hungry(Behaviour(slots=8 >> plan.halvings))
+        engine = kind(Behaviour(slots=8 >> plan.halvings))
         engines.append(weakref.ref(engine))
         return engine
 
     executor = LocalExecutor(PLAN, make)
     executor.submit(trials(4))
-    executor.wait(0.0)
+    [lost] = executor.wait(0.0)
+    assert (lost.cause, lost.innocent, executor.capacity) == (Cause.MEMORY, True, 4)
     assert len(engines) == 2
+
+
+def test_what_the_next_engine_raises_is_not_laid_to_the_memory_of_the_last():
+    plans: list[EnginePlan] = []
+
+    def make(plan: EnginePlan) -> SyntheticEngine:
+        plans.append(plan)
+        if plan.halvings:
+            raise ValueError("the device is gone")
+        return Hungry(Behaviour(slots=8))
+
+    executor = LocalExecutor(PLAN, make)
+    executor.submit(trials(4))
+    with pytest.raises(ExecutorError, match="cannot be built here: the device is gone"):
+        executor.wait(0.0)
+    assert [plan.halvings for plan in plans] == [0, 1]
 
 
 def test_a_trial_that_does_not_fit_alone_is_to_blame():

@@ -6,6 +6,7 @@ import dataclasses
 import subprocess
 from contextlib import nullcontext
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -299,11 +300,14 @@ def test_copies_of_a_trial_stay_equal_to_the_last_bit(width):
 
 @pytest.mark.slow
 def test_every_shape_has_room_on_a_gpu(tmp_path):
-    """By the constants of the source, compiled alone; compute capability 9.0."""
+    """By the constants of the source, compiled alone; compute capability 9.0.
+
+    And in global memory no more than is said before there is a kernel.
+    """
     if COMPILER is None:
         pytest.skip("constants are compiled with g++")
     constants, _ = fused_cuda.SOURCE.read_text().split("struct State {")
-    ends = "static_assert(TRAIN_BYTES <= ROOM && JUDGE_BYTES <= ROOM);"
+    ends = "static_assert(TRAIN_BYTES <= ROOM && JUDGE_BYTES <= ROOM && 4 * OUTSIDE <= SAID);"
     (source := tmp_path / "constants.cpp").write_text(constants + ends)
     command = [COMPILER, "-std=c++17", "-fsyntax-only", source]
     widths = (16, 32, 48, 64, 80, 96, 112, 128)
@@ -313,11 +317,15 @@ def test_every_shape_has_room_on_a_gpu(tmp_path):
             for width, heads, factor in product(widths, (1, 16), (1, 2, 4))
         ),
         *((width, width // 2, 4096) for width in widths),
+        (64, 64, 4096),
     ]
     for (width, heads, hidden), modulus in product(sizes, (2, 97, 113)):
         shape = ModelShape(d_model=width, heads=heads, d_ff=hidden)
-        run = training.program(Task(modulus=modulus), shape, torch.device("cpu"), 64)
-        subprocess.run([*command, *fused_cuda.macros(fused_cuda.tiled(run))], check=True)
+        run = fused_cuda.tiled(
+            training.program(Task(modulus=modulus), shape, torch.device("cpu"), 64)
+        )
+        said = fused_cuda.outside_bytes(run.task, run.model)
+        subprocess.run([*command, f"-DSAID={said}", *fused_cuda.macros(run)], check=True)
 
 
 @pytest.mark.slow
@@ -518,3 +526,16 @@ def test_a_task_that_does_not_fit_into_shared_memory_is_not_covered():
     task = Task(modulus=251, train_fraction=0.9)
     run = training.program(task, ModelShape(), torch.device("cuda"), 64)
     assert "shared memory" in fused_cuda.missing(run, "fp16")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [(2, torch.OutOfMemoryError), (700, RuntimeError)],
+    ids=["memory", "other"],
+)
+def test_what_the_driver_says_is_told_and_memory_that_ran_out_known_as_such(code, kind):
+    kernels = object.__new__(fused_cuda.Kernels)
+    kernels._driver = SimpleNamespace(cuLaunch=lambda: code, cuGetErrorString=lambda *_: 0)
+    with pytest.raises(RuntimeError, match="cuLaunch: ") as told:
+        kernels._call("cuLaunch")
+    assert told.type is kind
