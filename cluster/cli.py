@@ -36,6 +36,7 @@ from cluster.terminal import (
     page_folder,
     print_json,
     say,
+    setting_options,
     show_page,
     show_table,
     target,
@@ -209,14 +210,7 @@ def resume(
     metavar="N",
     help="Pass over the first N seeds; goes on with what --fresh began.",
 )
-@click.option("--track", metavar="NAME", help="The task and its horizon, by name.")
-@click.option("--horizon", type=int, metavar="STEPS", help="In place of the track's.")
-@click.option(
-    "--model",
-    metavar="SIZE=N,…",
-    help="In place of the usual: layers, d_model, heads or d_ff, as in 'd_model=64,d_ff=128'.",
-)
-@click.option("--precision", help="Of training; that of the presets by default.")
+@setting_options
 @click.option(
     "--group",
     "groups",
@@ -1085,13 +1079,9 @@ def _validate(
 
 def _asked(genomes: tuple[str, ...], place: Store, told: dict[str, Any]) -> Asked:
     """What the words and options of a validation come to."""
-    from cluster.launch import places
-    from cluster.validate_asked import ask, sizes
+    from cluster.launch import settings_told
+    from cluster.validate_asked import ask
 
-    names = ("store", "executor", "address", "device", "slots")
-    overrides = places(*(told[name] for name in names))
-    overrides |= {name: told[name] for name in ("track", "horizon")}
-    overrides |= {"engine.precision": told["precision"]} | sizes(told["model"] or "")
     return ask(
         genomes,
         place,
@@ -1101,7 +1091,7 @@ def _asked(genomes: tuple[str, ...], place: Store, told: dict[str, Any]) -> Aske
         groups=told["groups"],
         by_group=(told["by"] or ("group" if told["groups"] else "genome")) == "group",
         blocks=told["blocks"],
-        overrides=overrides,
+        overrides=settings_told(told),
     )
 
 

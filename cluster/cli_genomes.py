@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from cluster.terminal import PORT, Whole, bars, print_json, say, show_page, show_table, target
+from cluster.terminal import (
+    PORT,
+    Whole,
+    bars,
+    model_option,
+    print_json,
+    say,
+    show_page,
+    show_table,
+    target,
+)
 
 if TYPE_CHECKING:
     from speciation.analysis.circuits import Anatomy
@@ -491,6 +501,7 @@ def lineage(
 @click.option("--seed", type=Whole(0), default=1, show_default=True, help="Of genomes.")
 @click.option("--steps", type=Whole(1), metavar="N", help="How far; else the horizon.")
 @click.option("--track", metavar="NAME", help="Task and horizon of genomes, by name.")
+@model_option
 @root_option
 @store_option
 @output_option
@@ -501,6 +512,7 @@ def interpret(
     seed: int,
     steps: int | None,
     track: str | None,
+    model: str | None,
     root: Path | None,
     uri: str | None,
     output: Path | None,
@@ -515,7 +527,7 @@ def interpret(
 
     Example:  [bold cyan]speciation interpret tuned-adamw stock-adamw --open[/]
     """
-    from cluster.config import make_config
+    from cluster.config import make_config, sizes
     from cluster.launch import require
     from cluster.parties import library_at, trials_named
 
@@ -524,7 +536,7 @@ def interpret(
     from speciation.analysis.interpret import observe
 
     page = target(output or Path("interpret.html"))
-    config = make_config({"name": "interpret"}, "interpret", {"track": track})
+    config = make_config({"name": "interpret"}, "interpret", {"track": track} | sizes(model))
     wanted = trials_named(trials, library_at(root), _store(uri), config, seed)
     seen: dict[str, Anatomy] = {}
     with bars(as_json, "steps to train") as tell:

@@ -139,6 +139,7 @@ def epistasis(
 
     Example:  [bold cyan]speciation epistasis stock-adamw tuned-adamw --seeds 50[/]
     """
+    from cluster.launch import settings_told
     from cluster.panel import steps_matrix
     from cluster.validate_asked import ask
     from speciation.analysis.epistasis import epistasis as judge
@@ -151,7 +152,7 @@ def epistasis(
     from speciation.tables.store import Store
 
     place = Store(told["store"] or DEFAULT_STORE)
-    asked = ask([first, second], place, seeds=seeds, overrides=_overrides(told))
+    asked = ask([first, second], place, seeds=seeds, overrides=settings_told(told))
     one, other = _two(asked.genomes.values())
     factors = factors_between(one, other, groups_of(one.kind, by))
     design = factorial(factors) if by == "group" else substitutions(factors)
@@ -249,6 +250,7 @@ def crosses(
     Example:  [bold cyan]speciation crosses stock-adamw tuned-adamw tank --seeds 10[/]
     """
     from cluster.crosses import experiment, groups_of, names_of
+    from cluster.launch import settings_told
     from cluster.validate_asked import ask
     from speciation.analysis.crosses import crosses as judge
     from speciation.analysis.crosses import crosses_of
@@ -256,7 +258,7 @@ def crosses(
     from speciation.tables.store import Store
 
     place = Store(told["store"] or DEFAULT_STORE)
-    asked = ask(genomes, place, seeds=seeds, groups=groups, overrides=_overrides(told))
+    asked = ask(genomes, place, seeds=seeds, groups=groups, overrides=settings_told(told))
     crossed = crosses_of(list(asked.genomes.values()), children)
     kin = groups_of(asked, place)
     bred = {own.id: own for cross in crossed for own in cross.children}
@@ -384,15 +386,6 @@ def _write(
 
 
 # -- Genomes on the same seeds --------------------------------------------------------------
-
-
-def _overrides(told: dict[str, Any]) -> dict[str, Any]:
-    from cluster.launch import places
-
-    names = ("store", "executor", "address", "device", "slots")
-    where = places(*(told[name] for name in names))
-    where |= {name: told[name] for name in ("track", "horizon")}
-    return where | {"engine.precision": told["precision"]}
 
 
 def _two(genomes: Iterable[Genome]) -> tuple[Genome, Genome]:

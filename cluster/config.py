@@ -470,6 +470,21 @@ def make_config(
     return config.model_copy(update={"ancestors": ancestors})
 
 
+def sizes(text: str | None) -> dict[str, int]:
+    """``heads=16,d_ff=128`` as settings by dotted key; nothing where nothing is said.
+
+    Raises:
+        ConfigError: A part is no ``SIZE=N`` of whole numbers.
+    """
+    found: dict[str, int] = {}
+    for part in filter(None, (text or "").split(",")):
+        name, _, value = part.partition("=")
+        if not name or not value.isdecimal():
+            raise ConfigError(f"--model has {part!r}, but must be SIZE=N, such as heads=16")
+        found[f"model.{name}"] = int(value)
+    return found
+
+
 def _find(source: str) -> Path:
     path = Path(source)
     if source in presets() and not isfile(path):  # a folder of that name is somebody's results

@@ -10,12 +10,12 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from os.path import isdir
 from typing import TYPE_CHECKING, Any
 
-from cluster.config import RunConfig
+from cluster.config import RunConfig, sizes
 from cluster.doctor import has_extra, install_hint
 from cluster.executor import Executor, ExecutorError, engine_plan
 from cluster.heartbeat import is_leaving, write_beat
@@ -138,6 +138,19 @@ def places(
         "engine.device": device,
         "engine.slots": slots,
     }
+
+
+def settings_told(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Overrides by dotted key, of a command that has ``where_options`` and ``setting_options``.
+
+    Raises:
+        LaunchError: Two of them contradict each other.
+        ConfigError: A size of the model cannot be read.
+    """
+    names = ("store", "executor", "address", "device", "slots")
+    overrides = places(*(told[name] for name in names))
+    overrides |= {name: told[name] for name in ("track", "horizon")}
+    return overrides | {"engine.precision": told["precision"]} | sizes(told["model"])
 
 
 def generations_wanted(text: str, config: RunConfig) -> int:

@@ -59,6 +59,13 @@ def where_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+model_option = click.option(
+    "--model",
+    metavar="SIZE=N,…",
+    help="In place of the usual: layers, d_model, heads or d_ff, as in 'd_model=64,d_ff=128'.",
+)
+
+
 def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What genomes are tried on, where a command names no file that says so."""
     for option in reversed(
@@ -67,6 +74,7 @@ def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--horizon", type=int, metavar="STEPS", help="In place of the track's."
             ),
+            model_option,
             click.option("--precision", help="Of training; that of the presets by default."),
         )
     ):

@@ -134,21 +134,6 @@ def ask(
     return Asked(config, genomes, arms, pool_b(seeds, start), blocks, member_of, saved, models)
 
 
-def sizes(text: str) -> dict[str, int]:
-    """``heads=16,d_ff=128`` as settings by dotted key; nothing where nothing is said.
-
-    Raises:
-        ValidateError: A part is no ``SIZE=N`` of whole numbers.
-    """
-    found: dict[str, int] = {}
-    for part in filter(None, text.split(",")):
-        name, _, value = part.partition("=")
-        if not name or not value.isdecimal():
-            raise ValidateError(f"--model has {part!r}, but must be SIZE=N, such as heads=16")
-        found[f"model.{name}"] = int(value)
-    return found
-
-
 def _defined(text: str, store: Store, config: RunConfig) -> Named:
     name, words = _definition(text)
     check_name(name)
