@@ -53,6 +53,10 @@ def running(server: Any) -> Iterator[None]:
         server.close()
         server.task_dispatcher.shutdown(timeout=5)
         thread.join(5)
+        # A browser may be there still, and would tell of a line that is cut; so lines stay, and
+        # no later test is blamed for them.
+        for channel in list(server.active_channels.values()):
+            channel.socket.detach()
 
 
 def until(page, expression: str, seconds: float = 60.0) -> None:
