@@ -75,9 +75,8 @@ class LocalExecutor:
             results = self._host.work(fresh, timeout_s, until_first=True)
         except Exception as error:  # whatever an engine raises, its slots are gone
             failed = error
-        if (
-            failed is not None
-        ):  # no longer handled: it is no cause of what the next engine raises
+        # Here it is handled no longer, and so no cause of what the next engine raises.
+        if failed is not None:
             return [self._lost(failed)]
         self._roster.settle(ACTOR, [result.trial.id for result in results])
         return [Finished(Results.of(results))] if results else []
@@ -92,10 +91,9 @@ class LocalExecutor:
         trials = self._roster.dismiss(ACTOR)
         self._roster.hire(ACTOR)
         cause, innocent = Cause.RAISED, False
+        # Tracebacks hold the engine, and that the memory of the next one.
         for each in causes(error):
-            each.__traceback__ = (
-                None  # it holds the engine, and that the memory of the next one
-            )
+            each.__traceback__ = None
         if is_out_of_memory(error):
             # With a single slot there is nothing to halve: then it is the trial.
             cause, innocent = Cause.MEMORY, self.capacity > 1

@@ -307,12 +307,19 @@ class Trainer:
         return closed
 
     def _answered_meanwhile(self, asked: Sequence[Trial], work: Work) -> list[Event]:
-        """What others have stored since we began to wait for it is not trained again."""
+        """What others have stored since we began to wait for it is not trained again.
+
+        A store that does not answer is not waited for: training it twice harms nobody.
+        """
         now = self._clock()
-        if now - work.began < STALE_SECONDS:
+        if not asked or now - work.began < STALE_SECONDS:
             return []
-        answers = self.insist(lambda: answering(self._store, asked, JUDGED_BY))
-        work.look = self._clock() + max(LOOK_SECONDS, (self._clock() - now) / LOOKING)
+        try:
+            answers = answering(self._store, asked, JUDGED_BY)
+        except StoreUnavailable:
+            return []
+        finally:
+            work.look = self._clock() + max(LOOK_SECONDS, (self._clock() - now) / LOOKING)
         work.rows.append(answers)
         self.tally.known += len(answers)
         ids = frozenset(answers["trial_id"].to_pylist())
